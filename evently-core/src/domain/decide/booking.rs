@@ -1,0 +1,88 @@
+//! Giving a booking up, and money going back.
+
+use super::{Decision, Desk, Stop};
+use crate::domain::{
+    Actor, Booking, BookingId, BookingState, BookingStatus, Event, Fact, Ledger, Outcome, Payment, Refund, RefundId, RefundState,
+    Rejection, Role, SeatAction, Stage, Thing, Ticket, TicketState,
+};
+
+impl<L: Ledger> Desk<'_, L> {
+    pub(super) fn cancel(&mut self, id: BookingId, reason: Option<&str>) -> Decision<Outcome, L> {
+        let booking = self.booking(id)?;
+        let booking = match booking.status() {
+            BookingStatus::Pending => self.end_hold(booking, BookingState::Cancelled, reason)?,
+            BookingStatus::Confirmed => self.cancel_confirmed(booking, reason)?,
+            // Asked for at least once, so that a repetition is not an error.
+            BookingStatus::Cancelled | BookingStatus::Refunded => booking,
+            BookingStatus::Expired => return Err(Rejection::NotPending(BookingStatus::Expired).into()),
+        };
+        Ok(Outcome::Booking(booking))
+    }
+
+    fn cancel_confirmed(&mut self, booking: Booking, reason: Option<&str>) -> Decision<Booking, L> {
+        let event = self.event(booking.event_id)?;
+        let tickets = self.ledger.tickets(booking.id).map_err(Stop::Failed)?;
+        let percent = self.refund_percent(&event, &tickets)?;
+        let BookingState::Confirmed { payment, .. } = booking.state else {
+            unreachable!("only confirmed bookings come here");
+        };
+        for ticket in tickets.into_iter().filter(|ticket| ticket.state == TicketState::Valid) {
+            self.ledger.put_ticket(&Ticket { state: TicketState::Void, ..ticket }).map_err(Stop::Failed)?;
+        }
+        let amount = booking.total.amount * i64::from(percent) / 100;
+        let steps = self.move_seats(&booking, SeatAction::Release(booking.id))?;
+        let to = if amount > 0 { BookingState::Refunded } else { BookingState::Cancelled };
+        let booking = self.transition(booking, to, steps, reason)?;
+        if let (Some(payment), 1..) = (payment, amount) {
+            let payment = self.ledger.payment(payment).map_err(Stop::Failed)?.expect("a confirmed booking names its payment");
+            let why = if event.stage == Stage::Cancelled { "event_cancelled" } else { "booking_cancelled" };
+            self.owe_refund(payment, amount, why)?;
+        }
+        Ok(booking)
+    }
+
+    /// How much comes back; a refusal if whoever asks may no longer cancel.
+    fn refund_percent(&self, event: &Event, tickets: &[Ticket]) -> Result<u8, Rejection> {
+        if event.stage == Stage::Cancelled || !matches!(self.actor, Actor::User(_, Role::Customer)) {
+            return Ok(100);
+        }
+        if tickets.iter().any(|ticket| matches!(ticket.state, TicketState::CheckedIn { .. })) {
+            return Err(Rejection::TicketUsed);
+        }
+        let policy = event.details.refunds;
+        if self.now < policy.until { Ok(policy.percent) } else { Err(Rejection::CancellationClosed(policy.until)) }
+    }
+
+    /// Writes down that money goes back. The gateway is asked afterwards, until it has said that it is done.
+    pub(super) fn owe_refund(&mut self, payment: Payment, amount: i64, reason: &str) -> Decision<Payment, L> {
+        let payment = Payment { refunded: payment.refunded + amount, ..payment };
+        assert!(payment.refunded <= payment.captured(), "no more goes back than came in");
+        let refund = Refund {
+            id: RefundId::from_uuid(self.ids.uuid(self.now)),
+            payment_id: payment.id,
+            booking_id: payment.booking_id,
+            event_id: payment.event_id,
+            amount: crate::domain::Money { amount, ..payment.amount },
+            reason: reason.to_owned(),
+            state: RefundState::Pending,
+            created_at: self.now,
+        };
+        self.ledger.put_payment(&payment).map_err(Stop::Failed)?;
+        self.ledger.put_refund(&refund).map_err(Stop::Failed)?;
+        let due = Fact::RefundDue { refund_id: refund.id, payment_id: payment.id, booking_id: payment.booking_id, amount };
+        self.record(payment.event_id, due, Vec::new(), Some(reason))?;
+        Ok(payment)
+    }
+
+    pub(super) fn settle_refund(&mut self, id: RefundId) -> Decision<Outcome, L> {
+        let refund = self.ledger.refund(id).map_err(Stop::Failed)?.ok_or(Rejection::NotFound(Thing::Refund))?;
+        if refund.state == RefundState::Pending {
+            let sent = Fact::RefundSent { refund_id: id, booking_id: refund.booking_id };
+            let event_id = refund.event_id;
+            let refund = Refund { state: RefundState::Succeeded { at: self.now }, ..refund };
+            self.ledger.put_refund(&refund).map_err(Stop::Failed)?;
+            self.record(event_id, sent, Vec::new(), None)?;
+        }
+        Ok(Outcome::Refunded(id))
+    }
+}

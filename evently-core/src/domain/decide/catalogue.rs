@@ -1,0 +1,98 @@
+//! Venues and events, and what the house does with its seats.
+
+use std::sync::Arc;
+
+use super::{Decision, Desk, Stop, step};
+use crate::domain::{
+    Event, EventDetails, EventId, Fact, Invalid, Layout, Ledger, Outcome, Rejection, SeatAction, SeatId, Stage, Thing, Venue,
+};
+
+impl<L: Ledger> Desk<'_, L> {
+    pub(super) fn create_venue(&mut self, venue: &Venue, layout: &Arc<Layout>) -> Decision<Outcome, L> {
+        self.ledger.create_venue(venue, layout).map_err(Stop::Failed)?;
+        Ok(Outcome::Venue(venue.clone()))
+    }
+
+    pub(super) fn create_event(&mut self, event: &Arc<Event>, seats: &[u16]) -> Decision<Outcome, L> {
+        if self.ledger.venue(event.venue_id).map_err(Stop::Failed)?.is_none() {
+            return Err(Rejection::NotFound(Thing::Venue).into());
+        }
+        event.check()?;
+        debug_assert_eq!(seats.len(), event.seats_total as usize);
+        self.ledger.create_event(event, seats).map_err(Stop::Failed)?;
+        self.record_event(event, None)?;
+        Ok(Outcome::Event(Arc::clone(event)))
+    }
+
+    fn record_event(&mut self, event: &Event, reason: Option<&str>) -> Decision<(), L> {
+        let fact = Fact::Event { stage: event.stage, version: event.version };
+        self.record(event.id, fact, Vec::new(), reason)
+    }
+
+    fn put_event(&mut self, event: Event, reason: Option<&str>) -> Decision<Outcome, L> {
+        let event = Arc::new(Event { version: event.version + 1, ..event });
+        self.ledger.put_event(&event).map_err(Stop::Failed)?;
+        self.record_event(&event, reason)?;
+        Ok(Outcome::Event(event))
+    }
+
+    pub(super) fn edit_event(&mut self, id: EventId, details: &EventDetails, prices: &[(u16, i64)]) -> Decision<Outcome, L> {
+        let event = self.event(id)?;
+        if event.stage == Stage::Cancelled {
+            return Err(Rejection::EventCancelled.into());
+        }
+        let mut event = Event { details: details.clone(), ..Event::clone(&event) };
+        for &(category, price) in prices {
+            match event.categories.get_mut(usize::from(category)) {
+                Some(category) => category.price = price,
+                None => return Err(Invalid::field("price_categories", "unknown_category", "no such price category").into()),
+            }
+        }
+        event.check()?;
+        self.put_event(event, Some("edited"))
+    }
+
+    pub(super) fn publish_event(&mut self, id: EventId) -> Decision<Outcome, L> {
+        let event = self.event(id)?;
+        match event.stage {
+            Stage::Published => Ok(Outcome::Event(event)),
+            Stage::Cancelled => Err(Rejection::EventCancelled.into()),
+            Stage::Draft => self.put_event(Event { stage: Stage::Published, ..Event::clone(&event) }, Some("published")),
+        }
+    }
+
+    pub(super) fn cancel_event(&mut self, id: EventId, reason: Option<&str>) -> Decision<Outcome, L> {
+        let event = self.event(id)?;
+        if event.stage == Stage::Cancelled {
+            return Ok(Outcome::Event(event));
+        }
+        self.put_event(Event { stage: Stage::Cancelled, ..Event::clone(&event) }, reason)
+    }
+
+    /// Blocks or unblocks seats, all or none.
+    pub(super) fn house(&mut self, id: EventId, seats: &[SeatId], action: SeatAction) -> Decision<Outcome, L> {
+        let event = self.event(id)?;
+        let numbers = Self::seat_numbers(&event, seats)?;
+        let mut moved = Vec::with_capacity(numbers.len());
+        let mut in_the_way = Vec::new();
+        for number in numbers {
+            let seat = self.seat(id, number)?.expect("the event's seats are numbered without a gap");
+            match seat.apply(action) {
+                Some(seat) => moved.push(seat),
+                None => in_the_way.push((event.layout_id.seat(number), seat.status())),
+            }
+        }
+        if !in_the_way.is_empty() {
+            return Err(Rejection::SeatsUnavailable(in_the_way).into());
+        }
+        let mut steps = Vec::with_capacity(moved.len());
+        for seat in &moved {
+            self.ledger.put_seat(id, seat).map_err(Stop::Failed)?;
+            steps.push(step(seat, 0));
+        }
+        let to = moved.first().map(crate::domain::Seat::status).expect("at least one seat was named");
+        let seats = moved.iter().map(|seat| event.layout_id.seat(seat.number)).collect();
+        self.record(id, Fact::House { to }, steps, None)?;
+        Ok(Outcome::Seats(id, seats, to))
+    }
+}

@@ -1,0 +1,138 @@
+//! Holding seats, holding on to them, and losing them to time.
+
+use super::{Decision, Desk, Stop, step};
+use crate::domain::{
+    BookedSeat, Booking, BookingId, BookingState, Event, EventId, Hold, HoldTerms, Ledger, Outcome, Rejection, Seat, SeatAction,
+    SeatId, SeatLimit, SeatState, UserId,
+};
+
+impl<L: Ledger> Desk<'_, L> {
+    pub(super) fn hold(
+        &mut self,
+        id: BookingId,
+        event_id: EventId,
+        user_id: UserId,
+        seats: &[SeatId],
+        terms: &HoldTerms,
+    ) -> Decision<Outcome, L> {
+        let event = self.event(event_id)?;
+        event.bookable(self.now).map_err(Rejection::NotOnSale)?;
+        let max = event.details.max_seats_per_booking;
+        if seats.len() > max as usize {
+            return Err(Rejection::TooManySeats(SeatLimit::PerBooking { max }).into());
+        }
+        let numbers = Self::seat_numbers(&event, seats)?;
+        self.check_held(&event, user_id, seats.len())?;
+        let free = self.available(&event, &numbers)?;
+
+        let booked = free
+            .iter()
+            .map(|seat| BookedSeat { number: seat.number, price: event.categories[usize::from(seat.category)].price })
+            .collect::<Vec<_>>();
+        let total = event.money(booked.iter().map(|seat| seat.price).sum());
+        let hold = Hold { until: self.now + terms.ttl.min(terms.cap), payment: None };
+        let booking = Booking {
+            id,
+            event_id,
+            user_id,
+            seats: booked,
+            total,
+            code: None,
+            state: BookingState::Pending(hold),
+            created_at: self.now,
+            version: 1,
+        };
+        let steps = self.reserve(&booking, free)?;
+        self.put_booking(&booking, None, steps, None)?;
+        Ok(Outcome::Booking(booking))
+    }
+
+    fn check_held(&mut self, event: &Event, user: UserId, wanted: usize) -> Decision<(), L> {
+        let max = event.details.max_seats_held;
+        let held = self.ledger.held_seats(event.id, user, self.now).map_err(Stop::Failed)?;
+        if held as usize + wanted > max as usize {
+            return Err(Rejection::TooManySeats(SeatLimit::Held { max, held }).into());
+        }
+        Ok(())
+    }
+
+    /// The seats, all of them available; those of holds that have run out are taken over.
+    pub(super) fn available(&mut self, event: &Event, numbers: &[u32]) -> Decision<Vec<Seat>, L> {
+        let mut taken = Vec::new();
+        let mut due = Vec::new();
+        for &number in numbers {
+            let seat = self.seat(event.id, number)?.expect("the event's seats are numbered without a gap");
+            match seat.state {
+                SeatState::Available => {}
+                SeatState::Reserved(owner) if self.is_due(owner)? => due.push(owner),
+                _ => taken.push((event.layout_id.seat(number), seat.status())),
+            }
+        }
+        if !taken.is_empty() {
+            return Err(Rejection::SeatsUnavailable(taken).into());
+        }
+        due.sort_unstable();
+        due.dedup();
+        for owner in due {
+            let booking = self.ledger.booking(owner).map_err(Stop::Failed)?.expect("a reserved seat names its booking");
+            self.end_hold(booking, BookingState::Expired, Some("taken_over"))?;
+        }
+        let mut free = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            free.extend(self.seat(event.id, number)?);
+        }
+        Ok(free)
+    }
+
+    fn is_due(&mut self, owner: BookingId) -> Decision<bool, L> {
+        let booking = self.ledger.booking(owner).map_err(Stop::Failed)?;
+        Ok(booking.is_some_and(|booking| booking.hold().is_some_and(|hold| !hold.is_live(self.now))))
+    }
+
+    pub(super) fn reserve(&mut self, booking: &Booking, free: Vec<Seat>) -> Decision<Vec<crate::domain::SeatStep>, L> {
+        let mut steps = Vec::with_capacity(free.len());
+        for (seat, booked) in free.into_iter().zip(&booking.seats) {
+            let reserved = seat.apply(SeatAction::Reserve(booking.id)).expect("it has been seen to be available");
+            self.ledger.put_seat(booking.event_id, &reserved).map_err(Stop::Failed)?;
+            steps.push(step(&reserved, booked.price));
+        }
+        Ok(steps)
+    }
+
+    pub(super) fn extend(&mut self, id: BookingId, terms: &HoldTerms) -> Decision<Outcome, L> {
+        let booking = self.booking(id)?;
+        let hold = self.live_hold(&booking)?;
+        let cap = booking.created_at + terms.cap;
+        let until = (self.now + terms.ttl).min(cap);
+        if until <= hold.until {
+            return Err(Rejection::ExtensionLimit(cap).into());
+        }
+        let state = BookingState::Pending(Hold { until, ..hold });
+        let booking = self.transition(booking, state, Vec::new(), Some("extended"))?;
+        Ok(Outcome::Booking(booking))
+    }
+
+    /// The hold of a booking that is pending and whose time has not run out.
+    pub(super) fn live_hold(&self, booking: &Booking) -> Result<Hold, Rejection> {
+        match booking.hold() {
+            Some(hold) if hold.is_live(self.now) => Ok(*hold),
+            Some(_) => Err(Rejection::HoldExpired),
+            None if booking.state == BookingState::Expired => Err(Rejection::HoldExpired),
+            None => Err(Rejection::NotPending(booking.status())),
+        }
+    }
+
+    pub(super) fn expire(&mut self, id: BookingId) -> Decision<Outcome, L> {
+        let booking = self.booking(id)?;
+        // Asked for at least once, so that a booking that has gone on in the meantime is not an error.
+        let due = booking.hold().is_some_and(|hold| !hold.is_live(self.now));
+        let booking = if due { self.end_hold(booking, BookingState::Expired, None)? } else { booking };
+        Ok(Outcome::Booking(booking))
+    }
+
+    /// Ends a pending booking and frees its seats.
+    pub(super) fn end_hold(&mut self, booking: Booking, to: BookingState, reason: Option<&str>) -> Decision<Booking, L> {
+        let steps = self.move_seats(&booking, SeatAction::Release(booking.id))?;
+        self.transition(booking, to, steps, reason)
+    }
+}

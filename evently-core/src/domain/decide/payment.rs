@@ -1,0 +1,245 @@
+//! Money coming in. It is written down before it is judged, and then buys its booking or goes back.
+
+use super::{Decision, Desk, Stop};
+use crate::domain::{
+    BookedSeat, Booking, BookingCode, BookingId, BookingState, BookingStatus, Event, Fact, GatewayReport, Hold, HoldTerms, Ledger,
+    Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode, TicketId,
+    TicketState,
+};
+
+/// What a gateway says of a payment.
+pub(super) struct News<'a> {
+    pub report: &'a GatewayReport,
+    pub reference: Option<&'a str>,
+    pub message: Option<&'a str>,
+}
+
+/// How long a gateway that has not answered keeps its payment from being given up for another.
+const GATEWAY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+
+impl<L: Ledger> Desk<'_, L> {
+    pub(super) fn start_payment(
+        &mut self,
+        id: PaymentId,
+        booking_id: BookingId,
+        provider: &str,
+        terms: &HoldTerms,
+    ) -> Decision<Outcome, L> {
+        let booking = self.booking(booking_id)?;
+        let hold = self.live_hold(&booking)?;
+        if let Some((open, _)) = hold.payment {
+            self.give_up(open)?;
+        }
+        let payment = self.new_payment(id, &booking, provider, PaymentState::Processing)?;
+        if booking.total.amount == 0 {
+            let booking = self.confirm(booking, None, None)?;
+            let paid = Payment { state: PaymentState::Succeeded { at: self.now }, ..payment };
+            self.ledger.put_payment(&paid).map_err(Stop::Failed)?;
+            return Ok(Outcome::Payment(paid, booking));
+        }
+        let state = BookingState::Pending(Hold { payment: Some((id, self.now + terms.payment_window)), ..hold });
+        let booking = self.transition(booking, state, Vec::new(), Some("payment_started"))?;
+        Ok(Outcome::PaymentStarted(payment, booking))
+    }
+
+    /// Gives a payment up for another one, unless its gateway may be about to answer.
+    fn give_up(&mut self, open: PaymentId) -> Decision<(), L> {
+        let payment = self.payment(open)?;
+        let waiting = payment.state == PaymentState::Processing && payment.reference.is_none();
+        if waiting && self.now < payment.created_at + GATEWAY_PATIENCE {
+            return Err(Rejection::PaymentInProgress.into());
+        }
+        if payment.is_open() {
+            let reason = "superseded".to_owned();
+            self.ledger.put_payment(&Payment { state: PaymentState::Failed { reason }, ..payment }).map_err(Stop::Failed)?;
+        }
+        Ok(())
+    }
+
+    fn payment(&mut self, id: PaymentId) -> Decision<Payment, L> {
+        self.ledger.payment(id).map_err(Stop::Failed)?.ok_or(Stop::Refused(Rejection::NotFound(Thing::Payment)))
+    }
+
+    fn new_payment(&mut self, id: PaymentId, booking: &Booking, provider: &str, state: PaymentState) -> Decision<Payment, L> {
+        let payment = Payment {
+            id,
+            booking_id: booking.id,
+            event_id: booking.event_id,
+            amount: booking.total,
+            state,
+            provider: provider.to_owned(),
+            reference: None,
+            refunded: 0,
+            created_at: self.now,
+        };
+        self.ledger.put_payment(&payment).map_err(Stop::Failed)?;
+        Ok(payment)
+    }
+
+    pub(super) fn settle_payment(
+        &mut self,
+        id: PaymentId,
+        news: &News<'_>,
+        instead: &[u32],
+        terms: &HoldTerms,
+    ) -> Decision<Outcome, L> {
+        let payment = self.payment(id)?;
+        let booking = self.booking(payment.booking_id)?;
+        let first_time = match news.message {
+            Some(message) => self.ledger.note_message(&payment.provider, message, self.now).map_err(Stop::Failed)?,
+            None => true,
+        };
+        let reference = payment.reference.clone().or_else(|| news.reference.map(str::to_owned));
+        let Some(state) = first_time.then(|| payment.report(news.report, self.now)).flatten() else {
+            // A gateway that has merely taken the charge on may have told us its name for it.
+            let known = Payment { reference, ..payment };
+            self.ledger.put_payment(&known).map_err(Stop::Failed)?;
+            return Ok(Outcome::Payment(known, booking));
+        };
+        let payment = Payment { state, reference, ..payment };
+        self.ledger.put_payment(&payment).map_err(Stop::Failed)?;
+        match payment.state {
+            PaymentState::Succeeded { .. } => self.captured(payment, booking, instead),
+            PaymentState::Failed { .. } => {
+                let booking = self.back_to_hold(booking, id, terms)?;
+                Ok(Outcome::Payment(payment, booking))
+            }
+            PaymentState::Processing | PaymentState::RequiresAction { .. } => Ok(Outcome::Payment(payment, booking)),
+        }
+    }
+
+    /// After a refusal the hold goes on for as long as an extension would give it.
+    fn back_to_hold(&mut self, booking: Booking, failed: PaymentId, terms: &HoldTerms) -> Decision<Booking, L> {
+        match booking.hold() {
+            Some(hold) if hold.payment.is_some_and(|(payment, _)| payment == failed) && hold.is_live(self.now) => {
+                let again = (self.now + terms.ttl).min(booking.created_at + terms.cap);
+                let state = BookingState::Pending(Hold { until: hold.until.max(again), payment: None });
+                self.transition(booking, state, Vec::new(), Some("payment_failed"))
+            }
+            _ => Ok(booking),
+        }
+    }
+
+    /// The money is there: it buys the booking if it can, and goes back if it cannot.
+    fn captured(&mut self, payment: Payment, booking: Booking, instead: &[u32]) -> Decision<Outcome, L> {
+        self.record_capture(&payment)?;
+        let booking = match booking.hold() {
+            Some(hold) if !hold.is_live(self.now) => self.end_hold(booking, BookingState::Expired, None)?,
+            _ => booking,
+        };
+        match &booking.state {
+            BookingState::Pending(_) => {
+                let booking = self.confirm(booking, Some(payment.id), None)?;
+                Ok(Outcome::Payment(payment, booking))
+            }
+            BookingState::Expired => self.captured_late(payment, booking, instead),
+            BookingState::Confirmed { .. } => self.pay_back(payment, booking, "already_paid"),
+            BookingState::Cancelled | BookingState::Refunded => self.pay_back(payment, booking, "booking_cancelled"),
+        }
+    }
+
+    fn record_capture(&mut self, payment: &Payment) -> Decision<(), L> {
+        let captured =
+            Fact::Captured { payment_id: payment.id, booking_id: payment.booking_id, amount: payment.amount.amount };
+        self.record(payment.event_id, captured, Vec::new(), None)
+    }
+
+    fn pay_back(&mut self, payment: Payment, booking: Booking, reason: &str) -> Decision<Outcome, L> {
+        let amount = payment.amount.amount;
+        let payment = self.owe_refund(payment, amount, reason)?;
+        Ok(Outcome::Payment(payment, booking))
+    }
+
+    /// The hold had run out: the same seats if they are free, else others of the same kind, else the money back.
+    fn captured_late(&mut self, payment: Payment, booking: Booking, instead: &[u32]) -> Decision<Outcome, L> {
+        let event = self.event(booking.event_id)?;
+        let own = booking.seats.iter().map(|seat| seat.number).collect::<Vec<_>>();
+        let sellable = event.stage == Stage::Published && self.now < event.details.end_time;
+        let found = if !sellable {
+            None
+        } else if let Some(free) = self.all_available(&booking, &own)? {
+            Some((free, "paid_late"))
+        } else {
+            self.all_available(&booking, instead)?
+                .filter(|free| same_prices(&booking, &event, free))
+                .map(|free| (free, "paid_late_other_seats"))
+        };
+        let Some((free, reason)) = found else {
+            return self.pay_back(payment, booking, "paid_too_late");
+        };
+        let seats = free.iter().zip(&booking.seats).map(|(seat, paid)| BookedSeat { number: seat.number, ..*paid }).collect();
+        let booking = Booking { seats, ..booking };
+        self.reserve(&booking, free)?;
+        let booking = self.confirm(booking, Some(payment.id), Some(reason))?;
+        Ok(Outcome::Payment(payment, booking))
+    }
+
+    fn all_available(&mut self, booking: &Booking, numbers: &[u32]) -> Decision<Option<Vec<Seat>>, L> {
+        let mut free = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            free.extend(self.seat(booking.event_id, number)?.filter(|seat| seat.state == SeatState::Available));
+        }
+        let distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+        Ok((distinct && free.len() == booking.seats.len()).then_some(free))
+    }
+
+    pub(super) fn confirm_paid_elsewhere(
+        &mut self,
+        booking_id: BookingId,
+        payment_id: PaymentId,
+        reference: Option<&str>,
+    ) -> Decision<Outcome, L> {
+        let booking = self.booking(booking_id)?;
+        if booking.status() == BookingStatus::Confirmed {
+            // Asked for again: the money of one payment is written down once.
+            return match self.ledger.payment(payment_id).map_err(Stop::Failed)? {
+                Some(payment) => Ok(Outcome::Payment(payment, booking)),
+                None => Err(Rejection::NotPending(booking.status()).into()),
+            };
+        }
+        self.live_hold(&booking)?;
+        let state = PaymentState::Succeeded { at: self.now };
+        let payment = self.new_payment(payment_id, &booking, "external", state)?;
+        let payment = Payment { reference: reference.map(str::to_owned), ..payment };
+        self.ledger.put_payment(&payment).map_err(Stop::Failed)?;
+        self.record_capture(&payment)?;
+        let booking = self.confirm(booking, Some(payment_id), None)?;
+        Ok(Outcome::Payment(payment, booking))
+    }
+
+    /// Sells the seats that the booking has reserved, and gives out its code and a ticket for each of them.
+    fn confirm(&mut self, booking: Booking, payment: Option<PaymentId>, reason: Option<&str>) -> Decision<Booking, L> {
+        let steps = self.move_seats(&booking, SeatAction::Book(booking.id))?;
+        assert_eq!(steps.len(), booking.seats.len(), "a booking has its seats until it ends");
+        for seat in &booking.seats {
+            let ticket = Ticket {
+                id: TicketId::from_uuid(self.ids.uuid(self.now)),
+                booking_id: booking.id,
+                event_id: booking.event_id,
+                seat: seat.number,
+                code: TicketCode::new(self.ids.secret()),
+                state: TicketState::Valid,
+            };
+            self.ledger.put_ticket(&ticket).map_err(Stop::Failed)?;
+        }
+        let code = self.new_code()?;
+        let booking = Booking { code: Some(code), ..booking };
+        self.transition(booking, BookingState::Confirmed { payment, at: self.now }, steps, reason)
+    }
+
+    fn new_code(&mut self) -> Decision<BookingCode, L> {
+        loop {
+            #[expect(clippy::cast_possible_truncation, reason = "half of the bits are plenty")]
+            let code = BookingCode::new(self.ids.secret() as u64);
+            if !self.ledger.code_taken(code).map_err(Stop::Failed)? {
+                return Ok(code);
+            }
+        }
+    }
+}
+
+/// Whether the seats cost what those of the booking were taken at.
+fn same_prices(booking: &Booking, event: &Event, seats: &[Seat]) -> bool {
+    let price = |seat: &Seat| event.categories.get(usize::from(seat.category)).map(|category| category.price);
+    seats.iter().zip(&booking.seats).all(|(seat, paid)| price(seat) == Some(paid.price))
+}

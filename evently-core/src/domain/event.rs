@@ -1,0 +1,222 @@
+//! Events: one dated occurrence at a venue, with prices and an on-sale of its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::{EventId, LayoutId, PriceCategoryId, UserId, VenueId},
+    invalid::Invalid,
+    money::{Currency, Money},
+    time::Timestamp,
+};
+
+/// The most seats that an event may allow in one booking.
+pub const MAX_SEATS_LIMIT: u32 = 100;
+
+/// The highest price of a seat, in minor units. A booking's total stays far from the end of the integers.
+pub const MAX_PRICE: i64 = 100_000_000_000;
+
+/// An event. Its seats are the layout's, each with a state of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The event's id.
+    pub id: EventId,
+    /// Where it takes place.
+    pub venue_id: VenueId,
+    /// The layout its seats were made from; it stays, whatever becomes of the venue's plan.
+    pub layout_id: LayoutId,
+    /// The account that may change it.
+    pub organizer_id: UserId,
+    /// How far its making has come.
+    pub stage: Stage,
+    /// What people read.
+    pub details: EventDetails,
+    /// What its bookings are paid in.
+    pub currency: Currency,
+    /// Prices, in the order of the layout's categories.
+    pub categories: Vec<PriceCategory>,
+    /// How many seats there are.
+    pub seats_total: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Counts its changes, from 1.
+    pub version: u32,
+}
+
+/// What of an event its organizer may edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDetails {
+    /// What it is called.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// When it begins.
+    pub start_time: Timestamp,
+    /// When it is over.
+    pub end_time: Timestamp,
+    /// When it can be booked.
+    pub on_sale: OnSale,
+    /// How many seats one booking may have.
+    pub max_seats_per_booking: u32,
+    /// How many seats of the event one customer may have on hold at a time.
+    pub max_seats_held: u32,
+    /// What comes back when a buyer cancels a confirmed booking.
+    pub refunds: RefundPolicy,
+}
+
+/// The window in which an event can be booked: from `opens_at`, up to but not including `closes_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnSale {
+    /// The first instant of the on-sale.
+    pub opens_at: Timestamp,
+    /// The first instant after it.
+    pub closes_at: Timestamp,
+}
+
+/// What comes back when a buyer cancels a confirmed booking. When an event is cancelled everything does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundPolicy {
+    /// From here on a buyer can no longer cancel.
+    pub until: Timestamp,
+    /// How much of the price comes back, 0 to 100.
+    pub percent: u8,
+}
+
+/// What the seats of one category of the layout cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceCategory {
+    /// The price category's id.
+    pub id: PriceCategoryId,
+    /// The name of the layout's category.
+    pub name: String,
+    /// In minor units of the event's currency.
+    pub price: i64,
+}
+
+/// How far the making of an event has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Seen by its organizer alone.
+    Draft,
+    /// Seen by everybody; booked while it is on sale.
+    Published,
+    /// It will not take place; for good.
+    Cancelled,
+}
+
+impl Stage {
+    /// The stage's name in the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Published => "published",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What an event looks like from outside at some instant. Never stored: it follows from the stage and the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventStatus {
+    /// Not published yet.
+    Draft,
+    /// Published, and yet to begin.
+    Upcoming,
+    /// Between its beginning and its end.
+    Ongoing,
+    /// Over.
+    Completed,
+    /// Called off.
+    Cancelled,
+}
+
+impl EventStatus {
+    /// All statuses with their names.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("draft", Self::Draft),
+        ("upcoming", Self::Upcoming),
+        ("ongoing", Self::Ongoing),
+        ("completed", Self::Completed),
+        ("cancelled", Self::Cancelled),
+    ];
+
+    /// The status's name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, status)| *status == self).map(|(name, _)| *name).expect("every status is listed")
+    }
+}
+
+/// Why an event cannot be booked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum NotOnSale {
+    /// Its organizer has not published it.
+    #[error("the event is not published")]
+    Draft,
+    /// It has been called off.
+    #[error("the event has been cancelled")]
+    Cancelled,
+    /// Its on-sale is still to come.
+    #[error("the on-sale opens at {0}")]
+    NotYet(Timestamp),
+    /// Its on-sale is over.
+    #[error("the on-sale closed at {0}")]
+    Over(Timestamp),
+}
+
+impl Event {
+    /// What the event looks like at `now`.
+    pub fn status(&self, now: Timestamp) -> EventStatus {
+        match self.stage {
+            Stage::Draft => EventStatus::Draft,
+            Stage::Cancelled => EventStatus::Cancelled,
+            Stage::Published if now < self.details.start_time => EventStatus::Upcoming,
+            Stage::Published if now < self.details.end_time => EventStatus::Ongoing,
+            Stage::Published => EventStatus::Completed,
+        }
+    }
+
+    /// Whether the event can be booked at `now`.
+    pub fn bookable(&self, now: Timestamp) -> Result<(), NotOnSale> {
+        let OnSale { opens_at, closes_at } = self.details.on_sale;
+        match self.stage {
+            Stage::Draft => Err(NotOnSale::Draft),
+            Stage::Cancelled => Err(NotOnSale::Cancelled),
+            Stage::Published if now < opens_at => Err(NotOnSale::NotYet(opens_at)),
+            Stage::Published if now >= closes_at => Err(NotOnSale::Over(closes_at)),
+            Stage::Published => Ok(()),
+        }
+    }
+
+    /// Whether the event makes sense.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let EventDetails { name, description, start_time, end_time, on_sale, refunds, .. } = &self.details;
+        let mut invalid = Invalid::default();
+        let named = (1..=200).contains(&name.chars().count()) && name.trim() == name && !name.contains(char::is_control);
+        invalid.require(named, "name", "invalid_name", "1 to 200 characters without line breaks or outer spaces");
+        let short = description.len() <= 20_000;
+        invalid.require(short, "description", "too_long", "at most 20000 bytes");
+        invalid.require(start_time < end_time, "end_time", "not_after_start", "must be after start_time");
+        let in_order = on_sale.opens_at < on_sale.closes_at;
+        invalid.require(in_order, "sales.closes_at", "not_after_opening", "must be after sales.opens_at");
+        let before_end = on_sale.closes_at <= *end_time;
+        invalid.require(before_end, "sales.closes_at", "after_end", "must not be after end_time");
+        let seats = 1..=MAX_SEATS_LIMIT;
+        let message = format!("1 to {MAX_SEATS_LIMIT}");
+        let per_booking = self.details.max_seats_per_booking;
+        invalid.require(seats.contains(&per_booking), "max_seats_per_booking", "out_of_range", &*message);
+        invalid.require(self.details.max_seats_held >= 1, "max_seats_held", "out_of_range", "at least 1");
+        invalid.require(refunds.percent <= 100, "refunds.percent", "out_of_range", "0 to 100");
+        for (i, PriceCategory { price, .. }) in self.categories.iter().enumerate() {
+            let field = format!("price_categories[{i}].price");
+            invalid.require((0..=MAX_PRICE).contains(price), &field, "out_of_range", format!("0 to {MAX_PRICE} minor units"));
+        }
+        invalid.into_result()
+    }
+
+    /// An amount in the event's currency.
+    pub fn money(&self, amount: i64) -> Money {
+        Money { amount, currency: self.currency }
+    }
+}

@@ -1,0 +1,195 @@
+//! Payments and refunds: money moving, each its own small machine.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::{BookingId, EventId, PaymentId, RefundId},
+    money::Money,
+    time::Timestamp,
+};
+
+/// An attempt to pay for a booking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// The payment's id; the gateway knows it as the idempotency key of the charge.
+    pub id: PaymentId,
+    /// What it pays for.
+    pub booking_id: BookingId,
+    /// The event of that booking.
+    pub event_id: EventId,
+    /// What is asked for.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: PaymentState,
+    /// The name of the gateway that was asked.
+    pub provider: String,
+    /// What the gateway calls it, once it has answered.
+    pub reference: Option<String>,
+    /// The sum of the refunds that have been asked for, in minor units; never more than was captured.
+    pub refunded: i64,
+    /// When the attempt began.
+    pub created_at: Timestamp,
+}
+
+/// Where a payment stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    /// The gateway has been asked, and has not decided.
+    Processing,
+    /// The buyer must do something, 3-D Secure for instance.
+    RequiresAction {
+        /// What the buyer's browser shows to the gateway.
+        client_secret: String,
+    },
+    /// The money is ours.
+    Succeeded {
+        /// When the gateway captured it.
+        at: Timestamp,
+    },
+    /// The gateway refused, or the attempt was given up for another.
+    Failed {
+        /// The gateway's reason, a stable word such as `card_declined`.
+        reason: String,
+    },
+}
+
+/// What a gateway says of a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayReport {
+    /// It will decide later.
+    Processing,
+    /// It waits for the buyer.
+    RequiresAction {
+        /// What the buyer's browser shows to the gateway.
+        client_secret: String,
+    },
+    /// It has captured the money.
+    Succeeded,
+    /// It has refused.
+    Failed {
+        /// A stable word such as `card_declined`.
+        reason: String,
+    },
+}
+
+impl Payment {
+    /// Takes in what the gateway says at `now`; `None` if that is no news.
+    ///
+    /// Gateways repeat themselves and do not keep to the order of things, so the machine only ever moves forward. A capture is
+    /// believed even after a failure: what has been captured must be written down before it is judged.
+    pub fn report(&self, report: &GatewayReport, now: Timestamp) -> Option<PaymentState> {
+        use PaymentState::{Failed, Processing, RequiresAction, Succeeded};
+        match (&self.state, report) {
+            (Processing | RequiresAction { .. } | Failed { .. }, GatewayReport::Succeeded) => Some(Succeeded { at: now }),
+            (Processing | RequiresAction { .. }, GatewayReport::Failed { reason }) => Some(Failed { reason: reason.clone() }),
+            (Processing, GatewayReport::RequiresAction { client_secret }) => {
+                Some(RequiresAction { client_secret: client_secret.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the gateway may still decide.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, PaymentState::Processing | PaymentState::RequiresAction { .. })
+    }
+
+    /// What the gateway has captured, in minor units.
+    pub const fn captured(&self) -> i64 {
+        if matches!(self.state, PaymentState::Succeeded { .. }) { self.amount.amount } else { 0 }
+    }
+
+    /// The payment as everybody names it.
+    pub const fn status(&self) -> &'static str {
+        match &self.state {
+            PaymentState::Processing => "processing",
+            PaymentState::RequiresAction { .. } => "requires_action",
+            PaymentState::Succeeded { .. } if self.refunded == 0 => "succeeded",
+            PaymentState::Succeeded { .. } if self.refunded < self.amount.amount => "partially_refunded",
+            PaymentState::Succeeded { .. } => "refunded",
+            PaymentState::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// Money on its way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The refund's id; the gateway knows it as the idempotency key of the refund.
+    pub id: RefundId,
+    /// The payment it comes from.
+    pub payment_id: PaymentId,
+    /// The booking that payment was for.
+    pub booking_id: BookingId,
+    /// The event of that booking.
+    pub event_id: EventId,
+    /// How much.
+    pub amount: Money,
+    /// Why, a stable word such as `event_cancelled`.
+    pub reason: String,
+    /// Where it stands.
+    pub state: RefundState,
+    /// When it was decided.
+    pub created_at: Timestamp,
+}
+
+/// Where a refund stands. It is decided in the transaction that makes it due and asked of the gateway until it succeeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// The gateway has yet to say that it is done.
+    Pending,
+    /// The gateway has sent the money back.
+    Succeeded {
+        /// When it said so.
+        at: Timestamp,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn payment(state: PaymentState) -> Payment {
+        Payment {
+            id: PaymentId::from_uuid(Uuid::nil()),
+            booking_id: BookingId::from_uuid(Uuid::nil()),
+            event_id: EventId::from_uuid(Uuid::nil()),
+            amount: Money { amount: 100, currency: super::super::Currency::EUR },
+            state,
+            provider: "sandbox".into(),
+            reference: None,
+            refunded: 0,
+            created_at: Timestamp::default(),
+        }
+    }
+
+    fn failed() -> PaymentState {
+        PaymentState::Failed { reason: "card_declined".into() }
+    }
+
+    #[test]
+    fn a_capture_is_believed_once_and_never_taken_back() {
+        let at = Timestamp::from_secs(9);
+        let captured = PaymentState::Succeeded { at };
+        assert_eq!(payment(failed()).report(&GatewayReport::Succeeded, at), Some(captured.clone()));
+        assert_eq!(payment(captured.clone()).report(&GatewayReport::Succeeded, at), None);
+        let refused = GatewayReport::Failed { reason: "late".into() };
+        assert_eq!(payment(captured.clone()).report(&refused, at), None);
+        assert_eq!(payment(captured).report(&GatewayReport::Processing, at), None);
+    }
+
+    #[test]
+    fn status_follows_what_has_gone_back() {
+        let mut payment = payment(PaymentState::Succeeded { at: Timestamp::default() });
+        assert_eq!(payment.status(), "succeeded");
+        payment.refunded = 40;
+        assert_eq!(payment.status(), "partially_refunded");
+        payment.refunded = 100;
+        assert_eq!(payment.status(), "refunded");
+    }
+}

@@ -1,0 +1,98 @@
+//! What the journal says of sales: a read model that folding the journal from its start builds again, equal.
+
+use std::collections::BTreeMap;
+
+use super::{
+    booking::BookingStatus,
+    id::EventId,
+    journal::{Fact, Transition},
+    time::Timestamp,
+};
+
+/// Where a figure belongs: an event, one of its sections, and an hour.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SalesKey {
+    /// The event.
+    pub event_id: EventId,
+    /// The start of the hour in which it happened.
+    pub hour: Timestamp,
+    /// The name of the section; empty for figures that concern a whole booking.
+    pub section: String,
+}
+
+/// What happened in one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SalesRow {
+    /// Bookings that began.
+    pub holds: i64,
+    /// Bookings that were confirmed.
+    pub confirmed: i64,
+    /// Holds that ran out.
+    pub expired: i64,
+    /// Bookings that were given up.
+    pub cancelled: i64,
+    /// Seats sold, less those that came back.
+    pub seats: i64,
+    /// What those seats were sold at, in minor units.
+    pub value: i64,
+    /// Money captured, in minor units.
+    pub captured: i64,
+    /// Money owed back, in minor units.
+    pub refunded: i64,
+}
+
+impl SalesRow {
+    /// Adds another row to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.holds += other.holds;
+        self.confirmed += other.confirmed;
+        self.expired += other.expired;
+        self.cancelled += other.cancelled;
+        self.seats += other.seats;
+        self.value += other.value;
+        self.captured += other.captured;
+        self.refunded += other.refunded;
+    }
+}
+
+/// Figures by event, hour and section.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sales {
+    /// The figures; a row of zeros is left out.
+    pub rows: BTreeMap<SalesKey, SalesRow>,
+}
+
+impl Sales {
+    /// Takes in one transition. `section_of` names the section of a seat of an event.
+    pub fn fold(&mut self, transition: &Transition, section_of: &dyn Fn(EventId, u32) -> String) {
+        let mut add = |section: String, row: SalesRow| {
+            let key = SalesKey { event_id: transition.event_id, hour: transition.at.hour(), section };
+            self.rows.entry(key).or_default().add(&row);
+        };
+        let whole = String::new;
+        let none = SalesRow::default();
+        match transition.fact {
+            Fact::Booking { from: None, to: BookingStatus::Pending, .. } => add(whole(), SalesRow { holds: 1, ..none }),
+            Fact::Booking { from: Some(from), to, .. } if from != to => {
+                match to {
+                    BookingStatus::Confirmed => add(whole(), SalesRow { confirmed: 1, ..none }),
+                    BookingStatus::Expired => add(whole(), SalesRow { expired: 1, ..none }),
+                    BookingStatus::Cancelled | BookingStatus::Refunded => add(whole(), SalesRow { cancelled: 1, ..none }),
+                    BookingStatus::Pending => {}
+                }
+                let sold = i64::from(to == BookingStatus::Confirmed) - i64::from(from == BookingStatus::Confirmed);
+                for seat in transition.seats.iter().filter(|_| sold != 0) {
+                    let row = SalesRow { seats: sold, value: sold * seat.price, ..none };
+                    add(section_of(transition.event_id, seat.number), row);
+                }
+            }
+            Fact::Captured { amount, .. } => add(whole(), SalesRow { captured: amount, ..none }),
+            Fact::RefundDue { amount, .. } => add(whole(), SalesRow { refunded: amount, ..none }),
+            Fact::Booking { .. }
+            | Fact::Event { .. }
+            | Fact::House { .. }
+            | Fact::RefundSent { .. }
+            | Fact::CheckedIn { .. } => {}
+        }
+    }
+}

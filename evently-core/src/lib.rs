@@ -1,0 +1,10 @@
+//! Seat booking without overselling: many people want the same seat at the same moment, and exactly one gets it.
+//!
+//! The core is pure. [`domain`] has the values and rules, [`ports`] what is needed from the world, [`services`] the use cases over
+//! those, and [`memory`] every port in memory, for embedding, for tests, and as the reference for whoever writes an adapter.
+//! Nothing here touches a database, a socket, the wall clock or a random source.
+
+pub mod domain;
+pub mod ports;
+
+mod sync;

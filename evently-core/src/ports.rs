@@ -1,0 +1,36 @@
+//! What the services need from the world, in their own words. The guarantees are written on each trait, and
+//! `evently-testkit` has a test for each clause.
+
+mod accounts;
+mod audit;
+mod bookings;
+mod catalog;
+mod chores;
+mod clock;
+mod error;
+mod feed;
+mod figures;
+mod gateway;
+mod ids;
+mod mailer;
+mod outbox;
+mod passwords;
+mod sessions;
+mod tokens;
+
+pub use accounts::{Accounts, Credentials};
+pub use audit::{Audit, EventRecords};
+pub use bookings::{Applied, BookingFilter, BookingRecords, Bookings, Page};
+pub use catalog::{Catalog, EventFilter};
+pub use chores::Chores;
+pub use clock::Clock;
+pub use error::{StoreError, StoreErrorKind};
+pub use feed::{Delta, SeatFeed, Subscription};
+pub use figures::{Figures, SalesFilter};
+pub use gateway::{Charge, Charged, GatewayUnavailable, PaymentGateway, Webhook, WebhookError};
+pub use ids::Ids;
+pub use mailer::{Attachment, Mail, MailFailed, Mailer};
+pub use outbox::Outbox;
+pub use passwords::{PasswordHash, PasswordHasher, PasswordsBusy};
+pub use sessions::{Rotation, Session, Sessions, TokenDigest};
+pub use tokens::{AccessTokens, Claims, TokenError};

@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Page, StoreError};
+use crate::domain::{Event, EventId, EventStatus, Layout, LayoutId, SeatMap, Timestamp, UserId, Venue, VenueId};
+
+/// Reads venues, layouts, events and the state of their seats.
+///
+/// # Contract
+/// - **Committed.** What is read has been committed, and everything committed before the call is read.
+/// - **One moment.** A seat map is the state of all seats at one moment.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Venues in the order of their ids.
+    async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, StoreError>;
+
+    /// One venue.
+    async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError>;
+
+    /// One layout. It never changes.
+    async fn layout(&self, id: LayoutId) -> Result<Option<Arc<Layout>>, StoreError>;
+
+    /// One event.
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
+
+    /// Events by start time and then id: those after `page.after`.
+    async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError>;
+
+    /// The state of an event's seats.
+    async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError>;
+
+    /// Whether somebody else, another process for instance, has written to the store since this was asked last. What is kept in
+    /// memory may then be out of date.
+    async fn changed_elsewhere(&self) -> Result<bool, StoreError>;
+}
+
+/// Which events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventFilter {
+    /// Those whose status at `now` is this; without it all but drafts.
+    pub status: Option<EventStatus>,
+    /// The time by which the status is judged.
+    pub now: Timestamp,
+    /// Those whose name or venue contains this, in any case.
+    pub text: Option<String>,
+    /// Those that begin then or later.
+    pub from: Option<Timestamp>,
+    /// Those that begin before then.
+    pub to: Option<Timestamp>,
+    /// Those at one venue.
+    pub venue_id: Option<VenueId>,
+    /// Those of one organizer, drafts included.
+    pub organizer_id: Option<UserId>,
+    /// Drafts of everybody too, where no status is asked for.
+    pub drafts: bool,
+}

@@ -1,0 +1,54 @@
+use std::{error::Error, fmt};
+
+/// A store could not do what it was asked. Losing a race is never one of these: that is an outcome.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    operation: &'static str,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// What to do about a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// The store is away or full. Nothing was done; it may be back soon.
+    Unavailable,
+    /// Others were in the way for too long. Nothing was done; trying again helps.
+    Contended,
+    /// A row is not what it must be. Trying again does not help.
+    Corrupt,
+}
+
+impl StoreError {
+    /// The failure of `operation`.
+    pub fn new(kind: StoreErrorKind, operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, operation, source: source.into() }
+    }
+
+    /// What to do about it.
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// Whether the same call may succeed later.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Contended)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            StoreErrorKind::Unavailable => "the store is unavailable",
+            StoreErrorKind::Contended => "the store is contended",
+            StoreErrorKind::Corrupt => "the store holds something that cannot be",
+        };
+        write!(f, "{}: {what}", self.operation)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,69 @@
+/** Pieces that the checkout, a finished booking and the list of bookings have in common. */
+import { api } from './api.js';
+import { h } from './dom.js';
+import { bookingStatus, formatDate, formatMoney, formatTimes, plural, seatName, sumMoney } from './format.js';
+
+const events = new Map();
+
+/** The event of a booking, asked for once. */
+export function eventOf(booking) {
+  if (booking.event?.name && booking.event.start_time) return Promise.resolve(booking.event);
+  const known = events.get(booking.event_id);
+  if (known) return known;
+  const asked = api.event(booking.event_id);
+  events.set(booking.event_id, asked);
+  // A failure is not remembered.
+  asked.catch(() => events.delete(booking.event_id));
+  return asked;
+}
+
+export function statusTag(status) {
+  const kind = { confirmed: 'tag-good', pending: 'tag-few', expired: 'tag-bad', cancelled: 'tag-bad' }[status] ?? '';
+  return h('span', { class: `tag ${kind}`, testid: 'booking-status', 'data-status': status }, bookingStatus(status));
+}
+
+export function totalOf(booking) {
+  return booking.total ?? sumMoney((booking.seats ?? []).map(({ price }) => price).filter(Boolean));
+}
+
+/** Seats and prices; the total as the service reckons it. */
+export function summary(booking, event) {
+  const { seats = [] } = booking;
+  return h('section', { class: 'summary', 'aria-labelledby': 'summary-title' },
+    h('h2', { id: 'summary-title' }, plural(seats.length, 'seat')),
+    event && h('p', { class: 'summary-event' },
+      h('strong', { dir: 'auto' }, event.name),
+      h('span', null, `${formatDate(event.start_time)}, ${formatTimes(event.start_time, event.end_time)}`),
+      event.venue && h('span', { dir: 'auto' }, event.venue.name)),
+    h('ul', { class: 'summary-seats' }, seats.map((seat) => h('li', { testid: 'booking-seat' },
+      h('div', null, h('strong', null, seatName(seat)), h('span', { class: 'quiet' }, seat.section)),
+      h('span', { class: 'price' }, formatMoney(seat.price))))),
+    h('p', { class: 'summary-total' }, h('span', null, 'Total'),
+      h('strong', { testid: 'booking-total' }, formatMoney(totalOf(booking)))));
+}
+
+/** Asks before something that cannot be undone. Resolves to the reason given, or null when the answer was no. */
+export function confirmDialog({ title, text, yes, no }) {
+  const reason = h('input', { id: 'dialog-reason', type: 'text', maxlength: 200, autocomplete: 'off' });
+  const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'dialog-title', testid: 'confirm-dialog' },
+    h('form', { method: 'dialog' },
+      h('h2', { id: 'dialog-title' }, title),
+      h('p', null, text),
+      h('div', { class: 'field' }, h('label', { for: 'dialog-reason' }, 'Reason (optional)'), reason),
+      h('div', { class: 'actions' },
+        h('button', { class: 'button', value: 'no', testid: 'dialog-no' }, no),
+        h('button', { class: 'button button-danger', value: 'yes', testid: 'dialog-yes' }, yes))));
+  document.body.append(dialog);
+  dialog.showModal();
+  // Enter in the field would press the first button of the form, whichever it is.
+  reason.addEventListener('keydown', (key) => {
+    if (key.key === 'Enter') key.preventDefault();
+  });
+  dialog.querySelector('[value=no]').focus();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'yes' ? reason.value.trim() : null);
+    }, { once: true });
+  });
+}

@@ -1,0 +1,124 @@
+/**
+ * Who is signed in. The access token lives in memory only; the refresh token and the name live in localStorage, where
+ * all tabs find them. A refresh token can be spent once, so tabs take turns (Web Locks), and the one whose turn comes
+ * reads what the previous one has stored.
+ */
+import { Emitter } from './emitter.js';
+import { ApiError, exchange } from './http.js';
+
+const REFRESH_KEY = 'evently.refresh';
+const USER_KEY = 'evently.user';
+/** A token this close to its end is renewed before use, not after a refusal. */
+const RENEW_EARLY_MS = 20_000;
+
+/** @type {{token: string, endsAt: number} | null} endsAt on the clock of performance.now() */
+let access = null;
+/** @type {Promise<void> | null} */
+let renewing = null;
+
+/** Tells when somebody signs in or out, here or in another tab. */
+export const sessionChanged = new Emitter();
+
+export function isSignedIn() {
+  return localStorage.getItem(REFRESH_KEY) !== null;
+}
+
+/** @returns {{email: string, name: string} | null} */
+export function currentUser() {
+  if (!isSignedIn()) return null;
+  try {
+    return JSON.parse(localStorage.getItem(USER_KEY) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+/** An access token that should be good for a request now. Rejects with `sign_in_needed` where there is none. */
+export async function accessToken() {
+  if (!access || access.endsAt - performance.now() < RENEW_EARLY_MS) await renew();
+  return access.token;
+}
+
+/** Gives up `refused`, which the service did not take, and gets another. */
+export async function renewInsteadOf(refused) {
+  if (!access || access.token === refused) await renew();
+  return access.token;
+}
+
+function renew() {
+  renewing ??= inTurn(spendRefreshToken).finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+async function spendRefreshToken() {
+  const spent = localStorage.getItem(REFRESH_KEY);
+  if (!spent) throw signInNeeded();
+  try {
+    const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: spent } });
+    keep(await response.json());
+  } catch (error) {
+    // Only a refusal ends the session; a lost connection does not.
+    if (error instanceof ApiError && error.status === 401) {
+      forget();
+      throw signInNeeded();
+    }
+    throw error;
+  }
+}
+
+/** Runs `work` alone among all tabs. Without Web Locks (plain http on a LAN address) only this tab is in order. */
+function inTurn(work) {
+  return navigator.locks ? navigator.locks.request('evently-refresh', work) : work();
+}
+
+function signInNeeded() {
+  return new ApiError({ status: 401, code: 'sign_in_needed', detail: 'Please sign in to go on.' });
+}
+
+function keep(pair) {
+  access = { token: pair.access_token, endsAt: performance.now() + pair.expires_in * 1000 };
+  localStorage.setItem(REFRESH_KEY, pair.refresh_token);
+}
+
+function forget() {
+  access = null;
+  localStorage.removeItem(REFRESH_KEY);
+  localStorage.removeItem(USER_KEY);
+  sessionChanged.emit();
+}
+
+export async function signIn(email, password) {
+  const response = await exchange('/auth/login', { method: 'POST', body: { email, password } });
+  keep(await response.json());
+  const me = await exchange('/api/v1/me', { headers: { authorization: `Bearer ${access.token}` } });
+  const { name, email: address } = await me.json();
+  localStorage.setItem(USER_KEY, JSON.stringify({ name, email: address }));
+  sessionChanged.emit();
+}
+
+export async function register(name, email, password) {
+  await exchange('/auth/register', { method: 'POST', body: { name, email, password } });
+  await signIn(email, password);
+}
+
+/** Forgets the tokens whatever the service says: a person who signs out is signed out. */
+export async function signOut() {
+  const refreshToken = localStorage.getItem(REFRESH_KEY);
+  forget();
+  if (!refreshToken) return;
+  try {
+    await exchange('/auth/logout', { method: 'POST', body: { refresh_token: refreshToken }, timeoutMs: 5000 });
+  } catch {
+    // The family of tokens then ends by its age.
+  }
+}
+
+window.addEventListener('storage', (change) => {
+  // A null key means that the whole storage was cleared. Another tab's renewal leaves our access token as good as before.
+  const identityChanged = change.key === null || change.key === USER_KEY;
+  if (!identityChanged) return;
+  access = null;
+  sessionChanged.emit();
+});
