@@ -5,6 +5,7 @@
 //! Nothing here touches a database, a socket, the wall clock or a random source.
 
 pub mod domain;
+pub mod memory;
 pub mod ports;
 
 mod sync;

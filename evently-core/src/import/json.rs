@@ -120,7 +120,8 @@ impl<'de> Visitor<'de> for Nodes<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Node<'de>, A::Error> {
         let mut members: Vec<Member<'de>> = Vec::new();
-        while let Some(key) = given.next_key_seed(Nodes { left: &mut *self.left })? {
+        // A key is read like a text, but only its value counts.
+        while let Some(key) = given.next_key_seed(Nodes { left: &mut 1 })? {
             let Node::Text(key) = key else { return Err(A::Error::custom("a key that is not a text")) };
             if members.len() < MEMBERS_COMPARED_MAX && members.iter().any(|(other, _)| *other == key) {
                 return Err(A::Error::custom(format_args!("{} stands twice in one object", quote(&key))));
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_small_file_of_many_values_is_refused() {
-        assert!(error(&format!("[{}0]", "0,".repeat(VALUES_MAX as usize))).contains("more than 4000000 values"));
+        assert!(error(&format!("[{}0]", "0,".repeat(VALUES_MAX as usize))).contains("more than 2500000 values"));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 /// A plan of 100,000 seats as the public editor writes it, identifiers and all, has about 25 MiB.
 pub const BYTES_MAX: usize = 32 << 20;
 
-/// Values in a JSON file, counting every number and text: twenty for each of the seats. Bounds the memory that a small file
-/// of many empty lists can ask for.
-pub const VALUES_MAX: u32 = 4_000_000;
+/// Values in a JSON file, counting every number, text, list and object: a dozen for each of the seats. Bounds the memory that
+/// a file of many empty lists can ask for.
+pub const VALUES_MAX: u32 = 2_500_000;
 
 /// The largest stadium on earth seats fewer.
 pub const SEATS_MAX: usize = 200_000;

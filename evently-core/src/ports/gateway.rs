@@ -13,6 +13,9 @@ pub trait PaymentGateway: Send + Sync {
     /// The name under which payments, webhooks and configuration know it.
     fn name(&self) -> &str;
 
+    /// Whether `token` can stand for a card at all; the error says what would be right.
+    fn check_token(&self, token: &str) -> Result<(), String>;
+
     /// Asks for the money.
     async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable>;
 

@@ -1,0 +1,22 @@
+//! Every port in memory: for embedding, for tests and simulations, and as the reference for whoever writes an adapter.
+
+mod accounts;
+mod clock;
+mod feed;
+mod ids;
+mod ledger;
+mod mailer;
+mod passwords;
+mod reads;
+mod sandbox;
+mod store;
+mod tokens;
+
+pub use clock::ManualClock;
+pub use feed::MemorySeatFeed;
+pub use ids::SeededIds;
+pub use mailer::MemoryMailer;
+pub use passwords::PlainPasswords;
+pub use sandbox::{Delivery, SandboxGateway, SandboxTimes};
+pub use store::MemoryStore;
+pub use tokens::PlainTokens;

@@ -1,0 +1,279 @@
+use std::{ops::Bound, sync::Arc};
+
+use async_trait::async_trait;
+
+use super::{
+    MemoryStore,
+    store::{BookingRows, State},
+};
+use crate::{
+    domain::{
+        Booking, BookingCode, BookingId, Entry, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund, Request, Sales,
+        SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide,
+    },
+    ports::{
+        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, EventFilter, EventRecords, Figures, Outbox,
+        Page, SalesFilter, StoreError,
+    },
+};
+
+#[async_trait]
+impl Bookings for MemoryStore {
+    async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
+        let mut state = self.state();
+        let answers = requests
+            .iter()
+            .map(|request| {
+                let Ok(answer) = decide(&mut *state, &*self.ids, now, request);
+                answer
+            })
+            .collect();
+        let changes = std::mem::take(&mut state.changes);
+        Ok(Applied { answers, changes })
+    }
+
+    async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
+        Ok(self.state().bookings.get(&id).map(|rows| rows.booking.clone()))
+    }
+
+    async fn booking_by_code(&self, code: BookingCode) -> Result<Option<Booking>, StoreError> {
+        let state = self.state();
+        Ok(state.codes.get(&code).map(|id| state.bookings[id].booking.clone()))
+    }
+
+    async fn bookings(&self, filter: &BookingFilter, page: Page<BookingId>) -> Result<Vec<Booking>, StoreError> {
+        let state = self.state();
+        let below = page.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let all = state.bookings.range((Bound::Unbounded, below)).rev().map(|(_, rows)| &rows.booking);
+        Ok(all.filter(|booking| matches_filter(booking, filter)).take(page.limit as usize).cloned().collect())
+    }
+
+    async fn records(&self, id: BookingId) -> Result<Option<BookingRecords>, StoreError> {
+        let state = self.state();
+        Ok(state.bookings.get(&id).map(|rows| state.records(rows)))
+    }
+
+    async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        Ok(self.state().payments.get(&id).cloned())
+    }
+
+    async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
+        let state = self.state();
+        Ok(state.ticket_codes.get(&id).map(|code| state.tickets[code].clone()))
+    }
+}
+
+fn matches_filter(booking: &Booking, filter: &BookingFilter) -> bool {
+    filter.user_id.is_none_or(|id| id == booking.user_id)
+        && filter.event_id.is_none_or(|id| id == booking.event_id)
+        && filter.status.is_none_or(|status| status == booking.status())
+}
+
+impl State {
+    fn entry(&self, position: u64) -> Entry {
+        let at = usize::try_from(position - 1).expect("the journal is in memory");
+        Entry { position, transition: self.journal[at].clone() }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        (1..).zip(&self.journal).map(|(position, transition)| Entry { position, transition: transition.clone() })
+    }
+
+    fn records(&self, rows: &BookingRows) -> BookingRecords {
+        let mut tickets = rows.tickets.iter().map(|code| self.tickets[code].clone()).collect::<Vec<_>>();
+        tickets.sort_by_key(|ticket| (ticket.seat, ticket.id));
+        BookingRecords {
+            booking: rows.booking.clone(),
+            payments: rows.payments.iter().map(|id| self.payments[id].clone()).collect(),
+            refunds: rows.refunds.iter().map(|id| self.refunds[id].clone()).collect(),
+            tickets,
+            history: rows.history.iter().map(|position| self.entry(*position)).collect(),
+        }
+    }
+}
+
+#[async_trait]
+impl Chores for MemoryStore {
+    async fn due_holds(&self, now: Timestamp, limit: u32) -> Result<Vec<BookingId>, StoreError> {
+        let state = self.state();
+        let due = state.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        Ok(due.take(limit as usize).map(|(_, id)| *id).collect())
+    }
+
+    async fn called_off(&self, limit: u32) -> Result<Vec<BookingId>, StoreError> {
+        let state = self.state();
+        let live = state.events.values().filter(|rows| rows.event.stage == Stage::Cancelled).flat_map(|rows| {
+            rows.seats.iter().filter_map(crate::domain::Seat::owner)
+        });
+        let ids = live.collect::<std::collections::BTreeSet<_>>();
+        Ok(ids.into_iter().take(limit as usize).collect())
+    }
+
+    async fn undecided_payments(&self, before: Timestamp, limit: u32) -> Result<Vec<Payment>, StoreError> {
+        let state = self.state();
+        let old = state.open_payments.iter().take_while(|(at, _)| *at < before);
+        Ok(old.take(limit as usize).map(|(_, id)| state.payments[id].clone()).collect())
+    }
+
+    async fn owed_refunds(&self, limit: u32) -> Result<Vec<(Refund, Payment)>, StoreError> {
+        let state = self.state();
+        let owed = state.owed_refunds.iter().take(limit as usize).map(|id| state.refunds[id].clone());
+        Ok(owed.map(|refund| (refund.clone(), state.payments[&refund.payment_id].clone())).collect())
+    }
+
+    async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let old = state.answers.iter().filter(|(_, (_, answer))| answer.at < before).map(|(id, _)| *id);
+        let old = old.take(limit as usize).collect::<Vec<_>>();
+        for id in &old {
+            state.answers.remove(id);
+        }
+        Ok(old.len() as u64)
+    }
+}
+
+#[async_trait]
+impl Catalog for MemoryStore {
+    async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        let state = self.state();
+        let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let venues = state.venues.range((after, Bound::Unbounded)).map(|(_, venue)| venue.clone());
+        Ok(venues.take(page.limit as usize).collect())
+    }
+
+    async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError> {
+        Ok(self.state().venues.get(&id).cloned())
+    }
+
+    async fn layout(&self, id: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        Ok(self.state().layouts.get(&id).cloned())
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        Ok(self.state().events.get(&id).map(|rows| Arc::clone(&rows.event)))
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        let state = self.state();
+        let mut events = state.events.values().map(|rows| &rows.event).filter(|event| shows(&state, event, filter));
+        let mut events = events.by_ref().map(Arc::clone).collect::<Vec<_>>();
+        events.retain(|event| page.after.is_none_or(|after| (event.details.start_time, event.id) > after));
+        events.sort_by_key(|event| (event.details.start_time, event.id));
+        events.truncate(page.limit as usize);
+        Ok(events)
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        let state = self.state();
+        let seats = state.events.get(&event).map(|rows| &rows.seats);
+        Ok(seats.map(|seats| SeatMap::new(seats.iter().map(|seat| (seat.status(), seat.version)))))
+    }
+
+    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+fn shows(state: &State, event: &Event, filter: &EventFilter) -> bool {
+    let details = &event.details;
+    let contains = |text: &String| {
+        let text = text.to_lowercase();
+        let venue = state.venues.get(&event.venue_id).map_or("", |venue| &venue.name);
+        details.name.to_lowercase().contains(&text) || venue.to_lowercase().contains(&text)
+    };
+    let stage = match filter.status {
+        Some(status) => event.status(filter.now) == status,
+        None => filter.drafts || event.stage != Stage::Draft,
+    };
+    stage
+        && filter.text.as_ref().is_none_or(contains)
+        && filter.from.is_none_or(|from| from <= details.start_time)
+        && filter.to.is_none_or(|to| details.start_time < to)
+        && filter.venue_id.is_none_or(|id| id == event.venue_id)
+        && filter.organizer_id.is_none_or(|id| id == event.organizer_id)
+}
+
+#[async_trait]
+impl Outbox for MemoryStore {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let state = self.state();
+        let end = (state.journal.len() as u64).min(position.saturating_add(u64::from(limit)));
+        Ok((position + 1..=end).map(|position| state.entry(position)).collect())
+    }
+
+    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
+        Ok(self.state().consumers.get(consumer).copied().unwrap_or_default())
+    }
+
+    async fn advance(&self, consumer: &str, position: u64) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let old = state.consumers.entry(consumer.to_owned()).or_default();
+        *old = position.max(*old);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Figures for MemoryStore {
+    async fn position(&self) -> Result<u64, StoreError> {
+        Ok(self.state().sales_position)
+    }
+
+    async fn add(&self, from: u64, to: u64, sales: &Sales) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if state.sales_position != from {
+            return Ok(false);
+        }
+        for (key, row) in &sales.rows {
+            state.sales.rows.entry(key.clone()).or_default().add(row);
+        }
+        state.sales_position = to;
+        Ok(true)
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.sales = Sales::default();
+        state.sales_position = 0;
+        Ok(())
+    }
+
+    async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
+        let mut sales = self.state().sales.clone();
+        sales.rows.retain(|key, _| {
+            filter.event_id.is_none_or(|id| id == key.event_id)
+                && filter.from.is_none_or(|from| from <= key.hour)
+                && filter.to.is_none_or(|to| key.hour < to)
+        });
+        Ok(sales)
+    }
+}
+
+#[async_trait]
+impl Audit for MemoryStore {
+    async fn event_ids(&self) -> Result<Vec<EventId>, StoreError> {
+        let mut ids = self.state().events.keys().copied().collect::<Vec<_>>();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    async fn event_records(&self, id: EventId) -> Result<Option<EventRecords>, StoreError> {
+        let state = self.state();
+        let Some(rows) = state.events.get(&id) else { return Ok(None) };
+        let records = state.bookings.values().filter(|rows| rows.booking.event_id == id);
+        let records = records.map(|rows| state.records(rows)).collect::<Vec<_>>();
+        Ok(Some(EventRecords {
+            event: Event::clone(&rows.event),
+            seats: rows.seats.clone(),
+            bookings: records.iter().map(|records| records.booking.clone()).collect(),
+            payments: records.iter().flat_map(|records| records.payments.clone()).collect(),
+            refunds: records.iter().flat_map(|records| records.refunds.clone()).collect(),
+            tickets: records.iter().flat_map(|records| records.tickets.clone()).collect(),
+            journal: state.entries().filter(|entry| entry.transition.event_id == id).collect(),
+        }))
+    }
+
+    async fn self_check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,290 @@
+//! A payment gateway that moves no money, for trying things out: what a card does follows from its token.
+
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
+
+use async_trait::async_trait;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::{
+    domain::{GatewayReport, Money, Payment, PaymentId, Refund, Timestamp},
+    ports::{Charge, Charged, Clock, GatewayUnavailable, PaymentGateway, Webhook, WebhookError},
+    sync::{Mutex, lock},
+};
+
+/// How far a webhook's signature may lie from now.
+const TOLERANCE: Duration = Duration::from_secs(300);
+
+/// When the sandbox does what it does later.
+#[derive(Debug, Clone, Copy)]
+pub struct SandboxTimes {
+    /// How long the buyer's bank takes to approve.
+    pub action: Duration,
+    /// How long a slow card takes.
+    pub slow: Duration,
+    /// How long after the end of the hold a late card pays.
+    pub late: Duration,
+}
+
+impl Default for SandboxTimes {
+    fn default() -> Self {
+        Self { action: Duration::from_secs(3), slow: Duration::from_secs(2), late: Duration::from_secs(1) }
+    }
+}
+
+/// What the sandbox's cards do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Card {
+    Visa,
+    Declined,
+    ThreeDs,
+    Slow,
+    Timeout,
+    DuplicateWebhook,
+    OutOfOrder,
+    Late,
+}
+
+const CARDS: [(&str, Card); 8] = [
+    ("tok_visa", Card::Visa),
+    ("tok_declined", Card::Declined),
+    ("tok_3ds", Card::ThreeDs),
+    ("tok_slow", Card::Slow),
+    ("tok_timeout", Card::Timeout),
+    ("tok_duplicate_webhook", Card::DuplicateWebhook),
+    ("tok_out_of_order", Card::OutOfOrder),
+    ("tok_late", Card::Late),
+];
+
+/// The built-in gateway. What it knows of a payment is in the reference it gives out, so that it still knows it after a restart; only
+/// webhooks that were not delivered by then are lost, as they may be with any gateway.
+pub struct SandboxGateway {
+    secret: Vec<u8>,
+    times: SandboxTimes,
+    clock: std::sync::Arc<dyn Clock>,
+    /// What is yet to be delivered, by when and in which order.
+    outgoing: Mutex<BTreeMap<(Timestamp, u64), Message>>,
+}
+
+/// A webhook to be posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The body, as it was signed.
+    pub body: Vec<u8>,
+    /// The value of the `Evently-Signature` header.
+    pub signature: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Message {
+    id: String,
+    payment_id: PaymentId,
+    reference: String,
+    amount: Money,
+    status: Status,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Processing,
+    Succeeded,
+    Failed,
+}
+
+impl SandboxGateway {
+    /// A sandbox that signs with `secret`.
+    pub fn new(secret: impl Into<Vec<u8>>, times: SandboxTimes, clock: std::sync::Arc<dyn Clock>) -> Self {
+        Self { secret: secret.into(), times, clock, outgoing: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The webhooks that are to be posted by `now`. Each is handed out once.
+    pub fn deliveries(&self, now: Timestamp) -> Vec<Delivery> {
+        let mut outgoing = lock(&self.outgoing);
+        let later = outgoing.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut *outgoing, later);
+        due.into_values().map(|message| self.sign(&message, now)).collect()
+    }
+
+    fn sign(&self, message: &Message, now: Timestamp) -> Delivery {
+        let body = serde_json::to_vec(message).expect("a message is plain data");
+        let time = now.as_secs();
+        let mac = self.mac(time, &body).finalize().into_bytes();
+        let signature = mac.iter().fold(format!("t={time},v1="), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes everything");
+            text
+        });
+        Delivery { body, signature }
+    }
+
+    fn mac(&self, time: i64, body: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key may have any length");
+        mac.update(format!("{time}.").as_bytes());
+        mac.update(body);
+        mac
+    }
+
+    /// Plans webhooks about a charge: each with its number, its time, and what it says.
+    fn plan(&self, charge: &Charge, reference: &str, webhooks: &[(u64, Timestamp, Status)]) {
+        let mut outgoing = lock(&self.outgoing);
+        for &(number, at, status) in webhooks {
+            let message = Message {
+                id: format!("evt_{}_{number}", charge.payment_id),
+                payment_id: charge.payment_id,
+                reference: reference.to_owned(),
+                amount: charge.amount,
+                status,
+            };
+            let order = outgoing.len() as u64;
+            outgoing.insert((at, order), message);
+        }
+    }
+}
+
+fn card(token: &str) -> Option<Card> {
+    CARDS.iter().find(|(name, _)| *name == token).map(|(_, card)| *card)
+}
+
+/// The reference says which card it was and when its money comes.
+fn reference(token: &str, paid_at: Timestamp) -> String {
+    format!("sandbox:{token}:{}", paid_at.as_micros())
+}
+
+#[async_trait]
+impl PaymentGateway for SandboxGateway {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn check_token(&self, token: &str) -> Result<(), String> {
+        let names = || CARDS.map(|(name, _)| name).join(", ");
+        card(token).map(drop).ok_or_else(|| format!("the sandbox's cards are {}", names()))
+    }
+
+    async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable> {
+        let now = self.clock.now();
+        let Some(card) = card(&charge.token) else {
+            let report = GatewayReport::Failed { reason: "unknown_card".into() };
+            return Ok(Charged { reference: reference(&charge.token, now), report });
+        };
+        let (paid_at, report) = match card {
+            Card::Visa => (now, GatewayReport::Succeeded),
+            Card::Declined => (now, GatewayReport::Failed { reason: "card_declined".into() }),
+            Card::ThreeDs => {
+                let client_secret = format!("sandbox_secret_{}", charge.payment_id);
+                (now + self.times.action, GatewayReport::RequiresAction { client_secret })
+            }
+            Card::Slow | Card::DuplicateWebhook | Card::OutOfOrder => (now + self.times.slow, GatewayReport::Processing),
+            Card::Late => (charge.hold_expires_at + self.times.late, GatewayReport::Processing),
+            Card::Timeout => return std::future::pending().await,
+        };
+        let reference = reference(&charge.token, paid_at);
+        let webhooks = match card {
+            Card::Visa | Card::Declined | Card::Timeout => &[][..],
+            Card::ThreeDs | Card::Slow | Card::Late => &[(1, paid_at, Status::Succeeded)],
+            Card::DuplicateWebhook => &[(1, paid_at, Status::Succeeded); 3],
+            Card::OutOfOrder => &[(2, paid_at, Status::Succeeded), (1, paid_at + self.times.slow, Status::Processing)],
+        };
+        self.plan(charge, &reference, webhooks);
+        Ok(Charged { reference, report })
+    }
+
+    async fn look_up(&self, payment: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
+        let Some(reference) = &payment.reference else { return Ok(None) };
+        let mut parts = reference.split(':').skip(1);
+        let card = parts.next().and_then(card);
+        let paid_at = parts.next().and_then(|micros| micros.parse().ok()).map(Timestamp::from_micros);
+        Ok(match (card, paid_at) {
+            (None | Some(Card::Declined), _) => Some(GatewayReport::Failed { reason: "card_declined".into() }),
+            (Some(_), Some(at)) if at <= self.clock.now() => Some(GatewayReport::Succeeded),
+            _ => Some(GatewayReport::Processing),
+        })
+    }
+
+    async fn refund(&self, _refund: &Refund, _payment: &Payment) -> Result<(), GatewayUnavailable> {
+        Ok(())
+    }
+
+    fn read_webhook(&self, body: &[u8], signature: Option<&str>, now: Timestamp) -> Result<Webhook, WebhookError> {
+        let (time, mac) = signature.and_then(read_signature).ok_or(WebhookError::Signature)?;
+        self.mac(time, body).verify_slice(&mac).map_err(|_| WebhookError::Signature)?;
+        let signed = Timestamp::from_secs(time);
+        if signed.since(now).max(now.since(signed)) > TOLERANCE {
+            return Err(WebhookError::Stale);
+        }
+        let message = serde_json::from_slice::<Message>(body).map_err(|error| WebhookError::Unreadable(error.to_string()))?;
+        let report = match message.status {
+            Status::Processing => GatewayReport::Processing,
+            Status::Succeeded => GatewayReport::Succeeded,
+            Status::Failed => GatewayReport::Failed { reason: "card_declined".into() },
+        };
+        let Message { id, payment_id, reference, amount, .. } = message;
+        Ok(Webhook { message: id, payment_id, reference, report, amount })
+    }
+}
+
+/// Reads `t=<seconds>,v1=<hex>`.
+fn read_signature(text: &str) -> Option<(i64, Vec<u8>)> {
+    let (time, mac) = text.split_once(',')?;
+    let time = time.strip_prefix("t=")?.parse::<i64>().ok().filter(|time| (0..=253_402_300_799).contains(time))?;
+    let hex = mac.strip_prefix("v1=").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
+    let bytes = (0..64).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok());
+    Some((time, bytes.collect::<Option<_>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::ManualClock;
+
+    fn sandbox() -> (SandboxGateway, std::sync::Arc<ManualClock>) {
+        let clock = std::sync::Arc::new(ManualClock::new(Timestamp::from_secs(1_000_000)));
+        (SandboxGateway::new("a secret", SandboxTimes::default(), clock.clone()), clock)
+    }
+
+    fn delivery() -> (SandboxGateway, Delivery, Timestamp) {
+        let (sandbox, clock) = sandbox();
+        let message = Message {
+            id: "evt_1".into(),
+            payment_id: PaymentId::from_uuid(uuid::Uuid::nil()),
+            reference: reference("tok_slow", clock.now()),
+            amount: Money { amount: 1, currency: crate::domain::Currency::EUR },
+            status: Status::Succeeded,
+        };
+        let delivery = sandbox.sign(&message, clock.now());
+        (sandbox, delivery, clock.now())
+    }
+
+    #[test]
+    fn a_webhook_is_taken_only_as_it_was_signed() {
+        let (sandbox, Delivery { body, signature }, now) = delivery();
+        assert!(sandbox.read_webhook(&body, Some(&signature), now).is_ok());
+        assert_eq!(sandbox.read_webhook(&body, None, now), Err(WebhookError::Signature));
+        for bit in 0..body.len() * 8 {
+            let mut changed = body.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(sandbox.read_webhook(&changed, Some(&signature), now), Err(WebhookError::Signature));
+        }
+    }
+
+    #[test]
+    fn a_signature_is_good_for_five_minutes_either_way() {
+        let (sandbox, Delivery { body, signature }, now) = delivery();
+        for (seconds, fresh) in [(300, true), (301, false)] {
+            let apart = Duration::from_secs(seconds);
+            for then in [now + apart, now - apart] {
+                assert_eq!(sandbox.read_webhook(&body, Some(&signature), then).is_ok(), fresh, "{seconds} s");
+            }
+        }
+    }
+
+    #[test]
+    fn strange_signatures_are_refused() {
+        let (sandbox, Delivery { body, signature }, now) = delivery();
+        let hex = &signature[signature.len() - 64..];
+        for text in ["", "t=,v1=", "v1=00,t=1", "t=99999999999999999999,v1=00", "t=1,v1=ééééééééééééééééééééééééééééééée", hex] {
+            assert_eq!(sandbox.read_webhook(&body, Some(text), now), Err(WebhookError::Signature), "{text:?}");
+        }
+    }
+}
