@@ -7,5 +7,6 @@
 pub mod domain;
 pub mod memory;
 pub mod ports;
+pub mod services;
 
 mod sync;

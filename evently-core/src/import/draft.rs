@@ -9,9 +9,7 @@ use super::{
     sitting::sitting_order,
     text::quote,
 };
-use crate::domain::{
-    Area, Attribute, Category, Layout, LayoutId, LayoutSeat, PlaceId, PlaceKind, Row, Section, Shape,
-};
+use crate::domain::{Area, Attribute, Category, Layout, LayoutId, LayoutSeat, PlaceId, PlaceKind, Row, Section, Shape};
 
 /// A plan whose texts and numbers are proper, before it is known whether they fit together.
 #[derive(Default)]
@@ -186,7 +184,9 @@ impl DraftArea {
     fn build(mut self, id: PlaceId) -> Area {
         if let Shape::Polygon { points } = &mut self.shape {
             let (left, top) = points.iter().fold((f64::MAX, f64::MAX), |(x, y), point| (x.min(point.0), y.min(point.1)));
-            points.iter_mut().for_each(|(x, y)| (*x, *y) = (settle(*x - left), settle(*y - top)));
+            for (x, y) in points {
+                (*x, *y) = (settle(*x - left), settle(*y - top));
+            }
             self.x += left;
             self.y += top;
         }
@@ -305,14 +305,7 @@ mod tests {
     #[test]
     fn a_polygon_begins_at_its_edges() {
         let points = vec![(-10.0, 5.0), (10.0, 5.0), (0.0, 25.0)];
-        let area = DraftArea {
-            shape: Shape::Polygon { points },
-            x: 100.0,
-            y: 100.0,
-            rotation: -90.0,
-            text: None,
-            color: None,
-        };
+        let area = DraftArea { shape: Shape::Polygon { points }, x: 100.0, y: 100.0, rotation: -90.0, text: None, color: None };
         let area = area.build(LayoutId::new(Uuid::nil()).place(PlaceKind::Area, 0));
         assert_eq!((area.x, area.y, area.rotation), (90.0, 105.0, 270.0));
         assert_eq!(area.shape, Shape::Polygon { points: vec![(0.0, 0.0), (20.0, 0.0), (10.0, 20.0)] });

@@ -13,9 +13,9 @@ const AISLE_SEATS: usize = 3;
 
 /// Puts sections beside each other, rows one below the other, and every row in the middle of its section.
 pub(super) fn lay_out(sections: &mut [DraftSection]) {
-    let columns: usize = sections.iter().map(|section| columns(section) + AISLE_SEATS).sum();
+    let total: usize = sections.iter().map(|section| columns(section) + AISLE_SEATS).sum();
     // Within bounds even if all seats of the largest plan are in one row.
-    let pitch = SEAT_PITCH.min(COORDINATE_MAX / float(columns.max(1)));
+    let pitch = SEAT_PITCH.min(COORDINATE_MAX / float(total.max(1)));
     let mut left = 0;
     for section in sections {
         let width = columns(section);

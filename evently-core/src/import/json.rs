@@ -213,11 +213,6 @@ impl<'n> Object<'n> {
         }
     }
 
-    pub(super) fn required_text(&self, key: &str) -> Option<&'n str> {
-        self.require(key);
-        self.text(key)
-    }
-
     pub(super) fn required_number(&self, key: &str) -> Option<f64> {
         self.require(key);
         self.number(key)
@@ -226,6 +221,11 @@ impl<'n> Object<'n> {
     /// A text made proper by `check`; what `check` says against it is reported at the member.
     pub(super) fn checked<T>(&self, key: &str, check: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         self.accept(key, check(self.text(key)?))
+    }
+
+    pub(super) fn required<T>(&self, key: &str, check: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.require(key);
+        self.checked(key, check)
     }
 
     /// The value, or a report of what is wrong with it at the member.

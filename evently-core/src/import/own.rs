@@ -43,8 +43,7 @@ fn read_categories(plan: &Object<'_>) -> Categories {
     let mut categories = Categories::default();
     for (_, category) in plan.objects("categories") {
         category.only(&["name", "color"]);
-        category.require("name");
-        let Some(name) = category.checked("name", name) else { continue };
+        let Some(name) = category.required("name", name) else { continue };
         let color = category.checked("color", color);
         if !categories.declare(Category { name: name.clone(), color }) {
             category.problem_in("name", format!("{} is the name of another category too", quote(&name)));
@@ -64,8 +63,7 @@ struct Reader {
 impl Reader {
     fn section(&mut self, section: &Object<'_>, i: usize) -> DraftSection {
         section.only(&["name", "rows"]);
-        section.require("name");
-        let name = section.checked("name", name).unwrap_or_default();
+        let name = section.required("name", name).unwrap_or_default();
         if !name.is_empty() && !self.sections.insert(name.clone()) {
             section.problem_in("name", format!("{} is the name of another section too", quote(&name)));
         }
@@ -78,8 +76,7 @@ impl Reader {
 
     fn row(&mut self, row: &Object<'_>, section: &str, (i, j): (usize, usize)) -> DraftRow {
         row.only(&["label", "seats"]);
-        row.require("label");
-        let label = row.checked("label", label).unwrap_or_default();
+        let label = row.required("label", label).unwrap_or_default();
         if row.list("seats").unwrap_or_default().is_empty() {
             row.problem("there are no seats in it; a row needs at least one");
         }
@@ -91,11 +88,9 @@ impl Reader {
     /// The seat, unless something is wrong with it.
     fn seat(&mut self, seat: &Object<'_>, section: &str, row: &str, at: At) -> Option<DraftSeat> {
         seat.only(&["label", "x", "y", "category", "attributes"]);
-        seat.require("label");
-        seat.require("category");
-        let label = seat.checked("label", label);
+        let label = seat.required("label", label);
         let (x, y) = (seat.required_number("x"), seat.required_number("y"));
-        let category = seat.checked("category", name);
+        let category = seat.required("category", name);
         let attributes = read_attributes(seat);
         let label = label?;
         let category = self.category(seat, &seat_in_words(section, row, &label), category?)?;
@@ -131,9 +126,14 @@ fn read_attributes(seat: &Object<'_>) -> Vec<Attribute> {
 /// The attribute that has this name in files.
 pub(super) fn attribute(name: &str) -> Result<Attribute, String> {
     let known = Attribute::NAMES.iter().find(|(known, _)| *known == name);
-    let (_, attribute) =
-        known.ok_or_else(|| format!("{} is no attribute; there are {}", quote(name), attribute_names()))?;
+    let (_, attribute) = known.ok_or_else(|| format!("{} is no attribute; there are {}", quote(name), attribute_names()))?;
     Ok(*attribute)
+}
+
+/// The name that the attribute has in files.
+pub(super) fn attribute_name(attribute: Attribute) -> &'static str {
+    let known = Attribute::NAMES.into_iter().find(|(_, known)| *known == attribute);
+    known.expect("the names are those of all attributes").0
 }
 
 fn attribute_names() -> String {

@@ -61,11 +61,8 @@ fn at_place(f: &mut fmt::Formatter<'_>, path: &str, message: &str) -> fmt::Resul
 }
 
 fn in_words(problems: &[Problem], more: usize) -> String {
-    let mut words = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if more > 0 {
-        words += &format!("; and {more} more problems");
-    }
-    words
+    let words = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if more > 0 { format!("{words}; and {more} more problems") } else { words }
 }
 
 /// A place in a file, written out only when something is wrong there.
@@ -181,11 +178,10 @@ impl Findings {
 }
 
 impl Note {
-    fn counted(mut self) -> Warning {
-        if self.times > 1 {
-            self.warning.message += &format!(" ({} times, here first)", self.times);
-        }
-        self.warning
+    fn counted(self) -> Warning {
+        let Warning { path, message } = self.warning;
+        let message = if self.times > 1 { format!("{message} ({} times, here first)", self.times) } else { message };
+        Warning { path, message }
     }
 }
 

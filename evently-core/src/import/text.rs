@@ -32,11 +32,9 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 fn not_utf8(bytes: &[u8], at: usize) -> ImportError {
-    let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-    let message = format!(
-        "the byte 0x{:02X} is not UTF-8; the file is probably Latin-1 or Windows-1252: save it as UTF-8",
-        bytes[at]
-    );
+    let line = bytes[..at].split(|byte| *byte == b'\n').count() as u64;
+    let message =
+        format!("the byte 0x{:02X} is not UTF-8; the file is probably Latin-1 or Windows-1252: save it as UTF-8", bytes[at]);
     ImportError::single(Path::line(line), message)
 }
 
@@ -70,9 +68,7 @@ fn checked(given: &str, chars_max: usize) -> Result<String, String> {
         return Err(format!("it is empty; it needs 1 to {chars_max} characters"));
     }
     match text.chars().count() {
-        chars if chars > chars_max => {
-            Err(format!("{} has {chars} characters; at most {chars_max} are allowed", quote(text)))
-        }
+        chars if chars > chars_max => Err(format!("{} has {chars} characters; at most {chars_max} are allowed", quote(text))),
         _ => Ok(text.to_owned()),
     }
 }
@@ -97,11 +93,7 @@ pub(super) fn color(given: &str) -> Result<String, String> {
         Some(digits) => matches!(digits.len(), 3 | 4 | 6 | 8) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
         None => is_named(color) || is_function(color),
     };
-    if fine {
-        Ok(color.to_owned())
-    } else {
-        Err(format!("{} is not a colour; write it like `#4466aa`", quote(color)))
-    }
+    if fine { Ok(color.to_owned()) } else { Err(format!("{} is not a colour; write it like `#4466aa`", quote(color))) }
 }
 
 fn is_named(color: &str) -> bool {

@@ -1,0 +1,25 @@
+//! The use cases, over the ports. A method is one use case: check, decide, call ports, return.
+
+mod analytics;
+mod auth;
+mod booking;
+mod box_office;
+mod calendar;
+mod error;
+mod event;
+mod notification;
+mod payment;
+mod upkeep;
+mod view;
+
+pub use analytics::{AnalyticsService, EventReport, SectionSales};
+pub use auth::{AuthError, AuthParts, AuthService, AuthTerms, TokenPair};
+pub use booking::BookingService;
+pub use box_office::{BoxOffice, HandedIn, OfficeSize};
+pub use calendar::calendar;
+pub use error::{Answered, Error};
+pub use event::{Availability, EventChange, EventDraft, EventService, PriceDraft, VenueDraft};
+pub use notification::{NotificationParts, NotificationService};
+pub use payment::{PaymentParts, PaymentService};
+pub use upkeep::Upkeep;
+pub use view::{EventView, LayoutView};

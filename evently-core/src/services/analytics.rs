@@ -1,0 +1,136 @@
+//! Sales as the journal tells them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rustc_hash::FxHashMap;
+
+use super::{Error, EventService, EventView};
+use crate::{
+    domain::{Entry, EventId, Principal, Role, Sales, SalesRow, SeatCounts, Timestamp},
+    ports::{Figures, Outbox, SalesFilter},
+};
+
+/// How many entries are taken in at a time.
+const BATCH: u32 = 1000;
+
+/// Takes in what happened, and reports it.
+pub struct AnalyticsService {
+    outbox: Arc<dyn Outbox>,
+    figures: Arc<dyn Figures>,
+    events: Arc<EventService>,
+}
+
+/// What an event has sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventReport {
+    /// The event.
+    pub event_id: EventId,
+    /// All hours together.
+    pub total: SalesRow,
+    /// By section, in the order of the layout; with how many seats it has.
+    pub by_section: Vec<SectionSales>,
+    /// By hour, the hours in which something happened.
+    pub by_hour: Vec<(Timestamp, SalesRow)>,
+    /// The event's seats now.
+    pub seats: SeatCounts,
+}
+
+/// What a section has sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionSales {
+    /// The section's name.
+    pub section: String,
+    /// How many seats it has.
+    pub seats_total: u32,
+    /// What it has sold.
+    pub sales: SalesRow,
+}
+
+impl AnalyticsService {
+    /// The service over these ports.
+    pub const fn new(outbox: Arc<dyn Outbox>, figures: Arc<dyn Figures>, events: Arc<EventService>) -> Self {
+        Self { outbox, figures, events }
+    }
+
+    /// Takes in the part of the journal that is next. How many entries that were.
+    pub async fn take_in(&self) -> Result<usize, Error> {
+        let from = self.figures.position().await?;
+        let entries = self.outbox.after(from, BATCH).await?;
+        let Some(last) = entries.last() else { return Ok(0) };
+        let sales = self.fold(&entries).await?;
+        // False means that another instance was faster; the entries count once all the same.
+        self.figures.add(from, last.position, &sales).await?;
+        Ok(entries.len())
+    }
+
+    async fn fold(&self, entries: &[Entry]) -> Result<Sales, Error> {
+        let mut views = FxHashMap::<EventId, Arc<EventView>>::default();
+        for entry in entries {
+            let id = entry.transition.event_id;
+            if !views.contains_key(&id) {
+                views.insert(id, self.events.view(id).await?);
+            }
+        }
+        let section_of = |event: EventId, seat: u32| {
+            let seat = views.get(&event).and_then(|view| view.layout.seat(seat));
+            seat.map_or_else(String::new, |(section, ..)| section.name.clone())
+        };
+        let mut sales = Sales::default();
+        for entry in entries {
+            sales.fold(&entry.transition, &section_of);
+        }
+        Ok(sales)
+    }
+
+    /// Builds all figures again from the start of the journal.
+    pub async fn rebuild(&self) -> Result<(), Error> {
+        self.figures.reset().await?;
+        while self.take_in().await? > 0 {}
+        Ok(())
+    }
+
+    /// What one event has sold; for whoever manages it.
+    pub async fn event(&self, by: &Principal, id: EventId, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<EventReport, Error> {
+        let view = self.events.managed(by, id).await?;
+        self.report(&view, from, to).await
+    }
+
+    /// What all events have sold that `by` manages.
+    pub async fn overview(
+        &self,
+        by: &Principal,
+        views: &[Arc<EventView>],
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Vec<EventReport>, Error> {
+        let mut reports = Vec::with_capacity(views.len());
+        for view in views {
+            if by.role == Role::Admin || view.event.organizer_id == by.user_id {
+                reports.push(self.report(view, from, to).await?);
+            }
+        }
+        Ok(reports)
+    }
+
+    async fn report(&self, view: &EventView, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<EventReport, Error> {
+        while self.take_in().await? > 0 {}
+        let event_id = view.event.id;
+        let sales = self.figures.sales(&SalesFilter { event_id: Some(event_id), from, to }).await?;
+        let mut total = SalesRow::default();
+        let mut sections = FxHashMap::<&str, SalesRow>::default();
+        let mut by_hour = BTreeMap::<Timestamp, SalesRow>::new();
+        for (key, row) in &sales.rows {
+            total.add(row);
+            sections.entry(&key.section).or_default().add(row);
+            by_hour.entry(key.hour).or_default().add(row);
+        }
+        let by_section = view.layout.layout.sections.iter().map(|section| SectionSales {
+            section: section.name.clone(),
+            seats_total: u32::try_from(section.rows.iter().map(|row| row.seats.len()).sum::<usize>()).unwrap_or(u32::MAX),
+            sales: sections.get(&*section.name).copied().unwrap_or_default(),
+        });
+        let by_section = by_section.collect();
+        let seats = self.events.seat_map(event_id).await?.counts();
+        Ok(EventReport { event_id, total, by_section, by_hour: by_hour.into_iter().collect(), seats })
+    }
+}

@@ -1,0 +1,122 @@
+//! The box office: requests queue, and are decided a batch at a time.
+//!
+//! An on-sale is thousands of requests in the same second, and one transaction each is the wall that they all run into. Here
+//! one batch is being committed while the next one gathers. There is no timer: a request that is alone waits for nobody.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use crate::{
+    domain::{Answer, Request},
+    ports::{Bookings, Clock, SeatFeed, StoreError, StoreErrorKind},
+};
+
+/// Where requests are handed in. Clones share one queue.
+#[derive(Clone)]
+pub struct BoxOffice {
+    queue: mpsc::Sender<Waiting>,
+}
+
+/// How much a box office takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfficeSize {
+    /// How many requests may wait; one more is turned away at once.
+    pub queue: usize,
+    /// How many are decided in one transaction.
+    pub batch: usize,
+}
+
+impl Default for OfficeSize {
+    fn default() -> Self {
+        Self { queue: 4096, batch: 256 }
+    }
+}
+
+struct Waiting {
+    request: Request,
+    answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+impl BoxOffice {
+    /// A box office, and the work it does: a future that ends when the last handle is gone and everything has been answered.
+    pub fn open(
+        store: Arc<dyn Bookings>,
+        feed: Arc<dyn SeatFeed>,
+        clock: Arc<dyn Clock>,
+        size: OfficeSize,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, waiting) = mpsc::channel(size.queue);
+        let clerk = Clerk { store, feed, clock };
+        (Self { queue }, clerk.serve(waiting, size.batch))
+    }
+
+    /// Hands a request in and waits for its answer.
+    pub async fn submit(&self, request: Request) -> Result<Answer, Error> {
+        self.hand_in(request)?.wait().await
+    }
+
+    /// Hands a request in. It is then decided, whether or not anybody waits for the answer.
+    pub fn hand_in(&self, request: Request) -> Result<HandedIn, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Waiting { request, answer }).map_err(|_| Error::Overloaded)?;
+        Ok(HandedIn(answered))
+    }
+}
+
+/// A request that will be decided.
+pub struct HandedIn(oneshot::Receiver<Result<Answer, Error>>);
+
+impl HandedIn {
+    /// Waits for the answer.
+    pub async fn wait(self) -> Result<Answer, Error> {
+        self.0.await.unwrap_or(Err(Error::Overloaded))
+    }
+}
+
+struct Clerk {
+    store: Arc<dyn Bookings>,
+    feed: Arc<dyn SeatFeed>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Clerk {
+    async fn serve(self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
+        let mut batch = Vec::with_capacity(most);
+        while waiting.recv_many(&mut batch, most).await > 0 {
+            let (requests, answers): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|Waiting { request, answer }| (request, answer)).unzip();
+            self.decide(&requests, answers).await;
+        }
+    }
+
+    /// Decides a batch. One that fails is split, so that a request that breaks the store breaks nobody else's.
+    async fn decide(&self, requests: &[Request], answers: Vec<oneshot::Sender<Result<Answer, Error>>>) {
+        let mut parts = vec![(requests, answers)];
+        while let Some((requests, mut answers)) = parts.pop() {
+            match self.store.apply(self.clock.now(), requests).await {
+                Ok(applied) => {
+                    // The feed first: whoever has been answered finds the feed caught up.
+                    self.feed.publish(&applied.changes).await;
+                    for (answer, sender) in applied.answers.into_iter().zip(answers) {
+                        // Whoever asked may have gone.
+                        let _ = sender.send(Ok(answer));
+                    }
+                }
+                Err(error) if requests.len() > 1 && error.kind() != StoreErrorKind::Unavailable => {
+                    let half = requests.len() / 2;
+                    let rest = answers.split_off(half);
+                    parts.push((&requests[half..], rest));
+                    parts.push((&requests[..half], answers));
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, requests = requests.len(), "batch failed");
+                    for sender in answers {
+                        let _ = sender.send(Err(Error::Store(StoreError::new(error.kind(), "apply", error.to_string()))));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A booking as a calendar entry, RFC 5545.
+
+use std::fmt::Write;
+
+use super::EventView;
+use crate::domain::{Booking, Timestamp};
+
+/// Lines are folded so that none is longer than that many bytes (RFC 5545, section 3.1).
+const LINE_BYTES_MAX: usize = 75;
+
+/// The calendar file of a booking, as of `now`.
+pub fn calendar(view: &EventView, booking: &Booking, now: Timestamp) -> String {
+    let details = &view.event.details;
+    let mut file = String::new();
+    let mut line = |text: &str| fold(&mut file, text);
+    line("BEGIN:VCALENDAR");
+    line("VERSION:2.0");
+    line("PRODID:-//Evently//Evently//EN");
+    line("CALSCALE:GREGORIAN");
+    line("METHOD:PUBLISH");
+    line("BEGIN:VEVENT");
+    line(&format!("UID:{}@evently", booking.id));
+    line(&format!("SEQUENCE:{}", booking.version));
+    line(&format!("DTSTAMP:{}", utc(now)));
+    line(&format!("DTSTART:{}", utc(details.start_time)));
+    line(&format!("DTEND:{}", utc(details.end_time)));
+    line(&format!("SUMMARY:{}", escaped(&details.name)));
+    line(&format!("LOCATION:{}", escaped(&view.venue.name)));
+    line(&format!("DESCRIPTION:{}", escaped(&seat_list(view, booking))));
+    line(if booking.status().is_live() { "STATUS:CONFIRMED" } else { "STATUS:CANCELLED" });
+    line("END:VEVENT");
+    line("END:VCALENDAR");
+    file
+}
+
+/// The seats of a booking in words, with its code: a line each.
+pub(super) fn seat_list(view: &EventView, booking: &Booking) -> String {
+    let mut text = String::new();
+    if let Some(code) = booking.code {
+        let _ = write!(text, "Booking code {code}");
+    }
+    for booked in &booking.seats {
+        if let Some((section, row, seat)) = view.layout.seat(booked.number) {
+            let _ = write!(text, "\n{}, row {}, seat {}", section.name, row.label, seat.label);
+        }
+    }
+    text
+}
+
+/// `20261122T193000Z`.
+fn utc(at: Timestamp) -> String {
+    let text = Timestamp::from_secs(at.as_secs()).to_string();
+    text.chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | ';' | ',' => escaped.extend(['\\', c]),
+            '\n' => escaped.push_str("\\n"),
+            c if c.is_control() => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn fold(file: &mut String, line: &str) {
+    let mut room = LINE_BYTES_MAX;
+    for c in line.chars() {
+        if c.len_utf8() > room {
+            file.push_str("\r\n ");
+            room = LINE_BYTES_MAX - 1;
+        }
+        file.push(c);
+        room -= c.len_utf8();
+    }
+    file.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_folded_between_characters() {
+        let mut file = String::new();
+        fold(&mut file, &"é".repeat(100));
+        let lines = file.split("\r\n").collect::<Vec<_>>();
+        assert!(lines.iter().all(|line| line.len() <= LINE_BYTES_MAX), "{lines:?}");
+        assert_eq!(file.replace("\r\n ", "").trim_end(), "é".repeat(100));
+    }
+
+    #[test]
+    fn text_cannot_end_its_line() {
+        assert_eq!(escaped("a,b;c\\d\r\nBEGIN:X"), "a\\,b\\;c\\\\d\\nBEGIN:X");
+    }
+}

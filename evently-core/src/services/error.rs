@@ -1,0 +1,51 @@
+use crate::{
+    domain::{Invalid, Rejection, Thing, Timestamp},
+    ports::{StoreError, WebhookError},
+};
+
+/// Why a use case was not carried out. Nothing was done, unless a variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules say no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Whoever asks may not do this.
+    #[error("this account may not do that")]
+    Forbidden,
+    /// The same request is being carried out.
+    #[error("a request with this idempotency key is being carried out")]
+    InFlight,
+    /// More is asked than can be done; asking again in a moment helps.
+    #[error("too many requests at once")]
+    Overloaded,
+    /// A message is not from the gateway, or cannot be read.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Rejected(Rejection::Invalid(invalid))
+    }
+}
+
+impl Error {
+    /// There is no such thing, or whoever asks may not know of it.
+    pub const fn not_found(thing: Thing) -> Self {
+        Self::Rejected(Rejection::NotFound(thing))
+    }
+}
+
+/// An answer, when it was given, and whether it was given before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// The answer.
+    pub value: T,
+    /// When it was first given.
+    pub at: Timestamp,
+    /// Whether it was first given to an earlier request with the same key.
+    pub replayed: bool,
+}

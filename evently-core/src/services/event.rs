@@ -1,0 +1,442 @@
+//! Venues and events: making them, changing them, looking at them.
+
+use std::sync::{Arc, RwLock};
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use super::{Answered, BoxOffice, Error, EventView, LayoutView};
+use crate::{
+    domain::{
+        Actor, Command, Currency, Event, EventDetails, EventId, EventStatus, Invalid, Layout, LayoutId, OnSale, Outcome,
+        PriceCategory, PriceCategoryId, Principal, RefundPolicy, Request, RequestKey, Role, SeatCounts, SeatId, SeatMap, Stage,
+        Thing, Timestamp, Venue, VenueId,
+    },
+    ports::{Catalog, Clock, EventFilter, Ids, Page, SeatFeed, Subscription},
+};
+
+/// Makes venues and events, and shows them.
+pub struct EventService {
+    office: BoxOffice,
+    catalog: Arc<dyn Catalog>,
+    feed: Arc<dyn SeatFeed>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    views: RwLock<Views>,
+}
+
+/// What has been looked at. It decides nothing: every command is judged by the store's own rows.
+#[derive(Default)]
+struct Views {
+    events: FxHashMap<EventId, Arc<EventView>>,
+    layouts: FxHashMap<LayoutId, Arc<LayoutView>>,
+}
+
+/// A venue to be made.
+#[derive(Debug, Clone)]
+pub struct VenueDraft {
+    /// What people call it.
+    pub name: String,
+    /// How it is drawn.
+    pub layout: Layout,
+}
+
+/// An event to be made. What is left out gets the usual.
+#[derive(Debug, Clone)]
+pub struct EventDraft {
+    /// What it is called.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// Where it takes place.
+    pub venue_id: VenueId,
+    /// When it begins.
+    pub start_time: Timestamp,
+    /// When it is over.
+    pub end_time: Timestamp,
+    /// What it is paid in.
+    pub currency: Currency,
+    /// A price for each category of the venue's layout.
+    pub prices: Vec<PriceDraft>,
+    /// From when it can be booked; from now on if nothing is said.
+    pub opens_at: Option<Timestamp>,
+    /// Until when it can be booked; until it begins if nothing is said.
+    pub closes_at: Option<Timestamp>,
+    /// How many seats one booking may have; 10 if nothing is said.
+    pub max_seats_per_booking: Option<u32>,
+    /// How many seats a customer may have on hold; 10, or as many as one booking may have, if nothing is said.
+    pub max_seats_held: Option<u32>,
+    /// What comes back on cancelling; everything until it begins if nothing is said.
+    pub refunds: Option<RefundPolicy>,
+}
+
+/// A category of the venue's layout and what its seats cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceDraft {
+    /// The category's name.
+    pub name: String,
+    /// In minor units.
+    pub price: i64,
+}
+
+/// What is to be changed of an event; nothing stays as it is.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "each is the field of EventDetails that it is named for")]
+pub struct EventChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub start_time: Option<Timestamp>,
+    pub end_time: Option<Timestamp>,
+    pub opens_at: Option<Timestamp>,
+    pub closes_at: Option<Timestamp>,
+    pub max_seats_per_booking: Option<u32>,
+    pub max_seats_held: Option<u32>,
+    pub refunds: Option<RefundPolicy>,
+    pub prices: Vec<PriceDraft>,
+}
+
+/// How many seats there are of each status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Availability {
+    /// The state of the seats that was counted.
+    pub seq: u64,
+    /// In the whole event.
+    pub total: SeatCounts,
+    /// By section, in the order of the layout.
+    pub by_section: Vec<SeatCounts>,
+    /// By price category, in the order of the event.
+    pub by_price_category: Vec<SeatCounts>,
+}
+
+impl EventService {
+    /// The service over these ports.
+    pub fn new(
+        office: BoxOffice,
+        catalog: Arc<dyn Catalog>,
+        feed: Arc<dyn SeatFeed>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        Self { office, catalog, feed, clock, ids, views: RwLock::default() }
+    }
+
+    /// An id for a layout that is about to be read from a file.
+    pub fn new_layout_id(&self) -> LayoutId {
+        LayoutId::new(self.ids.uuid(self.clock.now()))
+    }
+
+    /// Adds a venue.
+    pub async fn create_venue(
+        &self,
+        by: &Principal,
+        draft: VenueDraft,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Venue>, Error> {
+        may_organize(by)?;
+        let id = VenueId::from_uuid(self.ids.uuid(self.clock.now()));
+        let named = (1..=200).contains(&draft.name.chars().count()) && !draft.name.contains(char::is_control);
+        if !named {
+            return Err(Invalid::field("name", "invalid_name", "1 to 200 characters without line breaks").into());
+        }
+        let venue = Venue { id, name: draft.name, layout_id: draft.layout.id };
+        let command = Command::CreateVenue { venue, layout: Arc::new(draft.layout) };
+        self.submit(by, command, key, |outcome| match outcome {
+            Outcome::Venue(venue) => Some(venue),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Adds an event, a draft, with the seats of its venue.
+    pub async fn create_event(
+        &self,
+        by: &Principal,
+        draft: EventDraft,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Arc<Event>>, Error> {
+        may_organize(by)?;
+        let venue = self.catalog.venue(draft.venue_id).await?.ok_or_else(|| {
+            Error::from(Invalid::field("venue_id", "unknown_venue", "there is no such venue"))
+        })?;
+        let layout = self.layout(venue.layout_id).await?;
+        let now = self.clock.now();
+        let categories = self.price_categories(&layout.layout, &draft.prices, now)?;
+        let max_seats_per_booking = draft.max_seats_per_booking.unwrap_or(10);
+        let details = EventDetails {
+            name: draft.name,
+            description: draft.description,
+            start_time: draft.start_time,
+            end_time: draft.end_time,
+            on_sale: OnSale {
+                opens_at: draft.opens_at.unwrap_or(now),
+                closes_at: draft.closes_at.unwrap_or(draft.start_time),
+            },
+            max_seats_per_booking,
+            max_seats_held: draft.max_seats_held.unwrap_or(max_seats_per_booking.max(10)),
+            refunds: draft.refunds.unwrap_or(RefundPolicy { until: draft.start_time, percent: 100 }),
+        };
+        let event = Event {
+            id: EventId::from_uuid(self.ids.uuid(now)),
+            venue_id: venue.id,
+            layout_id: venue.layout_id,
+            organizer_id: by.user_id,
+            stage: Stage::Draft,
+            details,
+            currency: draft.currency,
+            categories,
+            seats_total: layout.layout.seats_total(),
+            created_at: now,
+            version: 1,
+        };
+        let seats = layout.layout.places().map(|place| place.seat.category).collect();
+        let command = Command::CreateEvent { event: Arc::new(event), seats };
+        self.submit_event(by, command, key).await
+    }
+
+    /// A price category for each category of the layout, in its order.
+    fn price_categories(&self, layout: &Layout, prices: &[PriceDraft], now: Timestamp) -> Result<Vec<PriceCategory>, Invalid> {
+        let mut invalid = Invalid::default();
+        for (i, draft) in prices.iter().enumerate() {
+            let names = || layout.categories.iter().map(|category| category.name.as_str()).collect::<Vec<_>>().join(", ");
+            let field = format!("price_categories[{i}].name");
+            if !layout.categories.iter().any(|category| category.name == draft.name) {
+                invalid.add(&field, "unknown_category", format!("the venue's categories are {}", names()));
+            } else if prices[..i].iter().any(|other| other.name == draft.name) {
+                invalid.add(&field, "duplicate_category", "name each category once");
+            }
+        }
+        let mut categories = Vec::with_capacity(layout.categories.len());
+        for category in &layout.categories {
+            match prices.iter().find(|draft| draft.name == category.name) {
+                Some(PriceDraft { name, price }) => categories.push(PriceCategory {
+                    id: PriceCategoryId::from_uuid(self.ids.uuid(now)),
+                    name: name.clone(),
+                    price: *price,
+                }),
+                None => {
+                    let message = format!("say what seats of the category {} cost", category.name);
+                    invalid.add("price_categories", "missing_category", message);
+                }
+            }
+        }
+        invalid.into_result()?;
+        Ok(categories)
+    }
+
+    /// Changes an event.
+    pub async fn edit_event(
+        &self,
+        by: &Principal,
+        id: EventId,
+        change: EventChange,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Arc<Event>>, Error> {
+        let event = Arc::clone(&self.managed(by, id).await?.event);
+        let old = &event.details;
+        let details = EventDetails {
+            name: change.name.unwrap_or_else(|| old.name.clone()),
+            description: change.description.unwrap_or_else(|| old.description.clone()),
+            start_time: change.start_time.unwrap_or(old.start_time),
+            end_time: change.end_time.unwrap_or(old.end_time),
+            on_sale: OnSale {
+                opens_at: change.opens_at.unwrap_or(old.on_sale.opens_at),
+                closes_at: change.closes_at.unwrap_or(old.on_sale.closes_at),
+            },
+            max_seats_per_booking: change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking),
+            max_seats_held: change.max_seats_held.unwrap_or(old.max_seats_held),
+            refunds: change.refunds.unwrap_or(old.refunds),
+        };
+        let mut prices = Vec::with_capacity(change.prices.len());
+        for (i, draft) in change.prices.iter().enumerate() {
+            let at = event.categories.iter().position(|category| category.name == draft.name);
+            let at = at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| {
+                let field = format!("price_categories[{i}].name");
+                Invalid::field(field, "unknown_category", "the event has no such price category")
+            })?;
+            prices.push((at, draft.price));
+        }
+        self.submit_event(by, Command::EditEvent { event_id: id, details, prices }, key).await
+    }
+
+    /// Puts an event where everybody sees it.
+    pub async fn publish(&self, by: &Principal, id: EventId, key: Option<RequestKey>) -> Result<Answered<Arc<Event>>, Error> {
+        self.managed(by, id).await?;
+        self.submit_event(by, Command::PublishEvent { event_id: id }, key).await
+    }
+
+    /// Calls an event off. Its bookings are cancelled, and their money sent back, in the time that follows.
+    pub async fn cancel(
+        &self,
+        by: &Principal,
+        id: EventId,
+        reason: Option<String>,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Arc<Event>>, Error> {
+        self.managed(by, id).await?;
+        self.submit_event(by, Command::CancelEvent { event_id: id, reason }, key).await
+    }
+
+    /// Blocks seats, or unblocks them; all or none. The seats that changed.
+    pub async fn house(
+        &self,
+        by: &Principal,
+        event_id: EventId,
+        seats: Vec<SeatId>,
+        block: bool,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Vec<SeatId>>, Error> {
+        self.managed(by, event_id).await?;
+        let command = if block { Command::Block { event_id, seats } } else { Command::Unblock { event_id, seats } };
+        self.submit(by, command, key, |outcome| match outcome {
+            Outcome::Seats(_, seats, _) => Some(seats),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn submit_event(
+        &self,
+        by: &Principal,
+        command: Command,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Arc<Event>>, Error> {
+        let answered = self.submit(by, command, key, |outcome| match outcome {
+            Outcome::Event(event) => Some(event),
+            _ => None,
+        });
+        let answered = answered.await?;
+        self.forget(answered.value.id);
+        Ok(answered)
+    }
+
+    async fn submit<T>(
+        &self,
+        by: &Principal,
+        command: Command,
+        key: Option<RequestKey>,
+        value: impl Fn(Outcome) -> Option<T>,
+    ) -> Result<Answered<T>, Error> {
+        let request = Request::new(Actor::User(by.user_id, by.role), command).with_key(key);
+        super::booking::answered(self.office.submit(request).await?, value)
+    }
+
+    /// One event, whoever looks.
+    pub async fn view(&self, id: EventId) -> Result<Arc<EventView>, Error> {
+        if let Some(view) = self.views.read().expect("a view is whole or not there").events.get(&id) {
+            return Ok(Arc::clone(view));
+        }
+        let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
+        self.view_of(event).await
+    }
+
+    async fn view_of(&self, event: Arc<Event>) -> Result<Arc<EventView>, Error> {
+        let known = self.views.read().expect("a view is whole or not there").events.get(&event.id).cloned();
+        if let Some(view) = known.filter(|view| view.event.version >= event.version) {
+            return Ok(view);
+        }
+        let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
+        let layout = self.layout(event.layout_id).await?;
+        let view = Arc::new(EventView::new(event, venue, layout));
+        let mut views = self.views.write().expect("a view is whole or not there");
+        views.events.insert(view.event.id, Arc::clone(&view));
+        Ok(view)
+    }
+
+    async fn layout(&self, id: LayoutId) -> Result<Arc<LayoutView>, Error> {
+        if let Some(view) = self.views.read().expect("a view is whole or not there").layouts.get(&id) {
+            return Ok(Arc::clone(view));
+        }
+        let layout = self.catalog.layout(id).await?.ok_or(Error::not_found(Thing::Venue))?;
+        let view = Arc::new(LayoutView::new(layout));
+        self.views.write().expect("a view is whole or not there").layouts.insert(id, Arc::clone(&view));
+        Ok(view)
+    }
+
+    fn forget(&self, id: EventId) {
+        self.views.write().expect("a view is whole or not there").events.remove(&id);
+    }
+
+    /// One event as everybody may see it: a draft is not there.
+    pub async fn public(&self, id: EventId) -> Result<Arc<EventView>, Error> {
+        let view = self.view(id).await?;
+        if view.event.stage == Stage::Draft { Err(Error::not_found(Thing::Event)) } else { Ok(view) }
+    }
+
+    /// One event that `by` may manage; a stranger's is not there.
+    pub async fn managed(&self, by: &Principal, id: EventId) -> Result<Arc<EventView>, Error> {
+        may_organize(by)?;
+        let view = self.view(id).await?;
+        let own = by.role == Role::Admin || view.event.organizer_id == by.user_id;
+        if own { Ok(view) } else { Err(Error::not_found(Thing::Event)) }
+    }
+
+    /// Events by start time: those after `page.after`.
+    pub async fn list(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<EventView>>, Error> {
+        let mut views = Vec::new();
+        for event in self.catalog.events(filter, page).await? {
+            views.push(self.view_of(event).await?);
+        }
+        Ok(views)
+    }
+
+    /// Events as everybody may see them.
+    pub async fn list_public(
+        &self,
+        filter: EventFilter,
+        page: Page<(Timestamp, EventId)>,
+    ) -> Result<Vec<Arc<EventView>>, Error> {
+        if filter.status == Some(EventStatus::Draft) {
+            return Ok(Vec::new());
+        }
+        self.list(&EventFilter { drafts: false, organizer_id: None, now: self.clock.now(), ..filter }, page).await
+    }
+
+    /// Venues in the order of their ids.
+    pub async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, Error> {
+        Ok(self.catalog.venues(page).await?)
+    }
+
+    /// One venue with its layout.
+    pub async fn venue(&self, id: VenueId) -> Result<(Venue, Arc<LayoutView>), Error> {
+        let venue = self.catalog.venue(id).await?.ok_or(Error::not_found(Thing::Venue))?;
+        let layout = self.layout(venue.layout_id).await?;
+        Ok((venue, layout))
+    }
+
+    /// The state of an event's seats.
+    pub async fn seat_map(&self, id: EventId) -> Result<Arc<SeatMap>, Error> {
+        self.feed.seat_map(id).await?.ok_or(Error::not_found(Thing::Event))
+    }
+
+    /// How many seats of an event there are of each status.
+    pub async fn availability(&self, view: &EventView) -> Result<Availability, Error> {
+        let map = self.seat_map(view.event.id).await?;
+        let mut by_section = vec![SeatCounts::default(); view.layout.layout.sections.len()];
+        let mut by_price_category = vec![SeatCounts::default(); view.event.categories.len()];
+        for (number, &status) in (0..).zip(map.statuses()) {
+            let (Some(section), Some((_, _, seat))) = (view.layout.section(number), view.layout.seat(number)) else { continue };
+            by_section[section].add(status);
+            by_price_category[usize::from(seat.category)].add(status);
+        }
+        Ok(Availability { seq: map.seq(), total: map.counts(), by_section, by_price_category })
+    }
+
+    /// Follows the seats of an event.
+    pub async fn subscribe(&self, id: EventId, since: Option<u64>) -> Result<Subscription, Error> {
+        self.feed.subscribe(id, since).await?.ok_or(Error::not_found(Thing::Event))
+    }
+
+    /// Lets go of what is out of date if somebody else has written to the store. Whether that was so.
+    pub async fn refresh(&self) -> Result<bool, Error> {
+        if !self.catalog.changed_elsewhere().await? {
+            return Ok(false);
+        }
+        self.views.write().expect("a view is whole or not there").events.clear();
+        self.feed.refresh().await?;
+        Ok(true)
+    }
+}
+
+fn may_organize(by: &Principal) -> Result<(), Error> {
+    if matches!(by.role, Role::Organizer | Role::Admin) { Ok(()) } else { Err(Error::Forbidden) }
+}

@@ -1,0 +1,214 @@
+//! Payments: asking the gateway, and taking in what it says.
+//!
+//! No transaction is open while the gateway is asked. What it says comes back through the box office like everything else, as
+//! often and in whatever order it likes.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use super::{Answered, BoxOffice, Error, EventService, booking};
+use crate::{
+    domain::{
+        Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, Outcome, Payment, PaymentId,
+        Principal, Request, RequestKey, nearest_block,
+    },
+    ports::{Bookings, Charge, Chores, Clock, Ids, PaymentGateway, Webhook},
+    sync::{Mutex, lock},
+};
+
+/// How old an undecided payment is before its gateway is asked about it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Moves money for bookings.
+pub struct PaymentService {
+    office: BoxOffice,
+    store: Arc<dyn Bookings>,
+    chores: Arc<dyn Chores>,
+    events: Arc<EventService>,
+    gateway: Arc<dyn PaymentGateway>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    terms: HoldTerms,
+    /// The keys of payments whose gateway is being asked.
+    running: Mutex<HashSet<[u8; 32], rustc_hash::FxBuildHasher>>,
+}
+
+/// The ports and terms of a [`PaymentService`].
+#[expect(missing_docs, reason = "each is the port it is named for")]
+pub struct PaymentParts {
+    pub office: BoxOffice,
+    pub store: Arc<dyn Bookings>,
+    pub chores: Arc<dyn Chores>,
+    pub events: Arc<EventService>,
+    pub gateway: Arc<dyn PaymentGateway>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub terms: HoldTerms,
+}
+
+impl PaymentService {
+    /// The service over these ports.
+    pub fn new(parts: PaymentParts) -> Self {
+        let PaymentParts { office, store, chores, events, gateway, clock, ids, terms } = parts;
+        let running = Mutex::new(HashSet::default());
+        Self { office, store, chores, events, gateway, clock, ids, terms, running }
+    }
+
+    /// Pays for a booking with the card that `token` stands for.
+    ///
+    /// The caller must see this through to its end, or the gateway's answer waits for [`Self::reconcile`].
+    pub async fn pay(
+        &self,
+        by: &Principal,
+        booking_id: BookingId,
+        token: String,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<(Payment, Booking)>, Error> {
+        self.gateway.check_token(&token).map_err(|message| Invalid::field("method.token", "unknown_token", message))?;
+        let _running = key.map(|key| self.enter(key.id)).transpose()?;
+        let payment_id = PaymentId::from_uuid(self.ids.uuid(self.clock.now()));
+        let provider = self.gateway.name().to_owned();
+        let start = Command::StartPayment { payment_id, booking_id, provider, terms: self.terms };
+        let started = self.office.submit(Request::new(booking::customer(by), start).with_key(key)).await?;
+        let (payment, booking) = match started.result? {
+            Outcome::PaymentStarted(payment, booking) => (payment, booking),
+            Outcome::Payment(payment, booking) => {
+                return Ok(Answered { value: (payment, booking), at: started.at, replayed: started.replayed });
+            }
+            other => unreachable!("a payment does not end in {other:?}"),
+        };
+        let (report, reference) = self.charge(&payment, &booking, token).await;
+        self.settle(&payment, report, reference, None, key).await
+    }
+
+    /// Asks for the money. Without an answer the payment goes on being processed, as far as we know.
+    async fn charge(&self, payment: &Payment, booking: &Booking, token: String) -> (GatewayReport, Option<String>) {
+        let hold_expires_at = booking.hold().map_or(payment.created_at, crate::domain::Hold::expires_at);
+        let charge = Charge { payment_id: payment.id, amount: payment.amount, token, hold_expires_at };
+        match self.gateway.charge(&charge).await {
+            Ok(charged) => (charged.report, Some(charged.reference)),
+            Err(error) => {
+                tracing::warn!(payment_id = %payment.id, %error, "charge in doubt");
+                (GatewayReport::Processing, None)
+            }
+        }
+    }
+
+    /// Takes in what the gateway says of a payment.
+    async fn settle(
+        &self,
+        payment: &Payment,
+        report: GatewayReport,
+        reference: Option<String>,
+        message: Option<String>,
+        answers: Option<RequestKey>,
+    ) -> Result<Answered<(Payment, Booking)>, Error> {
+        let instead = if report == GatewayReport::Succeeded { self.seats_instead(payment.booking_id).await? } else { Vec::new() };
+        let command = Command::SettlePayment {
+            payment_id: payment.id,
+            report,
+            reference,
+            message,
+            instead,
+            terms: self.terms,
+            answers,
+        };
+        let answer = self.office.submit(Request::new(Actor::Gateway, command)).await?;
+        booking::answered(answer, |outcome| match outcome {
+            Outcome::Payment(payment, booking) => Some((payment, booking)),
+            _ => None,
+        })
+    }
+
+    /// Seats like those of an expired booking and near to them, to take if its own are gone.
+    async fn seats_instead(&self, id: BookingId) -> Result<Vec<u32>, Error> {
+        let late = self.store.booking(id).await?.filter(|booking| match booking.hold() {
+            Some(hold) => !hold.is_live(self.clock.now()),
+            None => booking.status() == BookingStatus::Expired,
+        });
+        let Some(booking) = late else { return Ok(Vec::new()) };
+        let view = self.events.view(booking.event_id).await?;
+        let map = self.events.seat_map(booking.event_id).await?;
+        let lost = booking.seats.iter().map(|seat| seat.number).collect::<Vec<_>>();
+        Ok(nearest_block(&view.layout.layout, map.statuses(), &lost).unwrap_or_default())
+    }
+
+    /// Takes in a message from the gateway.
+    ///
+    /// A message about a payment that we do not have, or of another amount, changes nothing: it is logged for somebody to look at.
+    pub async fn webhook(&self, body: &[u8], signature: Option<&str>) -> Result<(), Error> {
+        let Webhook { message, payment_id, reference, report, amount } =
+            self.gateway.read_webhook(body, signature, self.clock.now())?;
+        let Some(payment) = self.store.payment(payment_id).await? else {
+            tracing::error!(%payment_id, message, "webhook about an unknown payment");
+            return Ok(());
+        };
+        if payment.amount != amount || payment.provider != self.gateway.name() {
+            tracing::error!(%payment_id, message, %amount, "webhook does not match its payment");
+            return Ok(());
+        }
+        self.settle(&payment, report, Some(reference), Some(message), None).await?;
+        Ok(())
+    }
+
+    /// The name under which the gateway's webhooks come.
+    pub fn provider(&self) -> &str {
+        self.gateway.name()
+    }
+
+    /// Asks the gateway about payments that it has left undecided for a while. How many were decided.
+    pub async fn reconcile(&self) -> Result<u32, Error> {
+        let now = self.clock.now();
+        let mut decided = 0;
+        for payment in self.chores.undecided_payments(now - PATIENCE, 100).await? {
+            let report = match self.gateway.look_up(&payment).await {
+                Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
+                // A charge that the gateway has never heard of cannot come true once the time for it is over.
+                Ok(None) if payment.created_at + self.terms.payment_window + PATIENCE < now => {
+                    GatewayReport::Failed { reason: "no_answer".into() }
+                }
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::warn!(payment_id = %payment.id, %error, "payment still in doubt");
+                    continue;
+                }
+            };
+            self.settle(&payment, report, None, None, None).await?;
+            decided += 1;
+        }
+        Ok(decided)
+    }
+
+    /// Asks the gateway for the refunds that are owed. How many were sent.
+    pub async fn send_refunds(&self) -> Result<u32, Error> {
+        let mut sent = 0;
+        for (refund, payment) in self.chores.owed_refunds(100).await? {
+            if payment.provider != self.gateway.name() {
+                continue; // Whoever took the money elsewhere gives it back there, and says so.
+            }
+            if let Err(error) = self.gateway.refund(&refund, &payment).await {
+                tracing::warn!(refund_id = %refund.id, %error, "refund not sent yet");
+                continue;
+            }
+            let command = Command::SettleRefund { refund_id: refund.id };
+            self.office.submit(Request::new(Actor::Gateway, command)).await?.result?;
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
+    fn enter(&self, key: [u8; 32]) -> Result<Running<'_>, Error> {
+        if lock(&self.running).insert(key) { Ok(Running { service: self, key }) } else { Err(Error::InFlight) }
+    }
+}
+
+/// Lets its key go when it is dropped.
+struct Running<'a> {
+    service: &'a PaymentService,
+    key: [u8; 32],
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        lock(&self.service.running).remove(&self.key);
+    }
+}

@@ -1,0 +1,56 @@
+//! What has to be done because time has passed.
+
+use std::sync::Arc;
+
+use super::{BoxOffice, Error};
+use crate::{
+    domain::{ANSWERS_KEPT, Actor, BookingId, Command, Request},
+    ports::{Chores, Clock},
+};
+
+/// How many chores are taken on at a time.
+const BATCH: u32 = 500;
+
+/// Ends what is over. Any number of these may run at once: the rules decide, and each thing is done once.
+pub struct Upkeep {
+    office: BoxOffice,
+    chores: Arc<dyn Chores>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Upkeep {
+    /// The upkeep of a store.
+    pub const fn new(office: BoxOffice, chores: Arc<dyn Chores>, clock: Arc<dyn Clock>) -> Self {
+        Self { office, chores, clock }
+    }
+
+    /// Ends the holds that have run out. How many there were.
+    pub async fn expire_holds(&self) -> Result<usize, Error> {
+        let due = self.chores.due_holds(self.clock.now(), BATCH).await?;
+        self.submit_all(&due, |booking_id| Command::Expire { booking_id }).await
+    }
+
+    /// Cancels the bookings of events that have been called off. How many there were.
+    pub async fn cancel_called_off(&self) -> Result<usize, Error> {
+        let called_off = self.chores.called_off(BATCH).await?;
+        let reason = Some("event_cancelled".to_owned());
+        self.submit_all(&called_off, |booking_id| Command::Cancel { booking_id, reason: reason.clone() }).await
+    }
+
+    /// Forgets answers that nobody may ask for any more. How many there were.
+    pub async fn forget_answers(&self) -> Result<u64, Error> {
+        Ok(self.chores.forget_answers(self.clock.now() - ANSWERS_KEPT, BATCH).await?)
+    }
+
+    /// Submits a command for each booking, all at once, so that they share transactions.
+    async fn submit_all(&self, bookings: &[BookingId], command: impl Fn(BookingId) -> Command) -> Result<usize, Error> {
+        let mut submitted = Vec::with_capacity(bookings.len());
+        for &booking in bookings {
+            submitted.push(self.office.hand_in(Request::new(Actor::System, command(booking)))?);
+        }
+        for answer in submitted {
+            answer.wait().await?.result?;
+        }
+        Ok(bookings.len())
+    }
+}
