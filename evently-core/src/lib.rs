@@ -2,11 +2,15 @@
 //!
 //! The core is pure. [`domain`] has the values and rules, [`ports`] what is needed from the world, [`services`] the use cases over
 //! those, and [`memory`] every port in memory, for embedding, for tests, and as the reference for whoever writes an adapter.
+//! [`audit`] checks what a store holds against the invariants.
 //! Nothing here touches a database, a socket, the wall clock or a random source.
 
+pub mod audit;
 pub mod domain;
+pub mod import;
 pub mod memory;
 pub mod ports;
+pub mod rate;
 pub mod services;
 
 mod sync;

@@ -1,1 +1,25 @@
-//! Not yet.
+//! The service over HTTP.
+
+pub mod caller;
+pub mod clock;
+pub mod compose;
+pub mod config;
+pub mod context;
+pub mod demo;
+pub mod extract;
+pub mod gateway;
+pub mod ids;
+pub mod mail;
+pub mod metrics;
+pub mod middleware;
+pub mod passwords;
+pub mod problem;
+pub mod routes;
+pub mod seat_bodies;
+pub mod secrets;
+pub mod serve;
+pub mod server;
+pub mod telemetry;
+pub mod tokens;
+pub mod wire;
+pub mod workers;

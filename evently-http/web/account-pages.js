@@ -60,7 +60,8 @@ function accountPage(title, next, ...content) {
   const booking = next.startsWith('/events/');
   return h('div', { class: 'account-page' },
     h('h1', null, title),
-    booking && h('p', { class: 'lead' }, 'The seats you chose are kept while you do this. They are held only after you come back.'),
+    booking && h('p', { class: 'lead' },
+      'Seats that you have chosen stay chosen while you do this. They are held only after you come back.'),
     content);
 }
 

@@ -4,6 +4,8 @@ import { accessToken, renewInsteadOf } from './session.js';
 
 const V1 = '/api/v1';
 const TRIES_MAX = 4;
+/** A bank that has said nothing by then is waited for on the booking itself. */
+const PAYMENT_TIMEOUT_MS = 15_000;
 
 /**
  * @typedef {{method?: string, body?: unknown, key?: string, accept?: string, signed?: boolean, signal?: AbortSignal,
@@ -75,6 +77,11 @@ export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** Whether the service may have done what was asked, although no answer says so. */
+export function isOutcomeUnknown(error) {
+  return error instanceof ApiError && (error.status === 0 || error.status >= 500 || error.code === 'request_in_flight');
+}
+
 /**
  * Keeps one key per attempt: while the outcome of a body is unknown, the same body goes out under the same key, also
  * when a person presses the button again.
@@ -95,8 +102,7 @@ export class Attempt {
       this.#key = null;
       return answer;
     } catch (error) {
-      const unknown = error instanceof ApiError && (error.status === 0 || error.status >= 500);
-      if (!unknown) this.#key = null;
+      if (!isOutcomeUnknown(error)) this.#key = null;
       throw error;
     }
   }
@@ -128,7 +134,9 @@ export const api = {
   bookings: (filter, signal) => json(`${V1}/bookings${query(filter)}`, { signed: true, signal }),
   booking: (id, signal) => json(bookingPath(id), { signed: true, signal }),
   extend: (id, key) => json(`${bookingPath(id)}/extend`, { method: 'POST', key, signed: true }),
-  pay: (id, body, key) => json(`${bookingPath(id)}/payment`, { method: 'POST', body, key, signed: true }),
+  pay: (id, body, key) => json(`${bookingPath(id)}/payment`, {
+    method: 'POST', body, key, signed: true, timeoutMs: PAYMENT_TIMEOUT_MS,
+  }),
   cancel: (id, body, key) => json(`${bookingPath(id)}/cancel`, { method: 'POST', body, key, signed: true }),
   tickets: (id, signal) => json(`${bookingPath(id)}/tickets`, { signed: true, signal }),
   history: (id, signal) => json(`${bookingPath(id)}/history`, { signed: true, signal }),

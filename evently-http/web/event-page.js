@@ -21,12 +21,12 @@ const SEATS_MAX_UNKNOWN = 10;
 export function eventPage(visit) {
   visit.setTitle('Event');
   const place = h('div', { class: 'event-page' });
-  fill(place, skeletons(3, 'event'), () => load(place, visit));
+  fill(place, skeletons(3, 'event'), () => load(visit), 'h1');
   visit.signal.addEventListener('abort', () => delete window.evently, { once: true });
   return place;
 }
 
-async function load(place, visit) {
+async function load(visit) {
   const { signal, params: { id } } = visit;
   const drawing = Promise.all([api.layout(id, signal), api.seatStates(id, signal)]);
   // Handled below; without this an event that is not found would also count as an unhandled failure of its drawing.

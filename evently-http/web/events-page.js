@@ -48,7 +48,8 @@ export function eventsPage(visit) {
   show();
   return h('div', { class: 'events-page' },
     h('div', { class: 'page-head' },
-      h('div', null, h('h1', null, 'What’s on'), h('p', { class: 'lead' }, 'Pick an event, choose your seats, and they are yours while you pay.')),
+      h('div', null, h('h1', null, 'What’s on'),
+        h('p', { class: 'lead' }, 'Pick an event, choose your seats, and they are yours while you pay.')),
       form),
     place);
 }
@@ -118,5 +119,6 @@ function availability({ status, seats_available: available, seats_total: total }
   if (status === 'completed') return h('span', { class: 'tag' }, 'Over');
   if (available === 0) return h('span', { class: 'tag tag-bad' }, 'No seats left');
   const few = available <= Math.max(10, total * 0.1);
-  return h('span', { class: few ? 'tag tag-few' : 'tag' }, few ? `Only ${formatCount(available)} left` : `${formatCount(available)} seats`);
+  if (few) return h('span', { class: 'tag tag-few' }, `Only ${formatCount(available)} left`);
+  return h('span', { class: 'tag' }, plural(available, 'seat'));
 }

@@ -23,14 +23,14 @@ export function emptyState(title, text, ...actions) {
     icon('seat'), h('h2', null, title), h('p', null, text), h('div', { class: 'actions' }, actions));
 }
 
-/** @param {Error} error @param {(() => void) | null} retry */
-export function errorState(error, retry) {
+/** @param {Error} error @param {() => void} retry @param {'h1' | 'h2'} [heading] h1 where it is all of the page */
+export function errorState(error, retry, heading = 'h2') {
   return h('div', { class: 'empty empty-error', role: 'alert', testid: 'error-state' },
     icon('warning'),
-    h('h2', null, error.status === 404 ? 'We could not find that' : 'That did not work'),
+    h(heading, null, error.status === 404 ? 'We could not find that' : 'That did not work'),
     h('p', null, error.message),
     h('div', { class: 'actions' },
-      retry && error.status !== 404 && h('button', { class: 'button', type: 'button', on: { click: retry } }, 'Try again'),
+      error.status !== 404 && h('button', { class: 'button', type: 'button', on: { click: retry } }, 'Try again'),
       h('a', { class: 'button button-quiet', href: '/' }, 'All events')));
 }
 
@@ -50,14 +50,15 @@ export function notice(kind, ...content) {
  * @param {HTMLElement} place
  * @param {Node} waiting
  * @param {() => Promise<Node | Node[]>} load
+ * @param {'h1' | 'h2'} [heading] of an error
  */
-export async function fill(place, waiting, load) {
+export async function fill(place, waiting, load, heading) {
   replace(place, waiting);
   try {
     replace(place, await load());
   } catch (error) {
     if (isAborted(error) || sentToSignIn(error)) return;
-    replace(place, errorState(error, () => fill(place, waiting, load)));
+    replace(place, errorState(error, () => fill(place, waiting, load, heading), heading));
   }
 }
 

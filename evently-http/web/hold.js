@@ -1,5 +1,5 @@
 /** Turning a choice into a hold: the request, and what may be in its way. */
-import { Attempt, api } from './api.js';
+import { Attempt, api, isOutcomeUnknown } from './api.js';
 import { h } from './dom.js';
 import { busy, notice, sentToSignIn } from './feedback.js';
 import { joinNames, seatName } from './format.js';
@@ -20,7 +20,7 @@ export function takenText(model, indexes) {
 
 export class Holding {
   #attempt = new Attempt();
-  /** While the request is out, seats that turn reserved may well be reserved by us. */
+  /** While the request is out, or its outcome unknown, seats that turn reserved may well be reserved by us. */
   underway = false;
 
   /**
@@ -53,14 +53,14 @@ export class Holding {
       this.selection.clear();
       if (!this.signal.aborted) navigate(`/bookings/${booking.id}`);
     } catch (error) {
-      this.underway = false;
+      this.underway = isOutcomeUnknown(error);
       this.#explain(error);
     }
   }
 
   #explain(error) {
     if (this.signal.aborted || sentToSignIn(error)) return;
-    const taken = this.#takenSeats(error);
+    const taken = this.underway ? [] : this.#takenSeats(error);
     this.selection.drop(taken);
     this.panel.say(taken.length > 0
       ? notice('warning', h('p', { testid: 'seats-taken' }, this.#takenMessage(taken)))

@@ -78,7 +78,7 @@ export function drawGlyph(ctx, glyph, cx, cy, half, palette) {
   if (glyph < CATEGORY_COLOURS) return fillSeat(ctx, cx, cy, half, palette.categories[glyph]);
   switch (glyph) {
     case GLYPH.reserved: return hatchedSeat(ctx, cx, cy, half, palette.muted);
-    case GLYPH.booked: return dot(ctx, cx, cy, half * 0.46, palette.muted);
+    case GLYPH.booked: return dot(ctx, cx, cy, half * 0.5, palette.muted);
     case GLYPH.blocked: return cross(ctx, cx, cy, half * 0.5, palette.muted);
     case GLYPH.faint: return fillSeat(ctx, cx, cy, half * 0.8, palette.faint);
     case GLYPH.chosen: return chosenSeat(ctx, cx, cy, half, palette, tick);

@@ -9,7 +9,7 @@ import { AVAILABLE } from './seat-states.js';
 const DOTS_BELOW = 6.5;
 /** From here on a seat bears its number. */
 const LABELS_FROM = 19;
-const ROW_LABELS_FROM = 11;
+const ROW_LABELS_FROM = 13;
 /** How far the bitmap reaches beyond the screen on each side, in CSS pixels. */
 const MARGIN = 220;
 /** More changed seats than this are cheaper in one full drawing. */
@@ -200,7 +200,9 @@ export class MapScene {
   #drawRowLabels(width, height) {
     if (this.#pitch / this.#placed.dpr < ROW_LABELS_FROM) return;
     const ctx = this.#ctx;
-    ctx.font = `500 ${Math.round(Math.min(14 * this.#placed.dpr, this.#pitch * 0.5))}px ${this.palette.font}`;
+    const { dpr } = this.#placed;
+    const size = Math.round(Math.max(9 * dpr, Math.min(14 * dpr, this.#pitch * 0.5)));
+    ctx.font = `500 ${size}px ${this.palette.font}`;
     ctx.textAlign = 'center';
     ctx.textBaseline = 'middle';
     ctx.fillStyle = this.palette.ink;
@@ -227,7 +229,7 @@ export class MapScene {
 
 /** Decoration: the stage, the bar, a name on the floor. Faint, so that any colour goes with either theme. */
 function drawArea(ctx, area, pitch, scale, palette) {
-  const { x = 0, y = 0, width = 0, height = 0, rotation = 0 } = area;
+  const { x, y, width, height, rotation } = area;
   ctx.save();
   ctx.translate(x + width / 2, y + height / 2);
   ctx.rotate((rotation * Math.PI) / 180);
@@ -247,7 +249,7 @@ function drawArea(ctx, area, pitch, scale, palette) {
 }
 
 /** @returns {boolean} whether there is a shape, in coordinates that begin at the area's corner */
-function areaPath(ctx, { kind, x = 0, y = 0, width = 0, height = 0, points = [] }) {
+function areaPath(ctx, { kind, x, y, width, height, points }) {
   ctx.beginPath();
   switch (kind) {
     case 'rectangle':
@@ -266,8 +268,9 @@ function areaPath(ctx, { kind, x = 0, y = 0, width = 0, height = 0, points = [] 
   }
 }
 
-function drawAreaText(ctx, { text, width = 0, height = 0 }, pitch, scale, palette) {
-  const size = Math.min(pitch * 1.3, height > 0 ? height * 0.6 : Infinity);
+function drawAreaText(ctx, { text, width, height }, pitch, scale, palette) {
+  const across = width > 0 ? (width * 0.9) / (0.6 * text.length) : Infinity;
+  const size = Math.min(across, pitch * 3, height > 0 ? height * 0.5 : pitch * 1.3);
   ctx.translate(width / 2, height / 2);
   // In pixels again: a font of a fraction of a unit, as in a layout drawn in metres, is drawn badly.
   ctx.scale(1 / scale, 1 / scale);

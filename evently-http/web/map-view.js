@@ -104,7 +104,8 @@ export class MapView {
   /** Where to be so that a point of the layout is well inside the screen; null when it is already. */
   revealing(layoutX, layoutY, scale) {
     const at = this.toScreen(layoutX, layoutY);
-    const margin = Math.min(56, this.width / 5, this.height / 5);
+    // Wide enough to keep clear of the zoom buttons.
+    const margin = Math.min(76, this.width / 5, this.height / 5);
     const inside = at.x >= margin && at.x <= this.width - margin && at.y >= margin && at.y <= this.height - margin;
     if (scale !== this.scale) return this.centred(layoutX, layoutY, scale);
     if (inside) return null;

@@ -16,7 +16,7 @@ export class SeatModel {
    */
   constructor(layout, categories) {
     this.categories = categories;
-    this.areas = layout.areas ?? [];
+    this.areas = (layout.areas ?? []).map(readArea);
     this.sections = layout.sections.map((section) => ({ id: section.id, name: section.name, first: 0, end: 0 }));
     /** @type {{section: number, label: string, first: number, end: number}[]} `end` is one past the last seat */
     this.rows = [];
@@ -100,6 +100,16 @@ export class SeatModel {
     }
     return best;
   }
+}
+
+/** Decoration, with what is left out or null made plain. A circle may give its width alone. */
+function readArea({ kind, x, y, width, height, rotation, text, points, color }) {
+  const wide = Math.max(0, width ?? 0);
+  const high = Math.max(0, height ?? (kind === 'circle' ? wide : 0));
+  return {
+    kind, x: x ?? 0, y: y ?? 0, width: wide, height: high, rotation: rotation ?? 0,
+    text: text ?? '', points: points ?? [], color,
+  };
 }
 
 function seatsIn(section) {

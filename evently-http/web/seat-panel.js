@@ -64,6 +64,7 @@ export class SeatPanel {
       : [h('strong', null, 'No seats yet'), h('span', null, 'Tap a seat, or let us choose')]);
     this.hold.disabled = size === 0;
     this.pickForMe.hidden = size > 0;
+    this.element.classList.toggle('is-empty', size === 0);
   }
 
   #entry(i) {

@@ -1,8 +1,10 @@
-/** The seat map: a canvas that shows the scene, and over it what changes with every move: chosen seats, cursor, names. */
-import { h, icon } from './dom.js';
+/** The seat map: a canvas, what pointers and keys do to it, and when it is drawn. */
+import { h, icon, replace } from './dom.js';
+import { MapCursor } from './map-cursor.js';
 import { listen } from './map-input.js';
-import { GLYPH, drawGlyph, onThemeChange, readPalette } from './map-glyphs.js';
-import { MapScene, SEAT_HALF } from './map-scene.js';
+import { onThemeChange, readPalette } from './map-glyphs.js';
+import { MapOverlay } from './map-overlay.js';
+import { MapScene } from './map-scene.js';
 import { MapView } from './map-view.js';
 
 const STEP = 1.5;
@@ -15,7 +17,6 @@ const READABLE_PITCH = 26;
 
 export class SeatMap {
   #dirty = false;
-  #cursor = -1;
   #hovered = -1;
   #zoomedAt = -Infinity;
   #move = null;
@@ -34,10 +35,13 @@ export class SeatMap {
    * @param {string} parts.name of the venue
    * @param {AbortSignal} parts.signal
    */
-  constructor({ model, states, selection, describe, onToggle, announce, name, signal }) {
-    Object.assign(this, { model, states, selection, describe, onToggle, announce });
+  constructor(parts) {
+    const { model, states, selection, describe, onToggle, name, signal } = parts;
+    Object.assign(this, { model, states, selection, describe, onToggle });
+    this.cursor = new MapCursor(parts);
     this.view = new MapView(boundsWithAreas(model), model.pitch);
     this.scene = new MapScene(model, states);
+    this.overlay = new MapOverlay(model);
     this.#build(name);
     this.ctx = this.canvas.getContext('2d', { alpha: false });
     listen(this.canvas, this.#actions(), signal);
@@ -149,7 +153,7 @@ export class SeatMap {
     }
     const i = this.#seatAt(x, y, pointerType === 'touch' ? 14 : 0);
     if (i < 0) return;
-    this.#cursor = i;
+    this.cursor.seat = i;
     this.#keyboard = false;
     this.onToggle(i);
     if (pointerType === 'mouse') this.#hover(i);
@@ -166,7 +170,7 @@ export class SeatMap {
 
   #placeTooltip(i) {
     const { section } = this.model.seat(i);
-    this.tooltip.replaceChildren(h('strong', null, section), h('span', null, this.describe(i)));
+    replace(this.tooltip, h('div', null, h('strong', null, section), h('span', null, this.describe(i))));
     const { x, y } = this.view.toScreen(this.model.x[i], this.model.y[i]);
     const above = y > 90;
     this.tooltip.classList.toggle('is-below', !above);
@@ -180,24 +184,14 @@ export class SeatMap {
 
   #focused() {
     this.#keyboard = this.canvas.matches(':focus-visible');
-    if (!this.#keyboard || this.model.count === 0) return this.#redraw();
-    if (this.#cursor < 0) this.#cursor = this.#firstCursor();
-    this.#reveal();
-    this.#announceCursor(true);
+    if (this.#keyboard && this.model.count > 0) this.#settleCursor();
+    this.#redraw();
   }
 
-  /** A chosen seat, else the available one nearest to the middle of the screen. */
-  #firstCursor() {
-    if (this.selection.size > 0) return this.selection.indexes[0];
-    const middle = this.view.toLayout(this.view.width / 2, this.view.height / 2);
-    let best = 0;
-    let bestDistance = Infinity;
-    for (let i = 0; i < this.model.count; i += 1) {
-      const away = Math.hypot(this.model.x[i] - middle.x, this.model.y[i] - middle.y);
-      const distance = this.states.isAvailable(i) ? away : away + 1e9;
-      if (distance < bestDistance) [best, bestDistance] = [i, distance];
-    }
-    return best;
+  #settleCursor() {
+    this.cursor.settle(this.view.toLayout(this.view.width / 2, this.view.height / 2));
+    this.#reveal();
+    this.cursor.say(true);
   }
 
   #command(command) {
@@ -212,41 +206,17 @@ export class SeatMap {
   #cursorCommand(command) {
     if (this.model.count === 0) return;
     this.#keyboard = true;
-    if (this.#cursor < 0) {
-      this.#cursor = this.#firstCursor();
-      this.#reveal();
-      return this.#announceCursor(true);
-    }
-    if (command === 'toggle') {
-      this.onToggle(this.#cursor);
-      return this.#redraw();
-    }
-    const next = this.#neighbour(command);
-    if (next < 0) return this.announce(`No more seats ${DIRECTION_WORDS[command]}`);
-    const newSection = this.model.sectionOf(next) !== this.model.sectionOf(this.#cursor);
-    this.#cursor = next;
-    this.#reveal();
-    this.#announceCursor(newSection);
-  }
-
-  #neighbour(command) {
-    const row = this.model.rows[this.model.rowOf[this.#cursor]];
-    if (command === 'home') return row.first;
-    if (command === 'end') return row.end - 1;
-    return this.model.neighbour(this.#cursor, command);
-  }
-
-  #announceCursor(withSection) {
-    const chosen = this.selection.has(this.#cursor) ? ', chosen' : '';
-    const section = withSection ? `${this.model.seat(this.#cursor).section}. ` : '';
-    this.announce(section + this.describe(this.#cursor) + chosen);
+    if (this.cursor.seat < 0) return this.#settleCursor();
+    if (command === 'toggle') this.onToggle(this.cursor.seat);
+    else if (this.cursor.move(command)) this.#reveal();
+    this.#redraw();
   }
 
   /** Keeps the cursor on screen, and large enough to be seen. */
   #reveal() {
     const tooSmall = this.view.pitchPx < 12;
     const scale = tooSmall ? READABLE_PITCH / this.model.pitch : this.view.scale;
-    const position = this.view.revealing(this.model.x[this.#cursor], this.model.y[this.#cursor], scale);
+    const position = this.view.revealing(this.model.x[this.cursor.seat], this.model.y[this.cursor.seat], scale);
     if (position) this.#moveTo(position);
     this.#redraw();
   }
@@ -254,9 +224,9 @@ export class SeatMap {
   // Moving and drawing.
 
   #zoomStep(factor) {
-    const onCursor = this.#keyboard && this.#cursor >= 0 && document.activeElement === this.canvas;
+    const onCursor = this.#keyboard && this.cursor.seat >= 0 && document.activeElement === this.canvas;
     const around = onCursor
-      ? this.view.toScreen(this.model.x[this.#cursor], this.model.y[this.#cursor])
+      ? this.view.toScreen(this.model.x[this.cursor.seat], this.model.y[this.cursor.seat])
       : { x: this.view.width / 2, y: this.view.height / 2 };
     this.#moveTo(this.view.zoomed(factor, around.x, around.y));
   }
@@ -293,15 +263,15 @@ export class SeatMap {
       this.#placed = true;
       this.view.position = this.view.fitted();
     }
-    if (!this.palette) this.#readTheme();
+    if (!this.scene.palette) this.#readTheme();
     this.scene.invalidate();
     // At once: resizing has cleared the canvas, and a frame of nothing would flash.
     this.#draw(performance.now());
   }
 
   #readTheme() {
-    this.palette = readPalette();
-    this.scene.palette = this.palette;
+    this.scene.palette = readPalette();
+    this.overlay.palette = this.scene.palette;
     this.scene.invalidate();
     this.#redraw();
   }
@@ -329,65 +299,16 @@ export class SeatMap {
   }
 
   #drawOver() {
-    const { ctx, view, dpr } = this;
-    ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
-    for (const i of this.#own) this.#drawMarked(i, GLYPH.own);
-    for (const i of this.selection.indexes) this.#drawMarked(i, GLYPH.chosen);
-    if (view.pitchPx < 9) this.#drawSectionNames();
-    if (this.#hovered >= 0) this.#drawRing(this.#hovered, this.palette.ink, 2);
-    if (this.#cursor >= 0 && this.#keyboard && document.activeElement === this.canvas) {
-      this.#drawRing(this.#cursor, this.palette.ground, 6);
-      this.#drawRing(this.#cursor, this.palette.focus, 3);
-    }
-    ctx.setTransform(1, 0, 0, 1, 0, 0);
-  }
-
-  #drawMarked(i, glyph) {
-    const { x, y } = this.view.toScreen(this.model.x[i], this.model.y[i]);
-    // Never so small that one's own seats cannot be found.
-    drawGlyph(this.ctx, glyph, x, y, Math.max(5, this.view.pitchPx * SEAT_HALF), this.palette);
-  }
-
-  #drawRing(i, colour, width) {
-    const { x, y } = this.view.toScreen(this.model.x[i], this.model.y[i]);
-    const half = Math.max(7, this.view.pitchPx * 0.56);
-    this.ctx.beginPath();
-    this.ctx.roundRect(x - half, y - half, 2 * half, 2 * half, half * 0.5);
-    this.ctx.lineWidth = width;
-    this.ctx.strokeStyle = colour;
-    this.ctx.stroke();
-  }
-
-  #drawSectionNames() {
-    const { ctx, model, view, palette } = this;
-    if (model.sections.length < 2) return;
-    ctx.font = `600 12px ${palette.font}`;
-    ctx.textAlign = 'center';
-    ctx.textBaseline = 'middle';
-    this.middles ??= model.sections.map((section) => middleOf(model, section));
-    model.sections.forEach(({ name }, s) => {
-      const middle = this.middles[s];
-      const width = ctx.measureText(name).width + 12;
-      // A name wider than its section would lie on its neighbours.
-      if (!middle || width > Math.max(64, middle.width * view.scale * 1.3)) return;
-      const { x, y } = view.toScreen(middle.x, middle.y);
-      ctx.fillStyle = palette.ground;
-      ctx.globalAlpha = 0.88;
-      ctx.beginPath();
-      ctx.roundRect(x - width / 2, y - 10, width, 20, 6);
-      ctx.fill();
-      ctx.globalAlpha = 1;
-      ctx.fillStyle = palette.ink;
-      ctx.fillText(name, x, y + 1);
+    const withCursor = this.#keyboard && document.activeElement === this.canvas;
+    this.overlay.draw(this.ctx, this.view, this.dpr, {
+      own: this.#own, chosen: this.selection.indexes, hovered: this.#hovered, cursor: withCursor ? this.cursor.seat : -1,
     });
   }
 }
 
-const DIRECTION_WORDS = { left: 'to the left', right: 'to the right', up: 'above', down: 'below', home: '', end: '' };
-
 function boundsWithAreas({ bounds, areas }) {
   const all = { ...bounds };
-  for (const { x = 0, y = 0, width = 0, height = 0, points = [] } of areas) {
+  for (const { x, y, width, height, points } of areas) {
     const corners = [[x, y], [x + width, y + height], ...points];
     for (const [cx, cy] of corners) {
       all.left = Math.min(all.left, cx);
@@ -397,16 +318,4 @@ function boundsWithAreas({ bounds, areas }) {
     }
   }
   return all;
-}
-
-function middleOf({ x, y }, { first, end }) {
-  if (end <= first) return null;
-  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let i = first; i < end; i += 1) {
-    left = Math.min(left, x[i]);
-    right = Math.max(right, x[i]);
-    top = Math.min(top, y[i]);
-    bottom = Math.max(bottom, y[i]);
-  }
-  return { x: (left + right) / 2, y: (top + bottom) / 2, width: right - left };
 }

@@ -1,31 +1,30 @@
 /**
- * Who is signed in. The access token lives in memory only; the refresh token and the name live in localStorage, where
- * all tabs find them. A refresh token can be spent once, so tabs take turns (Web Locks), and the one whose turn comes
- * reads what the previous one has stored.
+ * Who is signed in. The access token lives in memory only, the refresh token in the token store, and the name in
+ * localStorage, where all tabs find it at once. A refresh token can be spent once, so tabs take turns (Web Locks), and
+ * the one whose turn comes reads what the previous one has stored.
  */
 import { Emitter } from './emitter.js';
 import { ApiError, exchange } from './http.js';
+import { deleteRefreshToken, readRefreshToken, writeRefreshToken } from './token-store.js';
 
-const REFRESH_KEY = 'evently.refresh';
 const USER_KEY = 'evently.user';
 /** A token this close to its end is renewed before use, not after a refusal. */
 const RENEW_EARLY_MS = 20_000;
 
 /** @type {{token: string, endsAt: number} | null} endsAt on the clock of performance.now() */
 let access = null;
-/** @type {Promise<void> | null} */
+/** @type {Promise<string> | null} */
 let renewing = null;
 
 /** Tells when somebody signs in or out, here or in another tab. */
 export const sessionChanged = new Emitter();
 
 export function isSignedIn() {
-  return localStorage.getItem(REFRESH_KEY) !== null;
+  return localStorage.getItem(USER_KEY) !== null;
 }
 
 /** @returns {{email: string, name: string} | null} */
 export function currentUser() {
-  if (!isSignedIn()) return null;
   try {
     return JSON.parse(localStorage.getItem(USER_KEY) ?? 'null');
   } catch {
@@ -35,16 +34,17 @@ export function currentUser() {
 
 /** An access token that should be good for a request now. Rejects with `sign_in_needed` where there is none. */
 export async function accessToken() {
-  if (!access || access.endsAt - performance.now() < RENEW_EARLY_MS) await renew();
-  return access.token;
+  if (access && access.endsAt - performance.now() > RENEW_EARLY_MS) return access.token;
+  return renew();
 }
 
-/** Gives up `refused`, which the service did not take, and gets another. */
+/** Another access token in place of `refused`, which the service did not take. */
 export async function renewInsteadOf(refused) {
-  if (!access || access.token === refused) await renew();
-  return access.token;
+  if (access && access.token !== refused) return access.token;
+  return renew();
 }
 
+/** One renewal at a time in this tab, too. */
 function renew() {
   renewing ??= inTurn(spendRefreshToken).finally(() => {
     renewing = null;
@@ -53,46 +53,52 @@ function renew() {
 }
 
 async function spendRefreshToken() {
-  const spent = localStorage.getItem(REFRESH_KEY);
-  if (!spent) throw signInNeeded();
+  // Not forgotten here: another tab may have signed in a moment ago.
+  if (!isSignedIn()) throw signInNeeded();
+  const spent = await readRefreshToken();
+  if (!spent) {
+    await forget();
+    throw signInNeeded();
+  }
   try {
     const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: spent } });
-    keep(await response.json());
+    return await keep(await response.json());
   } catch (error) {
     // Only a refusal ends the session; a lost connection does not.
-    if (error instanceof ApiError && error.status === 401) {
-      forget();
-      throw signInNeeded();
-    }
-    throw error;
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    await forget();
+    throw signInNeeded();
   }
 }
 
 /** Runs `work` alone among all tabs. Without Web Locks (plain http on a LAN address) only this tab is in order. */
 function inTurn(work) {
-  return navigator.locks ? navigator.locks.request('evently-refresh', work) : work();
+  return navigator.locks ? navigator.locks.request('evently-session', work) : work();
 }
 
 function signInNeeded() {
   return new ApiError({ status: 401, code: 'sign_in_needed', detail: 'Please sign in to go on.' });
 }
 
-function keep(pair) {
+async function keep(pair) {
+  await writeRefreshToken(pair.refresh_token);
   access = { token: pair.access_token, endsAt: performance.now() + pair.expires_in * 1000 };
-  localStorage.setItem(REFRESH_KEY, pair.refresh_token);
+  return access.token;
 }
 
-function forget() {
+async function forget() {
   access = null;
-  localStorage.removeItem(REFRESH_KEY);
+  const wasSignedIn = isSignedIn();
   localStorage.removeItem(USER_KEY);
-  sessionChanged.emit();
+  await deleteRefreshToken();
+  if (wasSignedIn) sessionChanged.emit();
 }
 
 export async function signIn(email, password) {
   const response = await exchange('/auth/login', { method: 'POST', body: { email, password } });
-  keep(await response.json());
-  const me = await exchange('/api/v1/me', { headers: { authorization: `Bearer ${access.token}` } });
+  const pair = await response.json();
+  const token = await inTurn(() => keep(pair));
+  const me = await exchange('/api/v1/me', { headers: { authorization: `Bearer ${token}` } });
   const { name, email: address } = await me.json();
   localStorage.setItem(USER_KEY, JSON.stringify({ name, email: address }));
   sessionChanged.emit();
@@ -105,8 +111,11 @@ export async function register(name, email, password) {
 
 /** Forgets the tokens whatever the service says: a person who signs out is signed out. */
 export async function signOut() {
-  const refreshToken = localStorage.getItem(REFRESH_KEY);
-  forget();
+  const refreshToken = await inTurn(async () => {
+    const token = await readRefreshToken();
+    await forget();
+    return token;
+  });
   if (!refreshToken) return;
   try {
     await exchange('/auth/logout', { method: 'POST', body: { refresh_token: refreshToken }, timeoutMs: 5000 });
@@ -116,9 +125,8 @@ export async function signOut() {
 }
 
 window.addEventListener('storage', (change) => {
-  // A null key means that the whole storage was cleared. Another tab's renewal leaves our access token as good as before.
-  const identityChanged = change.key === null || change.key === USER_KEY;
-  if (!identityChanged) return;
+  // A null key means that the whole storage was cleared.
+  if (change.key !== null && change.key !== USER_KEY) return;
   access = null;
   sessionChanged.emit();
 });

@@ -70,6 +70,8 @@ pub enum SeatAction {
     Reserve(BookingId),
     /// A seat that is on hold for the booking is sold to it.
     Book(BookingId),
+    /// An available seat is sold at once, to a booking whose hold had run out when its money came.
+    Take(BookingId),
     /// A seat that the booking has is given back.
     Release(BookingId),
     /// The house takes an available seat out of sale.
@@ -82,11 +84,12 @@ impl Seat {
     /// The seat after `action`; `None` if its state does not allow it.
     #[must_use]
     pub fn apply(self, action: SeatAction) -> Option<Self> {
-        use SeatAction::{Block, Book, Release, Reserve, Unblock};
+        use SeatAction::{Block, Book, Release, Reserve, Take, Unblock};
         use SeatState::{Available, Blocked, Booked, Reserved};
         let state = match (self.state, action) {
             (Available, Reserve(booking)) => Reserved(booking),
             (Reserved(owner), Book(booking)) if owner == booking => Booked(booking),
+            (Available, Take(booking)) => Booked(booking),
             (Reserved(owner) | Booked(owner), Release(booking)) if owner == booking => Available,
             (Available, Block) => Blocked,
             (Blocked, Unblock) => Available,
@@ -130,7 +133,8 @@ mod tests {
     #[test]
     fn only_the_owner_moves_a_taken_seat() {
         for state in [SeatState::Reserved(THEIRS), SeatState::Booked(THEIRS)] {
-            for action in [SeatAction::Reserve(OURS), SeatAction::Book(OURS), SeatAction::Release(OURS), SeatAction::Block] {
+            use SeatAction::{Block, Book, Release, Reserve, Take};
+            for action in [Reserve(OURS), Book(OURS), Take(OURS), Release(OURS), Block] {
                 assert_eq!(seat(state).apply(action), None, "{state:?} {action:?}");
             }
         }

@@ -59,6 +59,9 @@ impl TicketState {
 pub struct TicketCode(u128);
 
 impl TicketCode {
+    /// The code of no ticket.
+    pub const NONE: Self = Self(0);
+
     /// A code from 128 random bits.
     pub const fn new(bits: u128) -> Self {
         Self(bits)

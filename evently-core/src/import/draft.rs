@@ -1,6 +1,10 @@
 //! What every reader fills in, and the one place where a [`Layout`] is made of it.
 
+mod numbering;
+
 use std::{collections::HashMap, fmt};
+
+pub(super) use self::numbering::settle;
 
 use super::{
     Import,
@@ -9,7 +13,7 @@ use super::{
     sitting::sitting_order,
     text::quote,
 };
-use crate::domain::{Area, Attribute, Category, Layout, LayoutId, LayoutSeat, PlaceId, PlaceKind, Row, Section, Shape};
+use crate::domain::{Attribute, Category, LayoutId, Shape};
 
 /// A plan whose texts and numbers are proper, before it is known whether they fit together.
 #[derive(Default)]
@@ -42,7 +46,7 @@ pub(super) struct DraftSeat {
     pub(super) attributes: Vec<Attribute>,
 }
 
-/// An area in the terms of [`Area`], corners not yet moved to its edges.
+/// An area in the terms of [`Area`](crate::domain::Area), corners not yet moved to its edges.
 pub(super) struct DraftArea {
     pub(super) shape: Shape,
     pub(super) x: f64,
@@ -71,32 +75,40 @@ impl fmt::Display for At {
     }
 }
 
-/// Whether the rows of a file list their seats in the order in which people sit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum RowOrder {
-    /// The format says so.
-    AsListed,
-    /// The format leaves it open, as where odd numbers stand on the left and even ones on the right.
-    AsDrawn,
-}
-
 impl Draft {
+    /// Lists the seats of every row in the order in which people sit, for formats that leave it open: some plans number odd
+    /// seats on the left and even ones on the right, and list them by number.
+    pub(super) fn seat_people(&mut self, found: &Findings) {
+        for row in self.sections.iter_mut().flat_map(|section| &mut section.rows) {
+            let drawn: Vec<_> = row.seats.iter().map(|seat| (seat.x, seat.y)).collect();
+            let Some(order) = sitting_order(&drawn) else { continue };
+            found.warn(row.seats[0].at, "the seats of the row were put in the order in which they are drawn");
+            let mut seats: Vec<_> = row.seats.drain(..).map(Some).collect();
+            row.seats = order.into_iter().filter_map(|i| seats[i].take()).collect();
+        }
+    }
+
+    /// Lists categories that no plan lists by their first seats.
+    pub(super) fn sort_categories(&mut self) {
+        let mut listed: Vec<_> = self.categories.drain(..).map(Some).collect();
+        let mut positions = vec![0; listed.len()];
+        let rows = self.sections.iter_mut().flat_map(|section| &mut section.rows);
+        for seat in rows.flat_map(|row| &mut row.seats) {
+            let given = usize::from(seat.category);
+            if let Some(category) = listed[given].take() {
+                positions[given] = u16::try_from(self.categories.len()).expect("there are as many as before");
+                self.categories.push(category);
+            }
+            seat.category = positions[given];
+        }
+    }
+
     /// The layout, numbered; or all that is wrong with it.
-    pub(super) fn build(mut self, id: LayoutId, order: RowOrder, found: Findings) -> Result<Import, ImportError> {
+    pub(super) fn build(self, id: LayoutId, found: Findings) -> Result<Import, ImportError> {
         self.check_limits(&found);
         self.check_seats_differ(&found);
-        if order == RowOrder::AsDrawn {
-            self.seat_people(&found);
-        }
         let warnings = found.into_warnings()?;
-        let mut ids = Ids { layout: id, sections: 0, rows: 0, seats: 0 };
-        let layout = Layout {
-            id,
-            categories: self.categories,
-            sections: self.sections.into_iter().map(|section| section.build(&mut ids)).collect(),
-            areas: (0..).zip(self.areas).map(|(n, area)| area.build(id.place(PlaceKind::Area, n))).collect(),
-        };
-        Ok(Import { name: self.name, layout, warnings })
+        Ok(Import { name: self.name.clone(), layout: self.number(id), warnings })
     }
 
     fn check_limits(&self, found: &Findings) {
@@ -131,87 +143,6 @@ impl Draft {
             }
         }
     }
-
-    fn seat_people(&mut self, found: &Findings) {
-        for row in self.sections.iter_mut().flat_map(|section| &mut section.rows) {
-            let drawn: Vec<_> = row.seats.iter().map(|seat| (seat.x, seat.y)).collect();
-            let Some(order) = sitting_order(&drawn) else { continue };
-            found.warn(row.seats[0].at, "the seats of the row were put in the order in which they are drawn");
-            let mut seats: Vec<_> = row.seats.drain(..).map(Some).collect();
-            row.seats = order.into_iter().filter_map(|i| seats[i].take()).collect();
-        }
-    }
-}
-
-/// What has been numbered so far.
-struct Ids {
-    layout: LayoutId,
-    sections: u32,
-    rows: u32,
-    seats: u32,
-}
-
-impl DraftSection {
-    fn build(self, ids: &mut Ids) -> Section {
-        let id = ids.layout.place(PlaceKind::Section, next(&mut ids.sections));
-        Section { id, name: self.name, rows: self.rows.into_iter().map(|row| row.build(ids)).collect() }
-    }
-}
-
-impl DraftRow {
-    fn build(self, ids: &mut Ids) -> Row {
-        let id = ids.layout.place(PlaceKind::Row, next(&mut ids.rows));
-        Row { id, label: self.label, seats: self.seats.into_iter().map(|seat| seat.build(ids)).collect() }
-    }
-}
-
-impl DraftSeat {
-    fn build(mut self, ids: &mut Ids) -> LayoutSeat {
-        self.attributes.sort_unstable();
-        self.attributes.dedup();
-        LayoutSeat {
-            id: ids.layout.seat(next(&mut ids.seats)),
-            label: self.label,
-            x: settle(self.x),
-            y: settle(self.y),
-            category: self.category,
-            attributes: self.attributes,
-        }
-    }
-}
-
-impl DraftArea {
-    fn build(mut self, id: PlaceId) -> Area {
-        if let Shape::Polygon { points } = &mut self.shape {
-            let (left, top) = points.iter().fold((f64::MAX, f64::MAX), |(x, y), point| (x.min(point.0), y.min(point.1)));
-            for (x, y) in points {
-                (*x, *y) = (settle(*x - left), settle(*y - top));
-            }
-            self.x += left;
-            self.y += top;
-        }
-        Area {
-            id,
-            shape: self.shape,
-            x: settle(self.x),
-            y: settle(self.y),
-            rotation: settle(settle(self.rotation).rem_euclid(360.0)),
-            text: self.text,
-            color: self.color,
-        }
-    }
-}
-
-fn next(number: &mut u32) -> u32 {
-    let this = *number;
-    *number += 1;
-    this
-}
-
-/// A coordinate to a thousandth of a unit: nobody draws finer, and what sums such as 0.1 + 0.2 leave behind goes away.
-pub(super) fn settle(coordinate: f64) -> f64 {
-    // The zero that is added makes -0 an ordinary one.
-    (coordinate * 1000.0).round() / 1000.0 + 0.0
 }
 
 /// A seat as people name it.
@@ -237,8 +168,8 @@ mod tests {
         Draft { categories: vec![category], sections: vec![section], ..Draft::default() }
     }
 
-    fn build(draft: Draft, order: RowOrder) -> Result<Import, ImportError> {
-        draft.build(LayoutId::new(Uuid::from_u128(7 << 76)), order, Findings::default())
+    fn build(draft: Draft) -> Result<Import, ImportError> {
+        draft.build(LayoutId::new(Uuid::from_u128(7 << 76)), Findings::default())
     }
 
     fn labels(import: &Import) -> Vec<&str> {
@@ -247,25 +178,36 @@ mod tests {
 
     #[test]
     fn seats_are_numbered_in_layout_order() {
-        let import = build(draft(vec![seat(1, 0.0), seat(2, 25.0)]), RowOrder::AsListed).unwrap();
+        let import = build(draft(vec![seat(1, 0.0), seat(2, 25.0)])).unwrap();
         let numbers: Vec<_> = import.layout.places().map(|place| place.seat.id.number()).collect();
         assert_eq!(numbers, [Some(0), Some(1)]);
     }
 
     #[test]
     fn odd_and_even_halves_sit_as_they_are_drawn() {
-        let halves = || vec![seat(1, -25.0), seat(3, -50.0), seat(5, -75.0), seat(2, 25.0), seat(4, 50.0), seat(6, 75.0)];
-        let import = build(draft(halves()), RowOrder::AsDrawn).unwrap();
-        assert_eq!(labels(&import), ["5", "3", "1", "2", "4", "6"]);
-        assert!(import.warnings[0].message.contains("in the order in which they are drawn"));
-        assert_eq!(labels(&build(draft(halves()), RowOrder::AsListed).unwrap()), ["1", "3", "5", "2", "4", "6"]);
+        let mut halves = draft(vec![seat(1, -25.0), seat(3, -50.0), seat(5, -75.0), seat(2, 25.0), seat(4, 50.0), seat(6, 75.0)]);
+        let found = Findings::default();
+        halves.seat_people(&found);
+        assert_eq!(labels(&build(halves).unwrap()), ["5", "3", "1", "2", "4", "6"]);
+        assert!(found.into_warnings().unwrap()[0].message.contains("in the order in which they are drawn"));
+    }
+
+    #[test]
+    fn categories_are_listed_by_their_first_seats() {
+        let mut draft = draft(vec![seat(1, 0.0), seat(2, 25.0), seat(3, 50.0)]);
+        draft.categories.push(Category { name: "Dear".into(), color: None });
+        draft.sections[0].rows[0].seats[0].category = 1;
+        draft.sort_categories();
+        let layout = build(draft).unwrap().layout;
+        assert_eq!(layout.categories.iter().map(|category| category.name.as_str()).collect::<Vec<_>>(), ["Dear", "Normal"]);
+        assert_eq!(layout.places().map(|place| place.seat.category).collect::<Vec<_>>(), [0, 1, 1]);
     }
 
     #[test]
     fn the_same_seat_twice_names_both_places() {
         let mut twin = seat(1, 50.0);
         twin.at = At::Json("zones", 0, 0, 9);
-        let error = build(draft(vec![seat(1, 0.0), twin]), RowOrder::AsListed).unwrap_err();
+        let error = build(draft(vec![seat(1, 0.0), twin])).unwrap_err();
         assert_eq!(
             error.to_string(),
             "zones[0].rows[0].seats[9]: seat `1` in row `A` of `Stalls` is there already, at zones[0].rows[0].seats[1]"
@@ -274,14 +216,14 @@ mod tests {
 
     #[test]
     fn a_plan_without_seats_is_refused() {
-        let error = build(draft(Vec::new()), RowOrder::AsListed).unwrap_err();
+        let error = build(draft(Vec::new())).unwrap_err();
         assert_eq!(error.to_string(), "there are no seats in it; a plan needs at least one");
     }
 
     #[test]
     fn every_limit_is_kept() {
         let many = |count: usize| (0..count).map(|n| seat(n, 0.0)).collect::<Vec<_>>();
-        let error = build(draft(many(SEATS_MAX + 1)), RowOrder::AsListed).unwrap_err();
+        let error = build(draft(many(SEATS_MAX + 1))).unwrap_err();
         assert_eq!(error.to_string(), "there are 200001 seats in it; at most 200000 are allowed");
 
         let mut large = draft(many(1));
@@ -290,24 +232,9 @@ mod tests {
         large.categories.resize_with(CATEGORIES_MAX + 1, || Category { name: String::new(), color: None });
         let area = || DraftArea { shape: Shape::Text, x: 0.0, y: 0.0, rotation: 0.0, text: None, color: None };
         large.areas.resize_with(AREAS_MAX + 1, area);
-        let messages = build(large, RowOrder::AsListed).unwrap_err().to_string();
+        let messages = build(large).unwrap_err().to_string();
         for count in ["20001 rows", "1001 sections", "2001 areas", "101 categories"] {
             assert!(messages.contains(count), "{messages}");
         }
-    }
-
-    #[test]
-    fn coordinates_settle_on_thousandths() {
-        assert_eq!(settle(0.1 + 0.2).to_string(), "0.3");
-        assert_eq!(settle(-0.0004).to_string(), "0");
-    }
-
-    #[test]
-    fn a_polygon_begins_at_its_edges() {
-        let points = vec![(-10.0, 5.0), (10.0, 5.0), (0.0, 25.0)];
-        let area = DraftArea { shape: Shape::Polygon { points }, x: 100.0, y: 100.0, rotation: -90.0, text: None, color: None };
-        let area = area.build(LayoutId::new(Uuid::nil()).place(PlaceKind::Area, 0));
-        assert_eq!((area.x, area.y, area.rotation), (90.0, 105.0, 270.0));
-        assert_eq!(area.shape, Shape::Polygon { points: vec![(0.0, 0.0), (20.0, 0.0), (10.0, 20.0)] });
     }
 }

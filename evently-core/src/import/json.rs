@@ -35,11 +35,12 @@ pub(super) fn parse(text: &str) -> Result<Node<'_>, ImportError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let node = Nodes { left: &mut left }.deserialize(&mut json).and_then(|node| json.end().map(|()| node));
     node.map_err(|error| {
-        let message = error.to_string();
-        let (what, _) = message.split_once(" at line ").unwrap_or((&message, ""));
-        let hint = if text.trim_start().starts_with('{') { "" } else { "; a table is read with the format csv" };
+        let told = error.to_string();
+        let (what, _) = told.split_once(" at line ").unwrap_or((&told, ""));
         let place = format!("line {} column {}", error.line(), error.column());
-        ImportError::single(place, format!("this is not JSON: {what}{hint}"))
+        let hint = if text.trim_start().starts_with(['{', '[']) { "" } else { "; a table is read with the format csv" };
+        let message = if error.is_data() { what.to_owned() } else { format!("this is not JSON: {what}{hint}") };
+        ImportError::single(place, message)
     })
 }
 
@@ -287,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_member_that_stands_twice_is_refused() {
-        assert!(error(r#"{"x":1,"y":2,"x":3}"#).contains("`x` stands twice in one object"));
+        assert_eq!(error(r#"{"x":1,"y":2,"x":3}"#), "line 1 column 16: `x` stands twice in one object");
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub const PLAN_NAME_CHARS_MAX: usize = 120;
 /// Characters of what is written on an area.
 pub const TEXT_CHARS_MAX: usize = 200;
 
+/// Columns of a table; spreadsheets have some of their own, but not many.
+pub const COLUMNS_MAX: usize = 100;
+
 /// Largest coordinate or size, either way from zero: a kilometre in millimetres, and exact to a thousandth in every
 /// browser.
 pub const COORDINATE_MAX: f64 = 1_000_000.0;

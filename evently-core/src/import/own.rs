@@ -9,7 +9,7 @@ pub(super) use self::write::write;
 use super::{
     Import,
     category::Categories,
-    draft::{At, Draft, DraftRow, DraftSeat, DraftSection, RowOrder, seat_in_words},
+    draft::{At, Draft, DraftRow, DraftSeat, DraftSection, seat_in_words},
     json::{self, Node, Object},
     problem::{Findings, ImportError, Path},
     text::{color, label, listed, name, plan_name, quote},
@@ -22,7 +22,7 @@ pub(super) fn read(text: &str, id: LayoutId) -> Result<Import, ImportError> {
     let node = json::parse(text)?;
     let found = Findings::default();
     let draft = Object::new(&node, Path::FILE, &found).map(|plan| read_plan(&plan)).unwrap_or_default();
-    draft.build(id, RowOrder::AsListed, found)
+    draft.build(id, found)
 }
 
 fn read_plan(plan: &Object<'_>) -> Draft {
@@ -93,18 +93,18 @@ impl Reader {
         let category = seat.required("category", name);
         let attributes = read_attributes(seat);
         let label = label?;
-        let category = self.category(seat, &seat_in_words(section, row, &label), category?)?;
+        let category = self.category(seat, || seat_in_words(section, row, &label), category?)?;
         Some(DraftSeat { at, label, x: x?, y: y?, category, attributes })
     }
 
-    fn category(&mut self, seat: &Object<'_>, seat_named: &str, name: String) -> Option<u16> {
+    fn category(&mut self, seat: &Object<'_>, named: impl Fn() -> String, name: String) -> Option<u16> {
         if !self.closed {
             return Some(self.categories.find_or_add(name));
         }
         let category = self.categories.find(&name);
         if category.is_none() {
             let known = self.categories.in_words();
-            let message = format!("{seat_named} has the category {}; the plan lists {known}", quote(&name));
+            let message = format!("{} has the category {}; the plan lists {known}", named(), quote(&name));
             seat.problem_in("category", message);
         }
         category

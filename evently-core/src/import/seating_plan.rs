@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     Import,
-    draft::{At, Draft, DraftArea, DraftRow, DraftSeat, RowOrder, seat_in_words},
+    draft::{At, Draft, DraftArea, DraftRow, DraftSeat, seat_in_words},
     json::{self, Node, Object},
     problem::{Findings, ImportError, Path},
     text::{label, name, plan_name, quote},
@@ -34,8 +34,9 @@ const ACCESSIBLE_KEYS: [&str; 2] = ["wheelchair", "accessible"];
 pub(super) fn read(text: &str, id: LayoutId) -> Result<Import, ImportError> {
     let node = json::parse(text)?;
     let found = Findings::default();
-    let draft = Object::new(&node, Path::FILE, &found).map(|plan| read_plan(&plan)).unwrap_or_default();
-    draft.build(id, RowOrder::AsDrawn, found)
+    let mut draft = Object::new(&node, Path::FILE, &found).map(|plan| read_plan(&plan)).unwrap_or_default();
+    draft.seat_people(&found);
+    draft.build(id, found)
 }
 
 fn read_plan(plan: &Object<'_>) -> Draft {

@@ -1,26 +1,25 @@
 //! CSV: a line for each seat, as a spreadsheet keeps it.
 
+mod columns;
+
 use std::collections::HashMap;
 
 use csv::StringRecord;
 
+use self::columns::{COLUMNS, Columns};
 use super::{
     Import,
     category::Categories,
     category_name,
-    draft::{At, Draft, DraftRow, DraftSeat, DraftSection, RowOrder},
+    draft::{At, Draft, DraftRow, DraftSeat, DraftSection},
     grid,
     json::out_of_bounds,
     limits::{COORDINATE_MAX, SEATS_MAX},
     own::{attribute, attribute_name},
     problem::{Findings, ImportError, Path},
-    text::{label, listed, name, quote},
+    text::{label, name, quote},
 };
 use crate::domain::{Attribute, Layout, LayoutId};
-
-const COLUMNS: [&str; 7] = ["section", "row", "seat", "x", "y", "category", "attributes"];
-
-const REQUIRED: [&str; 4] = ["section", "row", "seat", "category"];
 
 pub(super) fn read(text: &str, id: LayoutId) -> Result<Import, ImportError> {
     if text.trim_start().starts_with('{') {
@@ -28,56 +27,14 @@ pub(super) fn read(text: &str, id: LayoutId) -> Result<Import, ImportError> {
         return Err(ImportError::single(Path::FILE, message));
     }
     let found = Findings::default();
-    match Table::read(text, &found) {
-        Some(table) => {
-            let (draft, order) = table.into_draft();
-            draft.build(id, order, found)
-        }
-        None => Draft::default().build(id, RowOrder::AsListed, found),
-    }
+    let draft = Table::read(text, &found).map(Table::into_draft).unwrap_or_default();
+    draft.build(id, found)
 }
 
 /// Semicolons where the header has more of them, as spreadsheets write where the comma is the decimal point.
 fn delimiter(text: &str) -> u8 {
     let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if header.matches(';').count() > header.matches(',').count() { b';' } else { b',' }
-}
-
-/// Where each column is, in the order of [`COLUMNS`].
-struct Columns([Option<usize>; 7]);
-
-impl Columns {
-    /// `None` once something is wrong with the header.
-    fn read(header: &StringRecord, found: &Findings) -> Option<Self> {
-        let at = Path::line(header.position().map_or(1, csv::Position::line));
-        let given: Vec<_> = header.iter().map(|column| column.trim().to_lowercase()).collect();
-        for (i, column) in given.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
-            if !COLUMNS.contains(&column.as_str()) {
-                found.warn(at, format!("the column {} is not known here and was left out", quote(column)));
-            } else if given[..i].contains(column) {
-                found.problem(at, format!("the column {} is there twice", quote(column)));
-            }
-        }
-        let has = |column: &str| given.iter().any(|other| other == column);
-        let missing: Vec<_> = REQUIRED.into_iter().filter(|column| !has(column)).collect();
-        if !missing.is_empty() {
-            let message = format!(
-                "the header lacks {}; it names {}, separated by commas or semicolons, and may leave out x with y, and attributes",
-                listed(missing),
-                listed(COLUMNS)
-            );
-            found.problem(at, message);
-        } else if has("x") != has("y") {
-            found.problem(at, "the columns `x` and `y` go together; one of them is missing");
-        }
-        (!found.has_problems()).then(|| Self(COLUMNS.map(|column| given.iter().position(|other| other == column))))
-    }
-
-    /// The cell, trimmed; empty where the line or the table lacks it.
-    fn cell<'r>(&self, line: &'r StringRecord, column: &str) -> &'r str {
-        let position = COLUMNS.iter().position(|other| *other == column).and_then(|i| self.0[i]);
-        position.and_then(|i| line.get(i)).unwrap_or_default().trim()
-    }
 }
 
 struct Table<'f> {
@@ -196,13 +153,15 @@ impl<'f> Table<'f> {
         &mut rows[r]
     }
 
-    fn into_draft(mut self) -> (Draft, RowOrder) {
+    fn into_draft(mut self) -> Draft {
         self.draft.categories = self.categories.into_list();
         if self.is_drawn == Some(true) {
-            return (self.draft, RowOrder::AsDrawn);
+            self.draft.seat_people(self.found);
+            self.draft.sort_categories();
+        } else {
+            grid::lay_out(&mut self.draft.sections);
         }
-        grid::lay_out(&mut self.draft.sections);
-        (self.draft, RowOrder::AsListed)
+        self.draft
     }
 }
 
@@ -313,6 +272,8 @@ mod tests {
         assert!(told.contains("the columns `x` and `y` go together"), "{told}");
         let told = read("section,row,seat,category,seat\n").unwrap_err().to_string();
         assert!(told.contains("the column `seat` is there twice"), "{told}");
+        let told = read(&",".repeat(200)).unwrap_err().to_string();
+        assert!(told.contains("there are 201 columns; at most 100 are allowed"), "{told}");
     }
 
     #[test]

@@ -164,10 +164,7 @@ pub(super) fn customer(by: &Principal) -> Actor {
 }
 
 fn hide_event(error: Error) -> Error {
-    match error {
-        Error::Rejected(crate::domain::Rejection::NotFound(_)) => Error::not_found(Thing::Booking),
-        other => other,
-    }
+    if error.is_not_found() { Error::not_found(Thing::Booking) } else { error }
 }
 
 /// The answer to a command whose outcome is of one kind.

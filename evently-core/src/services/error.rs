@@ -37,6 +37,11 @@ impl Error {
     pub const fn not_found(thing: Thing) -> Self {
         Self::Rejected(Rejection::NotFound(thing))
     }
+
+    /// Whether the error is that there is no such thing.
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Rejected(Rejection::NotFound(_)))
+    }
 }
 
 /// An answer, when it was given, and whether it was given before.

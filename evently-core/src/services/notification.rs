@@ -8,8 +8,6 @@ use crate::{
     ports::{Accounts, Attachment, BookingRecords, Bookings, Clock, Mail, MailFailed, Mailer, Outbox},
 };
 
-/// The name under which the outbox knows how far we have come.
-const CONSUMER: &str = "notifications";
 /// How many entries are taken at a time.
 const BATCH: u32 = 200;
 
@@ -37,6 +35,9 @@ enum News {
 }
 
 impl NotificationService {
+    /// The name under which the outbox knows how far we have come.
+    pub const CONSUMER: &str = "notifications";
+
     /// The service over these ports.
     pub const fn new(parts: NotificationParts) -> Self {
         Self { parts }
@@ -46,7 +47,7 @@ impl NotificationService {
     ///
     /// A mail that cannot be handed over stops the rest; it is tried again with the next call.
     pub async fn send_due(&self) -> Result<usize, Error> {
-        let done = self.parts.outbox.position(CONSUMER).await?;
+        let done = self.parts.outbox.position(Self::CONSUMER).await?;
         let entries = self.parts.outbox.after(done, BATCH).await?;
         let mut sent = 0;
         let mut last = done;
@@ -59,7 +60,7 @@ impl NotificationService {
             sent += 1;
         }
         if last > done {
-            self.parts.outbox.advance(CONSUMER, last).await?;
+            self.parts.outbox.advance(Self::CONSUMER, last).await?;
         }
         Ok(sent)
     }

@@ -57,7 +57,7 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     /// The seats, all of them available; those of holds that have run out are taken over.
-    pub(super) fn available(&mut self, event: &Event, numbers: &[u32]) -> Decision<Vec<Seat>, L> {
+    fn available(&mut self, event: &Event, numbers: &[u32]) -> Decision<Vec<Seat>, L> {
         let mut taken = Vec::new();
         let mut due = Vec::new();
         for &number in numbers {
@@ -89,7 +89,7 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(booking.is_some_and(|booking| booking.hold().is_some_and(|hold| !hold.is_live(self.now))))
     }
 
-    pub(super) fn reserve(&mut self, booking: &Booking, free: Vec<Seat>) -> Decision<Vec<crate::domain::SeatStep>, L> {
+    fn reserve(&mut self, booking: &Booking, free: Vec<Seat>) -> Decision<Vec<crate::domain::SeatStep>, L> {
         let mut steps = Vec::with_capacity(free.len());
         for (seat, booked) in free.into_iter().zip(&booking.seats) {
             let reserved = seat.apply(SeatAction::Reserve(booking.id)).expect("it has been seen to be available");

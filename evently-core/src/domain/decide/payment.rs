@@ -169,7 +169,6 @@ impl<L: Ledger> Desk<'_, L> {
         };
         let seats = free.iter().zip(&booking.seats).map(|(seat, paid)| BookedSeat { number: seat.number, ..*paid }).collect();
         let booking = Booking { seats, ..booking };
-        self.reserve(&booking, free)?;
         let booking = self.confirm(booking, Some(payment.id), Some(reason))?;
         Ok(Outcome::Payment(payment, booking))
     }
@@ -207,9 +206,11 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(Outcome::Payment(payment, booking))
     }
 
-    /// Sells the seats that the booking has reserved, and gives out its code and a ticket for each of them.
+    /// Sells its seats to the booking, and gives out its code and a ticket for each of them. It has them reserved, or they have been
+    /// seen to be available.
     fn confirm(&mut self, booking: Booking, payment: Option<PaymentId>, reason: Option<&str>) -> Decision<Booking, L> {
-        let steps = self.move_seats(&booking, SeatAction::Book(booking.id))?;
+        let sell = if booking.hold().is_some() { SeatAction::Book(booking.id) } else { SeatAction::Take(booking.id) };
+        let steps = self.move_seats(&booking, sell)?;
         assert_eq!(steps.len(), booking.seats.len(), "a booking has its seats until it ends");
         for seat in &booking.seats {
             let ticket = Ticket {

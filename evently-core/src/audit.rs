@@ -1,0 +1,212 @@
+//! Whether what a store holds can be: the invariants, checked over its rows and its journal.
+//!
+//! The check knows the rules a second time, in another form than [`decide`](crate::domain::decide): as what must be true of rows that
+//! stand, whatever led to them. It needs no quiet moment, because what must be true together is committed together. A hold that
+//! has run out and still stands is no fault, it only waits for whoever ends it; [`Report::overdue_holds`] counts those.
+//!
+//! What can not be read from one store is left out: durability of what was answered, answers kept for keys, and whether the gateway
+//! agrees.
+
+mod figures;
+mod holds;
+mod journal;
+mod money;
+mod rows;
+mod seats;
+mod tickets;
+
+#[cfg(test)]
+mod planted;
+
+use std::{fmt, sync::Arc};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use self::figures::audit_figures;
+use self::rows::Rows;
+use crate::{
+    domain::{Booking, BookingCode, EventId, HoldTerms, Layout, LayoutId, TicketCode, Timestamp},
+    ports::{Audit, Catalog, EventRecords, StoreError},
+};
+
+/// What must be true of every store at every moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// A seat has at most one live booking, and both say so.
+    Exclusivity,
+    /// A confirmed booking has one good ticket for each of its seats, and no other has any.
+    Tickets,
+    /// What came in less what goes back is the price of a confirmed booking, and nothing for any other that did not agree to pay more.
+    Money,
+    /// No hold lasts longer than it may.
+    Expiry,
+    /// Folding the journal gives exactly the rows that stand.
+    Journal,
+    /// The figures of sales are what the journal says.
+    Figures,
+    /// Every seat of the layout is there, once.
+    Conservation,
+    /// The store's own check of itself.
+    Integrity,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exclusivity => "I1 exclusivity",
+            Self::Tickets => "I1 tickets",
+            Self::Money => "I3 money",
+            Self::Expiry => "I5 expiry",
+            Self::Journal => "I6 journal",
+            Self::Figures => "I6 figures",
+            Self::Conservation => "I10 conservation",
+            Self::Integrity => "I6 integrity",
+        })
+    }
+}
+
+/// Something that must never happen, and has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What is broken.
+    pub invariant: Invariant,
+    /// Where.
+    pub subject: String,
+    /// How.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.invariant, self.subject, self.what)
+    }
+}
+
+/// Checks everything of one event. `layout` is the one its seats were made from, where it is at hand.
+pub fn check(records: &EventRecords, layout: Option<&Layout>, now: Timestamp) -> Vec<Violation> {
+    let rows = Rows::new(records);
+    let mut found = Findings::default();
+    seats::check(&rows, layout, &mut found);
+    tickets::check(&rows, &mut found);
+    money::check(&rows, &mut found);
+    holds::check(&rows, now, &mut found);
+    journal::check(&rows, &mut found);
+    found.0
+}
+
+/// Checks that no pending booking of the event keeps its seats for longer than `terms` allow. For a store whose holds were all made
+/// on the same terms.
+pub fn check_terms(records: &EventRecords, terms: &HoldTerms) -> Vec<Violation> {
+    let mut found = Findings::default();
+    holds::check_terms(&Rows::new(records), terms, &mut found);
+    found.0
+}
+
+/// What a check of a whole store has seen and found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// How many events there are.
+    pub events: u64,
+    /// How many seats they have.
+    pub seats: u64,
+    /// How many bookings there are, whatever their state.
+    pub bookings: u64,
+    /// How many of them have seats.
+    pub live_bookings: u64,
+    /// How many of those are on hold although their time has run out.
+    pub overdue_holds: u64,
+    /// How many attempts to pay there are.
+    pub payments: u64,
+    /// How many refunds there are.
+    pub refunds: u64,
+    /// How many tickets there are, void ones included.
+    pub tickets: u64,
+    /// How many entries the journal has.
+    pub journal_entries: u64,
+    /// What must not be.
+    pub violations: Vec<Violation>,
+}
+
+impl Report {
+    fn count(&mut self, records: &EventRecords, now: Timestamp) {
+        let overdue = |booking: &&Booking| booking.hold().is_some_and(|hold| !hold.is_live(now));
+        self.events += 1;
+        self.seats += records.seats.len() as u64;
+        self.bookings += records.bookings.len() as u64;
+        self.live_bookings += records.bookings.iter().filter(|booking| booking.status().is_live()).count() as u64;
+        self.overdue_holds += records.bookings.iter().filter(overdue).count() as u64;
+        self.payments += records.payments.len() as u64;
+        self.refunds += records.refunds.len() as u64;
+        self.tickets += records.tickets.len() as u64;
+        self.journal_entries += records.journal.len() as u64;
+    }
+}
+
+/// Checks all events of a store, one after another, and lets the store check itself. The service may go on meanwhile.
+pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, now: Timestamp) -> Result<Report, StoreError> {
+    let mut report = Report::default();
+    let mut codes = Codes::default();
+    let mut layouts = FxHashMap::<LayoutId, Option<Arc<Layout>>>::default();
+    for id in audit.event_ids().await? {
+        let Some(records) = audit.event_records(id).await? else {
+            let what = "it is listed and cannot be read".to_owned();
+            report.violations.push(Violation { invariant: Invariant::Integrity, subject: format!("event {id}"), what });
+            continue;
+        };
+        let layout_id = records.event.layout_id;
+        if let std::collections::hash_map::Entry::Vacant(vacant) = layouts.entry(layout_id) {
+            vacant.insert(catalog.layout(layout_id).await?);
+        }
+        let layout = layouts[&layout_id].as_deref();
+        report.count(&records, now);
+        report.violations.extend(check(&records, layout, now));
+        let mut found = Findings::default();
+        if layout.is_none() {
+            found.add(Invariant::Conservation, format!("event {id}"), format!("its layout {layout_id} is missing"));
+        }
+        codes.check(&records, &mut found);
+        report.violations.extend(found.0);
+    }
+    report.violations.extend(audit.self_check().await?.into_iter().map(|what| Violation {
+        invariant: Invariant::Integrity,
+        subject: "the store".to_owned(),
+        what,
+    }));
+    Ok(report)
+}
+
+/// Codes are unique in the whole store, not only in their event.
+#[derive(Default)]
+struct Codes {
+    bookings: FxHashMap<BookingCode, EventId>,
+    tickets: FxHashSet<TicketCode>,
+}
+
+impl Codes {
+    fn check(&mut self, records: &EventRecords, found: &mut Findings) {
+        let event = records.event.id;
+        for booking in &records.bookings {
+            if let Some(code) = booking.code
+                && let Some(other) = self.bookings.insert(code, event).filter(|other| *other != event)
+            {
+                let what = format!("its code {code} is also one of event {other}");
+                found.add(Invariant::Tickets, format!("booking {}", booking.id), what);
+            }
+        }
+        // Within one event `check` has looked already.
+        for ticket in records.tickets.iter().filter(|ticket| self.tickets.contains(&ticket.code)) {
+            found.add(Invariant::Tickets, format!("ticket {}", ticket.id), "its code is also one of another event");
+        }
+        self.tickets.extend(records.tickets.iter().map(|ticket| ticket.code));
+    }
+}
+
+/// What a check has found so far.
+#[derive(Default)]
+struct Findings(Vec<Violation>);
+
+impl Findings {
+    fn add(&mut self, invariant: Invariant, subject: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Violation { invariant, subject: subject.into(), what: what.into() });
+    }
+}

@@ -1,0 +1,112 @@
+//! The journal, folded from its start, allows every step on the way and ends at exactly the rows that stand.
+
+mod compare;
+mod step;
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Findings, Invariant, rows::Rows};
+use crate::domain::{
+    BookingId, BookingStatus, Entry, EventId, Fact, PaymentId, RefundId, SeatStatus, Stage, TicketId, Timestamp, Transition,
+    UserId,
+};
+
+pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
+    let mut fold = Fold::new(rows.records.event.id);
+    for entry in &rows.records.journal {
+        fold.take_in(entry, found);
+    }
+    compare::check(&fold, rows, found);
+}
+
+/// What the journal says so far.
+struct Fold {
+    event_id: EventId,
+    position: u64,
+    event: Option<(Stage, u32)>,
+    seats: BTreeMap<u32, FoldedSeat>,
+    bookings: FxHashMap<BookingId, FoldedBooking>,
+    captured: FxHashMap<PaymentId, (BookingId, i64)>,
+    due: FxHashMap<RefundId, (PaymentId, i64)>,
+    sent: FxHashSet<RefundId>,
+    used: FxHashMap<TicketId, Timestamp>,
+}
+
+struct FoldedSeat {
+    status: SeatStatus,
+    owner: Option<BookingId>,
+    version: u32,
+    price: i64,
+}
+
+struct FoldedBooking {
+    user_id: UserId,
+    status: BookingStatus,
+    version: u32,
+    began: Timestamp,
+    /// When it got to where it is.
+    at: Timestamp,
+    /// When anything last happened to it.
+    last: Timestamp,
+    /// How many seats it has.
+    seats: usize,
+}
+
+impl Fold {
+    fn new(event_id: EventId) -> Self {
+        Self {
+            event_id,
+            position: 0,
+            event: None,
+            seats: BTreeMap::new(),
+            bookings: FxHashMap::default(),
+            captured: FxHashMap::default(),
+            due: FxHashMap::default(),
+            sent: FxHashSet::default(),
+            used: FxHashMap::default(),
+        }
+    }
+
+    fn take_in(&mut self, Entry { position, transition }: &Entry, found: &mut Findings) {
+        let mut wrong = |what: String| found.add(Invariant::Journal, format!("entry {position}"), what);
+        if *position <= self.position {
+            wrong(format!("it comes after entry {}", self.position));
+        }
+        self.position = *position;
+        if transition.event_id != self.event_id {
+            wrong(format!("it is of event {}", transition.event_id));
+        }
+        self.not_before(transition, &mut wrong);
+        let taken_in = match transition.fact {
+            Fact::Event { stage, version } => self.event(stage, version),
+            Fact::House { to } => self.house(to, transition),
+            Fact::Booking { .. } => self.booking(transition),
+            Fact::Captured { payment_id, booking_id, amount } => self.captured(payment_id, booking_id, amount),
+            Fact::RefundDue { refund_id, payment_id, amount, .. } => self.refund_due(refund_id, payment_id, amount),
+            Fact::RefundSent { refund_id, .. } => self.refund_sent(refund_id),
+            Fact::CheckedIn { ticket_id, .. } => self.checked_in(ticket_id, transition.at),
+        };
+        if let Err(what) = taken_in {
+            wrong(what);
+        }
+        let moves_seats = matches!(transition.fact, Fact::House { .. } | Fact::Booking { .. });
+        if !moves_seats && !transition.seats.is_empty() {
+            wrong("it moves seats, which such an entry does not".to_owned());
+        }
+    }
+
+    /// Time does not go back for one booking.
+    fn not_before(&mut self, transition: &Transition, wrong: &mut dyn FnMut(String)) {
+        let Some(id) = transition.booking_id() else { return };
+        if let Some(booking) = self.bookings.get_mut(&id) {
+            if transition.at < booking.last {
+                wrong(format!("time goes back for booking {id}, from {} to {}", booking.last, transition.at));
+            }
+            booking.last = transition.at;
+        } else if !matches!(transition.fact, Fact::Booking { from: None, .. }) {
+            wrong(format!("booking {id} has not begun by then"));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How bookings that had been paid were given up, as the journal tells it.
+
+use rustc_hash::FxHashMap;
+
+use crate::domain::{Actor, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, Stage, Timestamp};
+
+/// What a paid booking that was given up sends back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Everything: the house gave it up, or the event had been called off.
+    Whole,
+    /// What this policy says.
+    ByPolicy(RefundPolicy),
+    /// What a policy said that has been changed since.
+    ByFormerPolicy,
+    /// Nothing may have happened: its customer could no longer give it up.
+    TooLate,
+}
+
+/// A customer's giving up of a paid booking.
+struct GivenUp {
+    at: Timestamp,
+    called_off: bool,
+    by_customer: bool,
+    /// How often the event had been edited by then.
+    edits: u32,
+}
+
+pub(super) struct Endings {
+    given_up: FxHashMap<BookingId, GivenUp>,
+    edits: u32,
+}
+
+impl Endings {
+    pub fn of(journal: &[Entry]) -> Self {
+        let mut endings = Self { given_up: FxHashMap::default(), edits: 0 };
+        let mut stage = None;
+        for Entry { transition, .. } in journal {
+            match transition.fact {
+                Fact::Event { stage: to, .. } => {
+                    // Only an edit leaves the stage as it is.
+                    endings.edits += u32::from(stage == Some(to));
+                    stage = Some(to);
+                }
+                Fact::Booking { id, from: Some(BookingStatus::Confirmed), .. } => {
+                    let by_customer = matches!(transition.actor, Actor::User(_, Role::Customer));
+                    let called_off = stage == Some(Stage::Cancelled);
+                    let given_up = GivenUp { at: transition.at, called_off, by_customer, edits: endings.edits };
+                    endings.given_up.insert(id, given_up);
+                }
+                _ => {}
+            }
+        }
+        endings
+    }
+
+    /// How the booking was given up; `None` if it was not, or not after it had been paid. `policy` is the event's own now.
+    pub fn of_booking(&self, id: BookingId, policy: &RefundPolicy) -> Option<Ending> {
+        let given_up = self.given_up.get(&id)?;
+        Some(if given_up.called_off || !given_up.by_customer {
+            Ending::Whole
+        } else if given_up.edits < self.edits {
+            Ending::ByFormerPolicy
+        } else if given_up.at < policy.until {
+            Ending::ByPolicy(*policy)
+        } else {
+            Ending::TooLate
+        })
+    }
+}

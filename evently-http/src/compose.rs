@@ -1,0 +1,204 @@
+//! The composition root: the one place that knows every adapter, and builds the whole application from one configuration.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use evently_core::{
+    domain::HoldTerms,
+    memory::{MemorySeatFeed, SandboxGateway, SandboxTimes},
+    ports::{AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Outbox, PasswordHasher, PaymentGateway, SeatFeed, Sessions},
+    services::{
+        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, NotificationParts,
+        NotificationService, OfficeSize, PaymentParts, PaymentService, Upkeep,
+    },
+};
+use evently_sqlite::{OpenError, Options, SqliteStore};
+use tokio::sync::watch;
+
+use crate::{
+    clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, mail::EmlMailer, passwords::BcryptHasher, secrets,
+    seat_bodies::SeatBodies, tokens::JwtAccessTokens,
+};
+
+/// The application: its services, over adapters that nobody else knows.
+pub struct App {
+    /// What it was built from.
+    pub config: Config,
+    /// The ports of the store.
+    pub ports: Ports,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn Ids>,
+    /// Passwords.
+    pub passwords: Arc<dyn PasswordHasher>,
+    /// Access tokens.
+    pub tokens: Arc<dyn AccessTokens>,
+    /// Accounts and logins.
+    pub auth: AuthService,
+    /// Venues and events.
+    pub events: Arc<EventService>,
+    /// Bookings.
+    pub bookings: BookingService,
+    /// Payments.
+    pub payments: Arc<PaymentService>,
+    /// Figures of sales.
+    pub analytics: AnalyticsService,
+    /// Mails.
+    pub notifications: NotificationService,
+    /// What time brings with it.
+    pub upkeep: Upkeep,
+    /// The built-in gateway, whose webhooks somebody has to deliver.
+    pub sandbox: Arc<SandboxGateway>,
+    /// The state of seats as it is sent.
+    pub seat_bodies: SeatBodies,
+    /// Turns true when the application is to stop.
+    pub stopping: watch::Sender<bool>,
+}
+
+/// The ports of the store.
+#[expect(missing_docs, reason = "each is the port it is named for")]
+#[derive(Clone)]
+pub struct Ports {
+    pub bookings: Arc<dyn Bookings>,
+    pub chores: Arc<dyn Chores>,
+    pub catalog: Arc<dyn Catalog>,
+    pub accounts: Arc<dyn Accounts>,
+    pub sessions: Arc<dyn Sessions>,
+    pub outbox: Arc<dyn Outbox>,
+    pub figures: Arc<dyn Figures>,
+    pub audit: Arc<dyn Audit>,
+}
+
+/// Why the application does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder, or a secret in it, cannot be used.
+    #[error("{what} cannot be used")]
+    Data {
+        /// What.
+        what: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The address is not to be had.
+    #[error("cannot listen on {address} (http.listen)")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The made-up data could not be made.
+    #[error("the demo data could not be made: {0}")]
+    Demo(String),
+}
+
+/// Builds the application, and opens its box office on the runtime that this is called on.
+pub fn open(config: Config) -> Result<App, StartError> {
+    let data = &config.data.dir;
+    let in_data = |what: String| |source| StartError::Data { what, source };
+    std::fs::create_dir_all(data).map_err(in_data(format!("the data folder {} (data.dir)", data.display())))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let ids: Arc<dyn Ids> = Arc::new(SystemIds::new());
+    let secret = |set, name: &str| {
+        let file = data.join(name);
+        secrets::set_or_kept(set, &file, &*ids).map_err(in_data(format!("the secret in {}", file.display())))
+    };
+    let token_secret = secret(&config.auth.secret, "auth.secret")?;
+    let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
+
+    let store = Arc::new(SqliteStore::open(config.store_file(), Arc::clone(&ids), &Options::default())?);
+    let ports = Ports {
+        bookings: store.clone(),
+        chores: store.clone(),
+        catalog: store.clone(),
+        accounts: store.clone(),
+        sessions: store.clone(),
+        outbox: store.clone(),
+        figures: store.clone(),
+        audit: store,
+    };
+    let feed: Arc<dyn SeatFeed> = Arc::new(MemorySeatFeed::new(ports.catalog.clone()));
+    let size = OfficeSize { queue: config.box_office.queue, batch: config.box_office.batch };
+    let (office, work) = BoxOffice::open(ports.bookings.clone(), feed.clone(), clock.clone(), size);
+    tokio::spawn(work);
+
+    let signing = webhook_secret.0.first().map(String::as_str).unwrap_or_default();
+    let sandbox = Arc::new(SandboxGateway::new(signing, SandboxTimes::default(), clock.clone()));
+    let gateway: Arc<dyn PaymentGateway> = Arc::new(InTime::new(sandbox.clone(), config.payment.gateway_timeout));
+    let terms = HoldTerms {
+        ttl: config.booking.hold_ttl,
+        cap: config.booking.hold_cap,
+        payment_window: config.booking.payment_window,
+    };
+    let passwords: Arc<dyn PasswordHasher> = Arc::new(BcryptHasher::new(config.auth.bcrypt_cost, cores()));
+    let tokens: Arc<dyn AccessTokens> = Arc::new(JwtAccessTokens::new(&token_secret.0));
+    let auth = AuthService::new(AuthParts {
+        accounts: ports.accounts.clone(),
+        sessions: ports.sessions.clone(),
+        passwords: passwords.clone(),
+        tokens: tokens.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        terms: AuthTerms { access_ttl: config.auth.access_ttl, refresh_ttl: config.auth.refresh_ttl },
+    });
+    let events = Arc::new(EventService::new(office.clone(), ports.catalog.clone(), feed, clock.clone(), ids.clone()));
+    let payments = Arc::new(PaymentService::new(PaymentParts {
+        office: office.clone(),
+        store: ports.bookings.clone(),
+        chores: ports.chores.clone(),
+        events: events.clone(),
+        gateway,
+        clock: clock.clone(),
+        ids: ids.clone(),
+        terms,
+    }));
+    let notifications = NotificationService::new(NotificationParts {
+        outbox: ports.outbox.clone(),
+        store: ports.bookings.clone(),
+        accounts: ports.accounts.clone(),
+        events: events.clone(),
+        mailer: Arc::new(EmlMailer::new(data.join("mail"))),
+        clock: clock.clone(),
+    });
+    Ok(App {
+        passwords,
+        tokens,
+        auth,
+        bookings: BookingService::new(
+            office.clone(),
+            ports.bookings.clone(),
+            events.clone(),
+            clock.clone(),
+            ids.clone(),
+            terms,
+        ),
+        payments,
+        analytics: AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()),
+        notifications,
+        upkeep: Upkeep::new(office, ports.chores.clone(), clock.clone()),
+        events,
+        sandbox,
+        seat_bodies: SeatBodies::default(),
+        stopping: watch::Sender::new(false),
+        config,
+        ports,
+        clock,
+        ids,
+    })
+}
+
+/// Waits until the application is to stop.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Without anybody who could say so it is to stop as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

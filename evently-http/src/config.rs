@@ -1,0 +1,296 @@
+//! How the service is set up: built-in defaults, under the file of the profile, under a file that was named, under the
+//! environment, under flags.
+//!
+//! Whatever is wrong is told all at once, with where it was said and what would be right. Nothing here acts on a setting.
+
+mod error;
+mod layers;
+mod settings;
+mod value;
+mod yaml;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use self::{error::similar, layers::Values};
+pub use self::{
+    error::{ConfigError, ConfigErrors, Source},
+    settings::{Auth, Booking, BoxOffice, Config, Cors, Data, Demo, Http, Log, Payment, RateLimit, SETTINGS, Setting, Store},
+    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, Secrets, Size, StoreUrl},
+};
+
+const DEVELOPMENT: &str = include_str!("../../config/development.yaml");
+const STAGING: &str = include_str!("../../config/staging.yaml");
+const PRODUCTION: &str = include_str!("../../config/production.yaml");
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The folder in which `config/` is looked for; without it the files that come with the program are taken.
+    pub folder: Option<PathBuf>,
+    /// A file that was named on the command line.
+    pub file: Option<PathBuf>,
+    /// Environment variables; those of others are passed over.
+    pub environment: Vec<(String, String)>,
+    /// Flags: what each is called, the setting it is for, and what it says.
+    pub flags: Vec<(&'static str, &'static str, String)>,
+}
+
+impl Sources {
+    /// What this process was given besides its command line.
+    pub fn of_process() -> Self {
+        let text =
+            |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self {
+            folder: Some(PathBuf::new()),
+            file: None,
+            environment: std::env::vars_os().filter_map(text).collect(),
+            flags: Vec::new(),
+        }
+    }
+}
+
+/// One setting as it is.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its name.
+    pub key: &'static str,
+    /// Its value; stars where it is secret.
+    pub value: String,
+    /// Who says so.
+    pub source: Source,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+impl Config {
+    /// Reads the layers.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let mut values = Values::default();
+        let named = sources.environment.iter().find(|(name, _)| name == "EVENTLY_PROFILE");
+        let profile = layers::profile(named.map(|(_, value)| value.as_str())).unwrap_or_else(|error| {
+            values.errors.push(error);
+            Profile::Development
+        });
+        profile_file(&mut values, profile, sources.folder.as_deref());
+        if let Some(path) = &sources.file {
+            file(&mut values, path, fs::read_to_string(path));
+        }
+        for (name, value) in &sources.environment {
+            environment(&mut values, name, value);
+        }
+        for (flag, key, value) in &sources.flags {
+            values.set(key, value.clone(), Source::Flag((*flag).to_owned()), str::to_owned);
+        }
+        let config = Self::read(profile, &mut values);
+        if let Some(config) = &config {
+            config.check(&mut values);
+        }
+        match config {
+            Some(config) if values.errors.is_empty() => Ok(config),
+            _ => Err(ConfigErrors(values.errors)),
+        }
+    }
+
+    /// Every setting with its value and who says so; secrets are stars.
+    pub fn describe(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The file that the store is in.
+    pub fn store_file(&self) -> PathBuf {
+        match &self.store.url {
+            StoreUrl::InData => self.data.dir.join("evently.db"),
+            StoreUrl::Sqlite(path) => path.clone(),
+        }
+    }
+
+    /// What no setting can tell for itself.
+    fn check(&self, values: &mut Values) {
+        let mut require = |right: bool, key: &str, problem: &str| {
+            if !right {
+                let source = values.source(key);
+                values.wrong(key, source, problem);
+            }
+        };
+        let Self { booking, auth, .. } = self;
+        require(booking.hold_ttl <= booking.hold_cap, "booking.hold_ttl", "must not be longer than booking.hold_cap");
+        require(auth.access_ttl <= auth.refresh_ttl, "auth.access_ttl", "must not be longer than auth.refresh_ttl");
+        if self.profile == Profile::Production {
+            let made = "must be set in production: at least 32 bytes, as `openssl rand -hex 32` makes them";
+            require(!auth.secret.is_empty(), "auth.secret", made);
+            require(!self.payment.webhook_secret.is_empty(), "payment.webhook_secret", made);
+            require(auth.bcrypt_cost >= 10, "auth.bcrypt_cost", "must be at least 10 in production");
+            require(!self.demo.enabled, "demo.enabled", "made-up accounts have no place in production");
+            let named = self.rows.iter().any(|row| row.key == "payment.gateway" && row.source != Source::Default);
+            require(named, "payment.gateway", "must be named in production; `sandbox` moves no money");
+        }
+    }
+}
+
+fn profile_file(values: &mut Values, profile: Profile, folder: Option<&Path>) {
+    let (name, embedded) = match profile {
+        Profile::Development => ("config/development.yaml", DEVELOPMENT),
+        Profile::Staging => ("config/staging.yaml", STAGING),
+        Profile::Production => ("config/production.yaml", PRODUCTION),
+    };
+    if let Some(path) = folder.map(|folder| folder.join(name)).filter(|path| path.exists()) {
+        return file(values, &path, fs::read_to_string(&path));
+    }
+    let node = yaml::read(embedded).expect("the files that come with the program are tested");
+    values.merge(&node, "", &|line| Source::Embedded(name, line));
+}
+
+fn file(values: &mut Values, path: &Path, text: io::Result<String>) {
+    let source = |line| Source::File(path.to_owned(), line);
+    match text.map(|text| yaml::read(&text)) {
+        Ok(Ok(node)) => values.merge(&node, "", &source),
+        Ok(Err((line, problem))) => values.wrong("", source(line), problem),
+        Err(error) => values.wrong("", source(0), format!("cannot be read: {error}")),
+    }
+}
+
+fn environment(values: &mut Values, name: &str, value: &str) {
+    let source = || Source::Environment(name.to_owned());
+    if let Some(key) = name.strip_prefix("EVENTLY__") {
+        values.set(&key.to_ascii_lowercase().replace("__", "."), value.to_owned(), source(), variable);
+    } else if name.strip_prefix("EVENTLY_").is_some_and(|key| key.contains("__")) {
+        let names: Vec<String> = SETTINGS.iter().map(|setting| variable(setting.key)).collect();
+        let meant = similar(name, names.iter().map(String::as_str)).unwrap_or("EVENTLY__SECTION__KEY");
+        values.wrong(name, source(), format!("two underscores between levels: did you mean {meant}?"));
+    }
+}
+
+fn variable(key: &str) -> String {
+    format!("EVENTLY__{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_environment(variables: &[(&str, &str)]) -> Sources {
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Sources { environment, ..Sources::default() }
+    }
+
+    fn problems(sources: &Sources) -> Vec<String> {
+        Config::load(sources).expect_err("it is wrong").0.iter().map(ToString::to_string).collect()
+    }
+
+    fn source_of(config: &Config, key: &str) -> String {
+        config.describe().iter().find(|row| row.key == key).unwrap().source.to_string()
+    }
+
+    #[test]
+    fn without_any_source_everything_is_as_documented() {
+        let config = Config::load(&Sources::default()).unwrap();
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.store_file(), Path::new("./evently-data/evently.db"));
+        assert_eq!(config.rate_limit.bookings.permits, 10);
+        assert_eq!(config.log.format, LogFormat::Text, "in development");
+        assert_eq!(config.describe().len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("config")).unwrap();
+        let profile = "http:\n  listen: 10.0.0.1:1\n  body_limit: 2MiB\nbooking:\n  hold_ttl: 6m\n  hold_cap: 60m\n";
+        fs::write(folder.path().join("config/development.yaml"), profile).unwrap();
+        let named = folder.path().join("mine.yaml");
+        fs::write(&named, "http:\n  listen: 10.0.0.2:2\n  body_limit: 3MiB\n  trusted_proxies: [10.0.0.0/8, '::1']\n").unwrap();
+        let config = Config::load(&Sources {
+            folder: Some(folder.path().to_owned()),
+            file: Some(named),
+            environment: vec![("EVENTLY__HTTP__LISTEN".to_owned(), "10.0.0.3:3".to_owned())],
+            flags: vec![("--listen", "http.listen", "10.0.0.4:4".to_owned())],
+        })
+        .unwrap();
+        assert_eq!(config.http.listen.to_string(), "10.0.0.4:4");
+        assert_eq!(config.http.body_limit, Size(3 << 20));
+        assert_eq!(config.http.trusted_proxies.len(), 2);
+        assert_eq!(config.booking.hold_ttl.as_secs(), 360);
+        assert_eq!(source_of(&config, "http.listen"), "--listen");
+        assert!(source_of(&config, "booking.hold_ttl").ends_with("config/development.yaml:5"));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = folder.path().join("mine.yaml");
+        fs::write(&named, "http:\n  lisen: 10.0.0.2:2\nbooking:\n  hold_ttl: 5\nhold_cap: 30m\n").unwrap();
+        let mut sources = with_environment(&[
+            ("EVENTLY__RATE_LIMIT__EVENTS", "many"),
+            ("EVENTLY__HTTP__BODYLIMIT", "1MiB"),
+            ("EVENTLY_HTTP__LISTEN", "127.0.0.1:1"),
+            ("EVENTLY__REDIS__URL", "redis://localhost"),
+            ("EVENTLY__AUTH__SECRET", "hunter2"),
+            ("UNRELATED", "x"),
+        ]);
+        sources.file = Some(named.clone());
+        let problems = problems(&sources);
+        let expected = [
+            format!("http.lisen ({}:2): there is no such setting; did you mean http.listen?", named.display()),
+            format!("hold_cap ({}:5): there is no such setting; did you mean booking.hold_cap?", named.display()),
+            "http.bodylimit (EVENTLY__HTTP__BODYLIMIT): there is no such setting; did you mean EVENTLY__HTTP__BODY_LIMIT?".to_owned(),
+            "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
+                .to_owned(),
+            "redis.url (EVENTLY__REDIS__URL): comes with the production stack; leave it out here".to_owned(),
+            "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 1000/hour, not `many`"
+                .to_owned(),
+            format!("booking.hold_ttl ({}:4): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`", named.display()),
+            format!("auth.secret (EVENTLY__AUTH__SECRET): must be {}", <Secrets as value::Value>::RIGHT),
+        ];
+        assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let problems =
+            problems(&with_environment(&[("EVENTLY__AUTH__BCRYPT_COST", "31"), ("EVENTLY__BOOKING__HOLD_TTL", "1ms")]));
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        let sources = with_environment(&[("EVENTLY__BOOKING__HOLD_TTL", "2h")]);
+        assert_eq!(
+            self::problems(&sources),
+            ["booking.hold_ttl (EVENTLY__BOOKING__HOLD_TTL): must not be longer than booking.hold_cap"]
+        );
+    }
+
+    #[test]
+    fn production_takes_nothing_for_granted() {
+        let mut sources = with_environment(&[("EVENTLY_PROFILE", "production"), ("EVENTLY__AUTH__BCRYPT_COST", "4")]);
+        sources.flags.push(("--demo", "demo.enabled", "true".to_owned()));
+        let problems = problems(&sources).join("\n");
+        for key in ["auth.secret", "payment.webhook_secret", "auth.bcrypt_cost", "demo.enabled", "payment.gateway"] {
+            assert!(problems.contains(key), "{key} in {problems}");
+        }
+        let secret = "0123456789abcdef0123456789abcdef";
+        let right = with_environment(&[
+            ("EVENTLY_PROFILE", "production"),
+            ("EVENTLY__AUTH__SECRET", secret),
+            ("EVENTLY__PAYMENT__WEBHOOK_SECRET", secret),
+            ("EVENTLY__PAYMENT__GATEWAY", "sandbox"),
+        ]);
+        let config = Config::load(&right).unwrap();
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert!(!format!("{:?}{:?}", config, config.describe()).contains(secret), "secrets are shown to nobody");
+    }
+
+    #[test]
+    fn a_profile_that_is_none_is_told() {
+        let problems = problems(&with_environment(&[("EVENTLY_PROFILE", "prod")]));
+        assert_eq!(problems, ["profile (EVENTLY_PROFILE): must be development, staging or production, not `prod`"]);
+    }
+
+    #[test]
+    fn the_files_that_come_with_the_program_are_right() {
+        for text in [DEVELOPMENT, STAGING, PRODUCTION] {
+            let mut values = Values::default();
+            values.merge(&yaml::read(text).unwrap(), "", &|line| Source::Embedded("config", line));
+            assert_eq!(values.errors, []);
+        }
+    }
+}

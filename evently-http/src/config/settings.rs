@@ -1,0 +1,184 @@
+//! All settings there are, in one table: name, kind, default and purpose.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::{
+    Row,
+    layers::Values,
+    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, Secrets, Size, StoreUrl},
+};
+
+/// What is known of a setting before anybody has set it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its name: section and key.
+    pub key: &'static str,
+    /// What it is unless somebody says otherwise.
+    pub default: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Whether its value is shown to nobody.
+    pub secret: bool,
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $section_about:literal])+
+        $section:ident: $Section:ident {
+            $(#[doc = $about:literal] $key:ident: $kind:ty = $default:literal $(in $range:expr)?;)+
+        }
+    )+) => {
+        /// All settings, in the order of the documentation.
+        pub const SETTINGS: &[Setting] = &[$($(
+            Setting {
+                key: concat!(stringify!($section), ".", stringify!($key)),
+                default: $default,
+                about: $about.trim_ascii(),
+                secret: is_secret(stringify!($kind)),
+            },
+        )+)+];
+
+        $(
+            $(#[doc = $section_about])+
+            #[derive(Debug, Clone)]
+            pub struct $Section {
+                $(#[doc = $about] pub $key: $kind,)+
+            }
+        )+
+
+        /// How the service is set up.
+        #[derive(Debug, Clone)]
+        pub struct Config {
+            /// What it is there for.
+            pub profile: Profile,
+            $($(#[doc = $section_about])+ pub $section: $Section,)+
+            pub(super) rows: Vec<Row>,
+        }
+
+        impl Config {
+            /// Reads every setting; `None` if any is wrong.
+            pub(super) fn read(profile: Profile, values: &mut Values) -> Option<Self> {
+                $(let $section = ($(
+                    values.read::<$kind>(concat!(stringify!($section), ".", stringify!($key)), settings!(@range $($range)?)),
+                )+);)+
+                $(let $section = {
+                    let ($($key,)+) = $section;
+                    $Section { $($key: $key?,)+ }
+                };)+
+                Some(Self { profile, $($section,)+ rows: values.rows() })
+            }
+        }
+    };
+    (@range) => { () };
+    (@range $range:expr) => { $range };
+}
+
+const fn is_secret(kind: &str) -> bool {
+    matches!(kind.as_bytes(), b"Secrets")
+}
+
+settings! {
+    /// The connections.
+    http: Http {
+        /// Where it listens.
+        listen: SocketAddr = "127.0.0.1:8080";
+        /// The largest body of a request.
+        body_limit: Size = "1MiB" in Size(1 << 10)..=Size(1 << 30);
+        /// The largest file that may be imported.
+        import_limit: Size = "32MiB" in Size(1 << 10)..=Size(1 << 30);
+        /// How long a request may take, its body included; six times as long where a file is imported.
+        request_timeout: Duration = "10s" in MOMENT..=HOUR;
+        /// How long a client may take to send the head of a request.
+        header_timeout: Duration = "10s" in MOMENT..=HOUR;
+        /// Connections at a time; what comes beyond is closed at once.
+        connections_max: usize = "20000" in 1..=1_000_000;
+        /// Requests at a time; what comes beyond is answered 503 at once. Live feeds, health and metrics do not count.
+        in_flight_max: usize = "1024" in 1..=1_000_000;
+        /// Proxies whose X-Forwarded-For is believed.
+        trusted_proxies: Vec<Network> = "";
+        /// How long a shutdown waits for requests that are under way.
+        shutdown_grace: Duration = "20s" in Duration::ZERO..=HOUR;
+    }
+    /// What is kept on disk.
+    data: Data {
+        /// The folder of everything that is kept: the store, mails, generated secrets.
+        dir: PathBuf = "./evently-data";
+    }
+    /// The store.
+    store: Store {
+        /// Where the store is; without it `evently.db` in the data folder.
+        url: StoreUrl = "";
+    }
+    /// How often somebody may ask.
+    rate_limit: RateLimit {
+        /// Whether anybody is limited at all.
+        enabled: bool = "true";
+        /// Reads of events, for each client.
+        events: Rate = "100/minute";
+        /// Everything about bookings, for each user.
+        bookings: Rate = "10/minute";
+        /// Administration, for each user.
+        admin: Rate = "1000/minute";
+        /// Logins and whatever else checks a password, for each client address.
+        auth: Rate = "20/minute";
+    }
+    /// Pages of other origins.
+    cors: Cors {
+        /// The origins whose pages may call the service.
+        origins: Vec<Origin> = "https://evently.com,https://app.evently.com";
+    }
+    /// Holds and payments.
+    booking: Booking {
+        /// How long a hold lasts, and by how much it is extended.
+        hold_ttl: Duration = "5m" in SECOND..=DAY;
+        /// How long a hold may last in all, however often it is extended.
+        hold_cap: Duration = "30m" in SECOND..=DAY;
+        /// How long a payment may take.
+        payment_window: Duration = "30m" in SECOND..=DAY;
+    }
+    /// Accounts and logins.
+    auth: Auth {
+        /// How long an access token is good.
+        access_ttl: Duration = "30m" in SECOND..=DAY;
+        /// How long a login lasts, however often it is refreshed.
+        refresh_ttl: Duration = "7d" in SECOND..=YEAR;
+        /// What access tokens are signed with; without it one is made and kept in the data folder.
+        secret: Secrets = "";
+        /// How slow it is to check a password: each step doubles it.
+        bcrypt_cost: u32 = "12" in 4..=15;
+    }
+    /// Money.
+    payment: Payment {
+        /// Who moves the money.
+        gateway: Gateway = "sandbox";
+        /// What the gateway signs its messages with; without it one is made and kept in the data folder.
+        webhook_secret: Secrets = "";
+        /// How long the gateway may take to answer.
+        gateway_timeout: Duration = "10s" in MOMENT..=HOUR;
+    }
+    /// The queue in front of the store.
+    box_office: BoxOffice {
+        /// Requests that may wait; what comes beyond is answered 503 at once.
+        queue: usize = "4096" in 1..=1_000_000;
+        /// Requests that are decided in one transaction.
+        batch: usize = "256" in 1..=10_000;
+    }
+    /// The log.
+    log: Log {
+        /// What a line looks like.
+        format: LogFormat = "json";
+        /// What is logged: a level, or levels for parts of the service as in `info,evently_http=debug`.
+        level: LogLevel = "info";
+    }
+    /// Something to look at.
+    demo: Demo {
+        /// Whether empty data is filled with made-up venues, events, accounts and sales.
+        enabled: bool = "false";
+    }
+}
+
+const MOMENT: Duration = Duration::from_millis(10);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const YEAR: Duration = Duration::from_secs(366 * 86_400);

@@ -1,0 +1,64 @@
+//! Everything that is answered: a file for each family of routes.
+
+mod accounts;
+mod admin;
+mod bookings;
+mod events;
+mod live;
+mod openapi;
+mod pages;
+mod payments;
+mod seats;
+mod status;
+mod tickets;
+
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use self::openapi::document;
+use crate::{compose::App, problem::Problem};
+
+/// The routes of the service.
+pub fn router(app: Arc<App>) -> Router {
+    let import_limit = usize::try_from(app.config.http.import_limit.0).unwrap_or(usize::MAX);
+    let (router, document) = documented(import_limit).split_for_parts();
+    let document = openapi::finish(document);
+    router
+        .merge(openapi::routes(document))
+        .merge(pages::routes(&app))
+        .fallback(|| async { Problem::not_found("path") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed(None) })
+        .with_state(app)
+}
+
+fn documented(import_limit: usize) -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::register))
+        .routes(routes!(accounts::login))
+        .routes(routes!(accounts::refresh))
+        .routes(routes!(accounts::logout))
+        .routes(routes!(accounts::me))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(events::layout))
+        .routes(routes!(seats::states))
+        .routes(routes!(seats::availability))
+        .routes(routes!(live::follow))
+        .routes(routes!(bookings::hold, bookings::list))
+        .routes(routes!(bookings::show))
+        .routes(routes!(bookings::extend))
+        .routes(routes!(bookings::cancel))
+        .routes(routes!(bookings::history))
+        .routes(routes!(payments::pay))
+        .routes(routes!(payments::webhook))
+        .routes(routes!(tickets::list))
+        .routes(routes!(tickets::qr))
+        .routes(routes!(tickets::calendar_file))
+        .merge(admin::routes(import_limit))
+        .routes(routes!(status::live))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::startup))
+        .routes(routes!(status::metrics))
+}

@@ -1,0 +1,156 @@
+//! The live feed: what changes among an event's seats, as it changes.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code, rejection::WebSocketUpgradeRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use evently_core::{
+    domain::{EventId, LayoutId},
+    ports::{Delta, Subscription},
+    services::EventView,
+};
+use serde::Deserialize;
+use tokio::sync::broadcast::error::RecvError;
+use utoipa::IntoParams;
+
+use crate::{
+    compose::App,
+    context,
+    extract::{Path, Query},
+    problem::{Code, Problem},
+    seat_bodies::{Bodies, seat_json},
+};
+
+/// How often a silent connection is tried.
+const PING: Duration = Duration::from_secs(20);
+/// How long a client may take to accept a frame before it is dropped.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What a client may send: nothing of use.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// From where on.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct From {
+    /// The `seq` of the state that the client has.
+    since: Option<u64>,
+}
+
+/// Follow an event's seats over a WebSocket. The first frame is a `snapshot`, or with `since` the deltas that were missed; then
+/// comes a `delta` for each change, `seq` by `seq`. A client that cannot be caught up gets `resync` and a new snapshot.
+#[utoipa::path(get, path = "/api/v1/events/{event_id}/live", tag = "events", params(("event_id" = Uuid, Path), From),
+    responses((status = 101, description = "The connection is a WebSocket now")))]
+pub async fn follow(
+    State(app): State<Arc<App>>,
+    Path(id): Path<EventId>,
+    Query(from): Query<From>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    context::note_event(id);
+    let view = app.events.public(id).await?;
+    let upgrade = upgrade.map_err(|_| Problem::new(Code::MalformedHeader, "ask for a WebSocket: `Upgrade: websocket`"))?;
+    let subscription = app.events.subscribe(id, from.since).await?;
+    Ok(upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(async move |socket| Follower { app, view, socket }.follow(subscription, from.since.is_some()).await)
+        .into_response())
+}
+
+struct Follower {
+    app: Arc<App>,
+    view: Arc<EventView>,
+    socket: WebSocket,
+}
+
+/// The connection is over.
+struct Gone;
+
+impl Follower {
+    async fn follow(mut self, subscription: Subscription, resuming: bool) {
+        let lost_place = resuming && subscription.snapshot.is_some();
+        if (lost_place && self.send(r#"{"type":"resync"}"#.to_owned()).await.is_err())
+            || self.follow_from(subscription).await.is_err()
+        {
+            return;
+        }
+        let going = CloseFrame { code: close_code::RESTART, reason: "the service is going down".into() };
+        let _ = tokio::time::timeout(PATIENCE, self.socket.send(Message::Close(Some(going)))).await;
+    }
+
+    async fn follow_from(&mut self, mut subscription: Subscription) -> Result<(), Gone> {
+        let mut stopping = self.app.stopping.subscribe();
+        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
+        self.begin(&mut subscription).await?;
+        loop {
+            tokio::select! {
+                delta = subscription.deltas.recv() => match delta {
+                    Ok(delta) => self.send_delta(&delta).await?,
+                    Err(RecvError::Lagged(_)) => {
+                        self.send(r#"{"type":"resync"}"#.to_owned()).await?;
+                        subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Gone)?;
+                        self.begin(&mut subscription).await?;
+                    }
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+                    Some(Ok(_)) => {}
+                },
+                _ = ping.tick() => self.send_message(Message::Ping(bytes::Bytes::new())).await?,
+                () = crate::compose::stopped(&mut stopping) => return Ok(()),
+            }
+        }
+    }
+
+    async fn begin(&mut self, subscription: &mut Subscription) -> Result<(), Gone> {
+        if let Some(map) = subscription.snapshot.take() {
+            let bodies = self.app.seat_bodies.of(&self.view, map.clone());
+            // The bodies at hand may be of a later state than our place in the deltas.
+            let snapshot = if bodies.seq() == map.seq() {
+                bodies.snapshot().to_owned()
+            } else {
+                Bodies::alone(&self.view, map).snapshot().to_owned()
+            };
+            self.send(snapshot).await?;
+        }
+        for delta in std::mem::take(&mut subscription.missed) {
+            self.send_delta(&delta).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_delta(&mut self, delta: &Delta) -> Result<(), Gone> {
+        let layout = self.view.event.layout_id;
+        let frame = delta.frame(|delta| encode(delta, layout)).to_owned();
+        self.send(frame).await
+    }
+
+    async fn send(&mut self, frame: String) -> Result<(), Gone> {
+        self.send_message(Message::Text(frame.into())).await
+    }
+
+    /// Sends a frame, or drops a client that does not take it.
+    async fn send_message(&mut self, message: Message) -> Result<(), Gone> {
+        match tokio::time::timeout(PATIENCE, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Gone),
+        }
+    }
+}
+
+fn encode(delta: &Delta, layout: LayoutId) -> String {
+    let mut frame = format!(r#"{{"type":"delta","seq":{},"seats":["#, delta.seq);
+    for (i, change) in delta.changes.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        let seat = seat_json(layout.seat(change.number), change.status, change.version);
+        write!(frame, "{comma}{seat}").expect("a string takes everything");
+    }
+    frame.push_str("]}");
+    frame
+}

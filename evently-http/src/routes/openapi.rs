@@ -1,0 +1,138 @@
+//! The OpenAPI document, made from the routes themselves, and a page to try them on.
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use serde::Serialize;
+use utoipa::{
+    OpenApi, ToSchema,
+    openapi::{
+        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, License, OpenApi as Document, RefOr, ResponseBuilder,
+        path::Operation,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::compose::App;
+
+/// A part of a list.
+#[derive(Serialize, ToSchema)]
+pub struct Listed<T: ToSchema> {
+    items: Vec<T>,
+    /// The `cursor` of the next part; nothing at the end.
+    next_cursor: Option<String>,
+}
+
+/// What every error looks like.
+#[derive(Serialize, ToSchema)]
+struct Problem {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    /// A stable word.
+    code: String,
+    trace_id: Option<String>,
+    /// The fields that are wrong.
+    errors: Option<Vec<Field>>,
+    /// The seats in the way.
+    seats: Option<Vec<Seat>>,
+}
+
+/// A field that is wrong.
+#[derive(Serialize, ToSchema)]
+struct Field {
+    field: String,
+    code: String,
+    message: String,
+}
+
+/// A seat in the way.
+#[derive(Serialize, ToSchema)]
+struct Seat {
+    id: uuid::Uuid,
+    status: String,
+}
+
+#[derive(OpenApi)]
+#[openapi(components(schemas(Problem, Field, Seat)))]
+struct Common;
+
+/// The statuses that any request may get.
+const ALWAYS: [(&str, &str); 5] = [
+    ("429", "Too many requests; `Retry-After` says when to try again"),
+    ("408", "The request took too long to arrive"),
+    ("500", "A bug"),
+    ("503", "Too busy, or the store is away; nothing was done"),
+    ("422", "Something in the request is not right"),
+];
+
+/// Adds what all routes have in common.
+pub(super) fn finish(mut document: Document) -> Document {
+    document.info = InfoBuilder::new()
+        .title("Evently")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Seat booking: exactly one buyer gets each seat."))
+        .license(Some(License::new("MIT OR Apache-2.0")))
+        .build();
+    document.merge(Common::openapi());
+    let components = document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme("bearer", bearer);
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            add_problems(path, operation);
+        }
+    }
+    document
+}
+
+fn add_problems(path: &str, operation: &mut Operation) {
+    let mut add = |status: &str, description: &str| {
+        let problem = ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", problem_content())
+            .build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(problem));
+    };
+    for (status, description) in ALWAYS {
+        add(status, description);
+    }
+    add("400", "The request cannot be read");
+    if path.contains('{') || path.ends_with("/me") {
+        add("404", "There is no such thing, or the caller may not know of it");
+    }
+    if operation.security.is_some() || path.starts_with("/auth/") {
+        add("401", "A valid token is needed");
+        add("403", "The account may not do this");
+    }
+    if operation.request_body.is_some() || operation.security.is_some() {
+        add("402", "The payment was declined");
+        add("409", "Something stands in the way");
+        add("413", "The body is too large");
+        add("415", "The body is of the wrong kind");
+    }
+}
+
+fn problem_content() -> Content {
+    ContentBuilder::new().schema(Some(RefOr::Ref(utoipa::openapi::Ref::from_schema_name("Problem")))).build()
+}
+
+/// The OpenAPI document of the service.
+pub fn document() -> Document {
+    finish(super::documented(0).into_openapi())
+}
+
+/// The document and the page.
+pub(super) fn routes(document: Document) -> Router<Arc<App>> {
+    let json = document.to_json().expect("the document is plain data");
+    let served = get(move || {
+        let json = json.clone();
+        async move { ([(http::header::CONTENT_TYPE, "application/json")], json) }
+    });
+    Router::new()
+        .route("/openapi.json", served)
+        .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none")))
+}

@@ -1,0 +1,89 @@
+//! The buyer's page: plain files, embedded.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Router,
+    extract::Path,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use http::{HeaderName, header};
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+use crate::{compose::App, problem::Problem};
+
+#[derive(RustEmbed)]
+#[folder = "web/"]
+struct Web;
+
+/// What a page may load: its own files, and nothing that anybody else could put in.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const INDEX: &str = "index.html";
+/// The folder's name changes with its content, so that what is in it may be kept for good.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// The page at each of its addresses, and its files.
+pub(super) fn routes(app: &App) -> Router<Arc<App>> {
+    let files = Arc::new(files());
+    let folder = format!("/assets/{}", fingerprint(&files));
+    let index = String::from_utf8_lossy(&files[INDEX]);
+    let index = index.replace("{{assets}}", &folder).replace("{{demo}}", &app.config.demo.enabled.to_string());
+    let index = Bytes::from(index);
+    let page = get(move || {
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+        ];
+        let index = index.clone();
+        async move { (headers, index) }
+    });
+    let file = get(move |Path(name): Path<String>| {
+        let files = Arc::clone(&files);
+        async move { file(&files, &name) }
+    });
+    ["/", "/events/{id}", "/bookings", "/bookings/{id}", "/login", "/register"]
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, page.clone()))
+        .route(&format!("{folder}/{{name}}"), file)
+}
+
+fn file(files: &BTreeMap<String, Bytes>, name: &str) -> Response {
+    match files.get(name).filter(|_| name != INDEX) {
+        Some(content) => {
+            let headers: [(HeaderName, &str); 2] =
+                [(header::CONTENT_TYPE, media_type(name)), (header::CACHE_CONTROL, FOREVER)];
+            (headers, content.clone()).into_response()
+        }
+        None => Problem::not_found("file").into_response(),
+    }
+}
+
+fn files() -> BTreeMap<String, Bytes> {
+    let content = |name: &str| Web::get(name).map(|file| Bytes::from(file.data.into_owned()));
+    Web::iter().filter_map(|name| Some((name.to_string(), content(&name)?))).collect()
+}
+
+fn fingerprint(files: &BTreeMap<String, Bytes>) -> String {
+    let mut digest = Sha256::new();
+    for (name, content) in files {
+        digest.update((name.len() as u64).to_le_bytes());
+        digest.update(name);
+        digest.update((content.len() as u64).to_le_bytes());
+        digest.update(content);
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,107 @@
+//! Paying, and what gateways tell.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use evently_core::domain::{BookingId, PaymentState};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    caller::Submitted,
+    compose::App,
+    context,
+    extract::{Path, RawBody},
+    problem::{Code, Problem},
+    wire::{BookingBody, PaymentBody, answer},
+};
+
+/// What to pay with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPayment {
+    method: Method,
+}
+
+/// A means of payment.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Method {
+    r#type: MethodType,
+    /// What stands for the card, as the gateway gave it to the buyer's browser.
+    #[schema(example = "tok_visa")]
+    token: String,
+}
+
+/// The kinds of means.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MethodType {
+    /// A card.
+    Card,
+}
+
+/// A payment and its booking.
+#[derive(Serialize, ToSchema)]
+pub struct PaidBody {
+    payment: PaymentBody,
+    booking: BookingBody,
+}
+
+/// Pay for a booking. A payment that succeeds at once has confirmed the booking; one that is still `processing` or `requires_action`
+/// confirms it when it succeeds. After 402 `payment_declined` the hold stays.
+#[utoipa::path(post, path = "/api/v1/bookings/{booking_id}/payment", tag = "bookings", security(("bearer" = [])),
+    params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = NewPayment,
+    responses((status = 200, body = PaidBody)))]
+pub async fn pay(
+    State(app): State<Arc<App>>,
+    Path(id): Path<BookingId>,
+    submitted: Submitted<NewPayment>,
+) -> Result<Response, Problem> {
+    let Submitted { by, key, body: NewPayment { method: Method { r#type: MethodType::Card, token } } } = submitted;
+    // On a task of its own: a buyer who hangs up must not tear a payment in two.
+    let payments = Arc::clone(&app.payments);
+    let paying = tokio::spawn(async move { payments.pay(&by, id, token, key).await });
+    let paid = paying.await.map_err(|error| {
+        tracing::error!(%error, "payment task failed");
+        Problem::internal()
+    })??;
+    context::note_action("payment_made");
+    let (payment, booking) = &paid.value;
+    context::note_event(booking.event_id);
+    if let PaymentState::Failed { reason } = &payment.state {
+        let declined = Problem::new(Code::PaymentDeclined, format!("the payment was declined: {reason}; the hold stays"));
+        return Ok(answer_with(declined.into_response(), paid.replayed));
+    }
+    let view = app.events.view(booking.event_id).await?;
+    let body = PaidBody { payment: payment.into(), booking: BookingBody::new(&view, booking, paid.at) };
+    Ok(answer(StatusCode::OK, &paid, body))
+}
+
+fn answer_with(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert("idempotent-replayed", http::HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Take in a message from a payment gateway. It is verified by its signature; the same message is applied once.
+#[utoipa::path(post, path = "/webhooks/payments/{provider}", tag = "payments", params(("provider" = String, Path)),
+    request_body(content = String, content_type = "application/json"), responses((status = 204)))]
+pub async fn webhook(
+    State(app): State<Arc<App>>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<StatusCode, Problem> {
+    if provider != app.payments.provider() {
+        return Err(Problem::not_found("payment gateway"));
+    }
+    let signature = headers.get("evently-signature").and_then(|value| value.to_str().ok());
+    app.payments.webhook(&body, signature).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

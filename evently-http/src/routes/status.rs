@@ -1,0 +1,74 @@
+//! Health and metrics.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use evently_core::ports::Page;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{compose::App, metrics};
+
+/// How long a dependency may take to answer before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, `degraded` or `unavailable`.
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<Dependency>,
+}
+
+/// How something is that the service needs.
+#[derive(Serialize, ToSchema)]
+pub struct Dependency {
+    name: &'static str,
+    /// `up` or `down`.
+    status: &'static str,
+    latency_ms: f64,
+}
+
+/// The process answers.
+#[utoipa::path(get, path = "/health/live", tag = "status", responses((status = 200, body = Health)))]
+pub async fn live() -> Response {
+    const BODY: &str = r#"{"status":"ok"}"#;
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], BODY).into_response()
+}
+
+/// The service can do its work. 503 when the store is away.
+#[utoipa::path(get, path = "/health/ready", tag = "status", responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
+    #[expect(clippy::disallowed_methods, reason = "how long an answer takes is measured, never decided by")]
+    let asked = Instant::now();
+    let answer = tokio::time::timeout(PATIENCE, app.ports.catalog.venues(Page { after: None, limit: 1 })).await;
+    let up = matches!(answer, Ok(Ok(_)));
+    let store = Dependency {
+        name: "store",
+        status: if up { "up" } else { "down" },
+        latency_ms: asked.elapsed().as_secs_f64() * 1000.0,
+    };
+    let (code, status) = if up { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    (code, Json(Health { status, dependencies: vec![store] }))
+}
+
+/// The service has started: the store is open and its schema is up to date, or there would be nobody to answer.
+#[utoipa::path(get, path = "/health/startup", tag = "status", responses((status = 200, body = Health)))]
+pub async fn startup() -> Response {
+    live().await
+}
+
+/// Metrics in the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "status", responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn metrics() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::metrics_text()).into_response()
+}

@@ -1,0 +1,185 @@
+//! The listening socket and its connections.
+//!
+//! An accept loop of our own, because the ready-made one waits for ever for a client that sends half a request. Every wait here
+//! has an end: for the head of a request, for the whole of it (that is the middleware's), for a shutdown.
+
+mod linger;
+
+use std::{convert::Infallible, future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    signal,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time,
+};
+use tower::Service;
+
+use self::linger::Linger;
+use crate::{config::Http, middleware::Peer};
+
+/// Connections that the system may hold until we take them; a crowd comes at once.
+const BACKLOG: u32 = 4096;
+
+/// How long to wait where no connection can be taken, for lack of file descriptors for instance.
+const RECOVERY: Duration = Duration::from_millis(100);
+
+/// Bytes that are read ahead on one connection, which also bounds the head of a request: what is longer gets 431.
+const BUFFER: usize = 64 << 10;
+
+/// How connections are treated.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a client may take to send the head of a request, and to begin the next one.
+    pub header_timeout: Duration,
+    /// Connections at a time; what comes beyond is closed at once.
+    pub connections_max: usize,
+    /// How long a shutdown waits for what is under way.
+    pub shutdown_grace: Duration,
+}
+
+impl From<&Http> for Limits {
+    fn from(http: &Http) -> Self {
+        Self { header_timeout: http.header_timeout, connections_max: http.connections_max, shutdown_grace: http.shutdown_grace }
+    }
+}
+
+/// Tells whoever holds a connection open, a live feed for instance, that the service is about to stop. It is in the extensions of
+/// each request. The shutdown waits until all of them are dropped: keep one for as long as there is something to finish.
+#[derive(Debug, Clone)]
+pub struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    /// Returns when the service is about to stop.
+    pub async fn begun(&mut self) {
+        // An error is the sender's end, and then it is over anyway.
+        let _ = self.0.wait_for(|closing| *closing).await;
+    }
+}
+
+/// How a server came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything that was under way was finished.
+    Finished,
+    /// The grace period ran out, and what was still under way was cut off.
+    CutOff,
+}
+
+/// Opens the listening socket.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Returns at the first SIGTERM or SIGINT.
+pub async fn asked_to_stop() {
+    let interrupted = async { signal::ctrl_c().await.expect("signals can be waited for") };
+    #[cfg(unix)]
+    let terminated = async {
+        signal::unix::signal(signal::unix::SignalKind::terminate()).expect("signals can be waited for").recv().await;
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}
+
+/// Serves until `stop` returns, and then lets what is under way come to its end.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) -> Stopped {
+    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let (close, closing) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = &mut stop => break,
+        };
+        // Those that have ended meanwhile.
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            metrics::counter!("http_connections_refused_total").increment(1);
+            continue;
+        };
+        let connection = connection(stream, peer, router.clone(), limits.header_timeout, Closing(closing.clone()));
+        connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+        metrics::gauge!("http_connections").set(connections.len() as f64);
+    }
+    drop(listener);
+    drop(closing);
+    tracing::info!(connections = connections.len(), "stopping");
+    close.send_replace(true);
+    match time::timeout(limits.shutdown_grace, close.closed()).await {
+        Ok(()) => Stopped::Finished,
+        Err(_) => {
+            tracing::warn!("the grace period ran out; what was still under way is cut off");
+            connections.shutdown().await;
+            Stopped::CutOff
+        }
+    }
+}
+
+/// The next connection, however long that takes.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be taken");
+                time::sleep(RECOVERY).await;
+            }
+        }
+    }
+}
+
+/// Whether the client has gone already; the next one is none the worse for it.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, header_timeout: Duration, mut closing: Closing) {
+    // Answers are small and complete: waiting for more to send would only delay them.
+    let _ = stream.set_nodelay(true);
+    let requests = closing.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(requests.clone());
+        let mut router = router.clone();
+        async move {
+            poll_fn(|cx| <Router as Service<Request<Body>>>::poll_ready(&mut router, cx)).await?;
+            router.call(request.map(Body::new)).await as Result<_, Infallible>
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(Linger::new(stream)), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,57 @@
+//! What goes on beside the requests.
+
+use std::{sync::Arc, time::Duration};
+
+use evently_core::services::Error;
+use tokio::task::JoinSet;
+
+use crate::compose::{App, stopped};
+
+/// How soon what is due is noticed.
+const SOON: Duration = Duration::from_millis(200);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Starts the workers. They end when the application is to stop; each finishes what it has begun.
+pub fn start(app: &Arc<App>) -> JoinSet<()> {
+    let mut workers = JoinSet::new();
+    let mut every = |name, pause, work: Work| workers.spawn(repeat(Arc::clone(app), name, pause, work));
+    every("expire holds", SOON, |app| Box::pin(async move { Ok(app.upkeep.expire_holds().await? > 0) }));
+    every("cancel called off", SECOND, |app| Box::pin(async move { Ok(app.upkeep.cancel_called_off().await? > 0) }));
+    every("deliver webhooks", SOON, |app| Box::pin(deliver_webhooks(app)));
+    every("reconcile payments", 5 * SECOND, |app| Box::pin(async move { Ok(app.payments.reconcile().await? > 0) }));
+    every("send refunds", SOON, |app| Box::pin(async move { Ok(app.payments.send_refunds().await? > 0) }));
+    every("send mails", SOON, |app| Box::pin(async move { Ok(app.notifications.send_due().await? > 0) }));
+    every("take in sales", SOON, |app| Box::pin(async move { Ok(app.analytics.take_in().await? > 0) }));
+    every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
+    every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
+    workers
+}
+
+/// Does one round, and says whether there may be more to do at once.
+type Work = fn(Arc<App>) -> std::pin::Pin<Box<dyn Future<Output = Result<bool, Error>> + Send>>;
+
+async fn repeat(app: Arc<App>, name: &'static str, pause: Duration, work: Work) {
+    let mut stopping = app.stopping.subscribe();
+    loop {
+        let more = work(Arc::clone(&app)).await.unwrap_or_else(|error| {
+            tracing::warn!(worker = name, error = &error as &dyn std::error::Error, "worker will try again");
+            false
+        });
+        if *stopping.borrow() {
+            return;
+        }
+        if !more {
+            // Ends early when the application is to stop.
+            let _ = tokio::time::timeout(pause, stopped(&mut stopping)).await;
+        }
+    }
+}
+
+/// Delivers the sandbox's webhooks as it would post them: signed, and read like any other.
+async fn deliver_webhooks(app: Arc<App>) -> Result<bool, Error> {
+    for delivery in app.sandbox.deliveries(app.clock.now()) {
+        app.payments.webhook(&delivery.body, Some(&delivery.signature)).await?;
+    }
+    Ok(false)
+}

@@ -1,0 +1,282 @@
+//! The server over real sockets, with clients that do not behave.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, extract::Extension, routing::get, routing::post};
+use evently_http::{
+    clock::SystemClock,
+    config::{Config, Sources},
+    extract::Json,
+    ids::SystemIds,
+    middleware::{Stack, wrap},
+    server::{self, Closing, Limits, Stopped},
+    tokens::JwtAccessTokens,
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{Notify, Semaphore, oneshot},
+    task::JoinHandle,
+    time,
+};
+
+/// Longer than anything here should take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Served {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Stopped>,
+    /// Tells that a request waits at `/waiting`.
+    waiting: Arc<Notify>,
+    /// Lets it answer.
+    gate: Arc<Semaphore>,
+}
+
+fn config(settings: &[(&'static str, &str)]) -> Config {
+    let flags = settings.iter().map(|(key, value)| ("flag", *key, (*value).to_owned())).collect();
+    Config::load(&Sources { flags, ..Sources::default() }).unwrap()
+}
+
+fn served(settings: &[(&'static str, &str)]) -> Served {
+    let config = config(settings);
+    let (waiting, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let wait = {
+        let (waiting, gate) = (Arc::clone(&waiting), Arc::clone(&gate));
+        move || async move {
+            waiting.notify_one();
+            let _ = gate.acquire().await.unwrap();
+            "waited"
+        }
+    };
+    let feed = |Extension(mut closing): Extension<Closing>| async move {
+        closing.begun().await;
+        "closed"
+    };
+    let router = Router::new()
+        .route("/hello", get(|| async { "hello" }))
+        .route("/waiting", get(wait))
+        .route("/feed", get(feed))
+        .route("/json", post(|Json(body): Json<Value>| async move { body.to_string() }));
+    let tokens = Arc::new(JwtAccessTokens::new(&["0123456789abcdef0123456789abcdef"]));
+    let stack = Stack::new(&config, Arc::new(SystemClock::new()), Arc::new(SystemIds::new()), tokens);
+    let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    let ended = tokio::spawn(server::serve(listener, wrap(router, &stack), Limits::from(&config.http), stopped));
+    Served { address, stop, ended, waiting, gate }
+}
+
+impl Served {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn stop(self) -> Stopped {
+        self.stop.send(()).unwrap();
+        time::timeout(PATIENCE, self.ended).await.expect("it stops").unwrap()
+    }
+
+    /// Whether somebody who behaves gets an answer.
+    async fn answers(&self) -> bool {
+        let mut stream = self.connect().await;
+        stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        rest(&mut stream).await.starts_with("HTTP/1.1 200 OK\r\n")
+    }
+}
+
+/// What comes until the connection is closed.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the connection is closed");
+    // A reset is an end like any other.
+    let _ = read;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One answer with a short body.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let complete = |text: &str| {
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse::<usize>().ok()?;
+        (body.len() >= length).then_some(())
+    };
+    loop {
+        let read = time::timeout(PATIENCE, stream.read_buf(&mut bytes)).await.expect("an answer").unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        if read == 0 || complete(&text).is_some() {
+            return text.into_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn half_a_head_is_not_waited_for() {
+    let served = served(&[("http.header_timeout", "300ms")]);
+    let began = Instant::now();
+    let mut streams = Vec::new();
+    for start in ["", "GET", "GET /hello HTTP/1.1\r\n", "GET /hello HTTP/1.1\r\nhost: x\r\nx-a: b\r\n"] {
+        let mut stream = served.connect().await;
+        stream.write_all(start.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    for stream in &mut streams {
+        rest(stream).await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(served.answers().await);
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_is_cut_off_too() {
+    let served = served(&[("http.header_timeout", "300ms")]);
+    let (mut read, mut write) = served.connect().await.into_split();
+    let trickle = async move {
+        // As long as the other side listens.
+        while write.write_all(b"x-a: b\r\n").await.is_ok() {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let trickle = tokio::spawn(async move { trickle.await });
+    let mut bytes = Vec::new();
+    let _ = time::timeout(PATIENCE, read.read_to_end(&mut bytes)).await.expect("it is cut off");
+    trickle.abort();
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_is_cut_off() {
+    let served = served(&[("http.request_timeout", "300ms")]);
+    let mut stream = served.connect().await;
+    stream
+        .write_all(b"POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n[1,")
+        .await
+        .unwrap();
+    let text = rest(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    assert!(text.contains("request_timeout"));
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_forgotten() {
+    let served = served(&[]);
+    let headers: String = (0..2000).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    for (sent, expected) in [
+        ("NONSENSE\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("GET /hello HTTP/1.1\r\nhost : x\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}".to_owned(), ""),
+        (format!("GET /hello HTTP/1.1\r\n{headers}\r\n"), "HTTP/1.1 431 "),
+        (format!("GET /hello HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)), "HTTP/1.1 431 "),
+        (
+            "POST /json HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /hello HTTP/1.1\r\n\r\n"
+                .to_owned(),
+            "HTTP/1.1 4",
+        ),
+    ] {
+        let mut stream = served.connect().await;
+        let _ = stream.write_all(sent.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with(expected), "{text:?} to {:?}", &sent[..sent.len().min(60)]);
+        assert_eq!(text.matches("HTTP/1.1 200").count(), 0, "nothing is smuggled");
+    }
+    let mut truncated = served.connect().await;
+    truncated
+        .write_all(b"POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n[1")
+        .await
+        .unwrap();
+    drop(truncated);
+    assert!(served.answers().await);
+}
+
+#[tokio::test]
+async fn too_large_a_body_is_refused_before_it_has_come() {
+    let served = served(&[]);
+    for head in ["content-length: 104857600\r\n", "transfer-encoding: chunked\r\n"] {
+        let (mut read, mut write) = served.connect().await.into_split();
+        let head = format!("POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{head}\r\n");
+        let sends = tokio::spawn(async move {
+            write.write_all(head.as_bytes()).await?;
+            let chunk = [&b"10000\r\n"[..], &[b' '; 0x1_0000], b"\r\n"].concat();
+            let mut sent = 0;
+            while sent < 100 << 20 {
+                write.write_all(&chunk).await?;
+                sent += chunk.len();
+            }
+            Ok::<_, std::io::Error>(sent)
+        });
+        let mut bytes = vec![0; 12];
+        time::timeout(PATIENCE, read.read_exact(&mut bytes)).await.expect("an answer while it is still coming").unwrap();
+        assert_eq!(bytes, b"HTTP/1.1 413");
+        sends.abort();
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_take_nobody_elses_place() {
+    let served = served(&[("http.connections_max", "300")]);
+    let mut idle = Vec::new();
+    for _ in 0..299 {
+        idle.push(served.connect().await);
+    }
+    assert!(served.answers().await);
+    let _last = served.connect().await;
+    // Those before were taken in order, so from here on there is no room.
+    let mut refused = served.connect().await;
+    assert_eq!(rest(&mut refused).await, "");
+    drop(idle);
+    let mut tries = 0;
+    while !served.answers().await {
+        tries += 1;
+        assert!(tries < 1000, "places are free again");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let served = served(&[]);
+    let mut stream = served.connect().await;
+    for _ in 0..100 {
+        stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(answer(&mut stream).await.ends_with("hello"));
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_requests_finish() {
+    let served = served(&[]);
+    let mut busy = served.connect().await;
+    busy.write_all(b"GET /waiting HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut feed = served.connect().await;
+    feed.write_all(b"GET /feed HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut idle = served.connect().await;
+    idle.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    answer(&mut idle).await;
+    served.waiting.notified().await;
+    let (address, gate) = (served.address, Arc::clone(&served.gate));
+    let stopping = tokio::spawn(served.stop());
+    assert!(rest(&mut feed).await.ends_with("closed"), "live feeds are told");
+    assert_eq!(rest(&mut idle).await, "", "who asks for nothing is let go");
+    assert!(TcpStream::connect(address).await.is_err(), "nobody new is taken");
+    gate.add_permits(1);
+    assert!(rest(&mut busy).await.ends_with("waited"));
+    assert_eq!(stopping.await.unwrap(), Stopped::Finished);
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let served = served(&[("http.shutdown_grace", "200ms")]);
+    let mut busy = served.connect().await;
+    busy.write_all(b"GET /waiting HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    served.waiting.notified().await;
+    assert_eq!(served.stop().await, Stopped::CutOff);
+    assert_eq!(rest(&mut busy).await, "");
+}

@@ -1,0 +1,121 @@
+//! The schema and how a file comes to it. Migrations only go forward, each in a transaction of its own.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+/// Marks a file as ours: `EVLY` in the header's application id.
+pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"EVLY");
+
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal),* $(,)?) => {
+        [$(Migration { name: $name, sql: include_str!(concat!("../migrations/", $name, ".sql")) }),*]
+    };
+}
+
+/// All migrations, in order. A file's `user_version` says how many of them it has had.
+const MIGRATIONS: &[Migration] = &migrations![
+    "20261122090000_catalogue",
+    "20261122090100_bookings",
+    "20261122090200_journal",
+    "20261122090300_answers",
+    "20261122090400_accounts",
+    "20261122090500_figures",
+];
+
+/// The schema's version that this build knows.
+pub(crate) const VERSION: usize = MIGRATIONS.len();
+
+/// Says of a file which migrations it has had, for whoever looks into it with another tool.
+const CREATE_LOG: &str = "create table if not exists migrations (
+    version integer,
+    name text not null,
+    applied_by text not null,
+    constraint migrations_pk primary key (version),
+    constraint migrations_name_unique unique (name)
+) strict";
+
+/// A migration that did not go through. The file is as it was before it.
+#[derive(Debug, thiserror::Error)]
+#[error("the migration {name} failed")]
+pub(crate) struct MigrationFailed {
+    /// The migration.
+    pub(crate) name: &'static str,
+    /// Why.
+    pub(crate) source: rusqlite::Error,
+}
+
+/// How many migrations the file has had.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|version| version as usize)
+}
+
+/// Applies those migrations that the file has not had. Of several processes that do so at the same time each migration is done by one.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), MigrationFailed> {
+    for (i, migration) in MIGRATIONS.iter().enumerate() {
+        step(connection, i, migration).map_err(|source| MigrationFailed { name: migration.name, source })?;
+    }
+    Ok(())
+}
+
+fn step(connection: &mut Connection, had: usize, migration: &Migration) -> rusqlite::Result<()> {
+    if version(connection)? > had {
+        return Ok(());
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if version(&tx)? == had {
+        apply(&tx, had + 1, migration)?;
+    }
+    tx.commit()
+}
+
+fn apply(tx: &Transaction<'_>, version: usize, migration: &Migration) -> rusqlite::Result<()> {
+    tx.execute_batch(migration.sql)?;
+    tx.execute_batch(CREATE_LOG)?;
+    let version = i64::try_from(version).expect("there are few migrations");
+    let log = "insert into migrations (version, name, applied_by) values (?1, ?2, ?3)";
+    tx.execute(log, params![version, migration.name, env!("CARGO_PKG_VERSION")])?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_in_the_order_of_their_names() {
+        assert!(MIGRATIONS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn migrating_twice_does_nothing_more() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+        let logged = connection.query_one("select count(*) from migrations", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(usize::try_from(logged).unwrap(), VERSION);
+    }
+
+    #[test]
+    fn every_table_is_strict_and_every_constraint_has_a_name() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut tables = connection.prepare("select name, sql from sqlite_schema where type = 'table'").unwrap();
+        let tables = tables.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+        for (name, sql) in tables.map(Result::unwrap) {
+            let (columns, options) = sql.rsplit_once(')').unwrap();
+            assert!(options.contains("strict"), "{name}");
+            for line in columns.lines().map(str::trim) {
+                let unnamed = ["primary key", "unique", "check", "foreign key", "references"];
+                let starts = |word: &&str| line.starts_with(*word);
+                assert!(!unnamed.iter().any(|word| starts(&word)), "{name}: {line}");
+            }
+        }
+    }
+}

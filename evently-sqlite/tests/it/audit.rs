@@ -1,0 +1,79 @@
+//! The store checks itself. Somebody alters the file behind its back, and it says so.
+
+use evently_core::ports::{Audit, Bookings, StoreErrorKind};
+use evently_sqlite::SqliteStore;
+
+use crate::support::{NOW, Place, apply, booking_id, confirm, hold, put_on_sale};
+
+/// A store with a confirmed booking, and one fault that another tool has put into it.
+async fn altered(place: &Place, how: &str) -> SqliteStore {
+    let store = place.open();
+    let event = put_on_sale(&store, 10).await;
+    apply(&store, NOW, hold(&event, 1, &[0, 1])).await.unwrap();
+    apply(&store, NOW, confirm(1)).await.unwrap();
+    assert_eq!(store.self_check().await.unwrap(), Vec::<String>::new());
+    let tool = place.tool();
+    tool.execute_batch("pragma foreign_keys = off; pragma ignore_check_constraints = on").unwrap();
+    tool.execute_batch(how).unwrap();
+    store
+}
+
+async fn faults_after(how: &str) -> Vec<String> {
+    altered(&Place::new(), how).await.self_check().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_edited_entry_is_found() {
+    let faults = faults_after("update journal set content = replace(content, '4500', '4501') where position = 3").await;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("entry 3 of the journal"), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_missing_entry_is_found() {
+    let faults = faults_after("delete from journal where position = 3").await;
+    assert!(faults[0].contains("from entry 2 to entry 4"), "{faults:?}");
+}
+
+#[tokio::test]
+async fn an_entry_filed_under_another_booking_is_found() {
+    let faults = faults_after("update journal set booking_id = null where position = 3").await;
+    assert!(faults[0].contains("another booking"), "{faults:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_found() {
+    let faults = faults_after("update answers set content = '{' where answer_key = 1").await;
+    assert!(faults[0].starts_with("the kept answer 1 cannot be read"), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_seat_whose_booking_is_gone_is_found() {
+    let faults = faults_after("update seats set booking_id = zeroblob(16) where number = 0").await;
+    assert!(faults.iter().any(|fault| fault.contains("seat 0")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_broken_constraint_is_found() {
+    let faults = faults_after("update seats set status = 1, booking_id = null where number = 0").await;
+    assert!(faults.iter().any(|fault| fault.contains("CHECK constraint failed in seats")), "{faults:?}");
+    let faults = faults_after("delete from payments").await;
+    assert!(faults.iter().any(|fault| fault.contains("refers to a row of payments")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_is_corrupt_and_not_guessed() {
+    let place = Place::new();
+    for how in [
+        "update bookings set status = 'pending'",
+        "update bookings set status = 'sold'",
+        "update bookings set seats = '[[0]]'",
+        "update bookings set currency = '???'",
+    ] {
+        let place = Place::new();
+        let error = altered(&place, how).await.booking(booking_id(1)).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{how}: {error:?}");
+        assert!(!error.is_retryable());
+    }
+    drop(place);
+}

@@ -1,0 +1,10 @@
+//! The embedded store against real files.
+
+mod audit;
+mod durable;
+mod full;
+mod open;
+mod sessions;
+mod shared;
+mod support;
+mod times;

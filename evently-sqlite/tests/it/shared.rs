@@ -1,0 +1,73 @@
+//! Several handles on one file, as several processes have them.
+
+use evently_core::{
+    domain::{BookingStatus, Event},
+    ports::{Audit, Bookings, Catalog, Outbox},
+};
+use evently_sqlite::{Options, SqliteStore};
+
+use crate::support::{NOW, Place, apply, assert_sound, hold, put_on_sale};
+
+#[tokio::test]
+async fn only_what_others_write_counts_as_changed_elsewhere() {
+    let place = Place::new();
+    let (ours, theirs) = (place.open(), place.open_with(2, &Options::default()));
+    let event = put_on_sale(&ours, 10).await;
+    assert!(!ours.changed_elsewhere().await.unwrap(), "our own writes do not count");
+    assert!(theirs.changed_elsewhere().await.unwrap());
+    assert!(!theirs.changed_elsewhere().await.unwrap(), "it was asked before");
+
+    apply(&theirs, NOW, hold(&event, 1, &[0])).await.unwrap();
+    apply(&ours, NOW, hold(&event, 2, &[1])).await.unwrap();
+    ours.seat_map(event.id).await.unwrap();
+    assert!(ours.changed_elsewhere().await.unwrap(), "a write of ours in between hides nothing");
+}
+
+#[tokio::test]
+async fn what_one_has_written_the_other_reads() {
+    let place = Place::new();
+    let (ours, theirs) = (place.open(), place.open_with(2, &Options::default()));
+    let event = put_on_sale(&ours, 10).await;
+    assert_eq!(theirs.event(event.id).await.unwrap().unwrap().version, 2);
+    apply(&theirs, NOW, hold(&event, 1, &[0])).await.unwrap();
+    assert_eq!(ours.seat_map(event.id).await.unwrap().unwrap().counts().reserved, 1);
+}
+
+const SEATS: u32 = 400;
+
+/// Wants every pair of seats, in batches; how many it got.
+async fn want_everything(store: SqliteStore, event: &Event, buyer: u32) -> usize {
+    let mut got = 0;
+    let pairs = (0..SEATS).step_by(2).collect::<Vec<_>>();
+    for some in pairs.chunks(7) {
+        let request = |&seat: &u32| hold(event, u128::from(seat) * 8 + u128::from(buyer), &[seat, seat + 1]);
+        let requests = some.iter().map(request).collect::<Vec<_>>();
+        let applied = store.apply(NOW, &requests).await.unwrap();
+        got += applied.answers.iter().filter(|answer| answer.result.is_ok()).count();
+    }
+    got
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_seat_is_sold_once_however_many_processes_sell() {
+    let place = Place::new();
+    let event = put_on_sale(&place.open(), SEATS).await;
+    let sellers = (0..4).map(|buyer| {
+        let store = place.open_with(u64::from(buyer) + 2, &Options::default());
+        let event = event.clone();
+        tokio::spawn(async move { want_everything(store, &event, buyer).await })
+    });
+    let mut got = 0;
+    for seller in sellers.collect::<Vec<_>>() {
+        got += seller.await.unwrap();
+    }
+    assert_eq!(got, SEATS as usize / 2);
+
+    let store = place.open();
+    assert_sound(&store, event.id).await;
+    let records = store.event_records(event.id).await.unwrap().unwrap();
+    assert!(records.seats.iter().all(|seat| seat.version == 1), "no update was lost");
+    assert!(records.bookings.iter().all(|booking| booking.status() == BookingStatus::Pending));
+    let positions = store.after(0, 10_000).await.unwrap().iter().map(|entry| entry.position).collect::<Vec<_>>();
+    assert_eq!(positions, (1..=SEATS as u64 / 2 + 2).collect::<Vec<_>>());
+}
