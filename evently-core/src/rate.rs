@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     const START: Timestamp = Timestamp::from_secs(1_800_000_000);
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn ten_a_minute() -> Buckets<u32> {
         Buckets::new(10, MINUTE, 1000)
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(allowed(&buckets, 5, almost), 0);
         assert_eq!(allowed(&buckets, 5, START + Duration::from_secs(6)), 1);
         assert_eq!(allowed(&buckets, 100, START + Duration::from_secs(36)), 5);
-        assert_eq!(allowed(&buckets, 100, START + Duration::from_secs(86_400)), 10);
+        assert_eq!(allowed(&buckets, 100, START + Duration::from_hours(24)), 10);
     }
 
     #[test]

@@ -100,10 +100,14 @@ pub enum StartError {
 
 /// Builds the application, and opens its box office on the runtime that this is called on.
 pub fn open(config: Config) -> Result<App, StartError> {
+    open_at(config, Arc::new(SystemClock::new()))
+}
+
+/// The same by another clock.
+pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
     let data = &config.data.dir;
     let in_data = |what: String| |source| StartError::Data { what, source };
     std::fs::create_dir_all(data).map_err(in_data(format!("the data folder {} (data.dir)", data.display())))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let ids: Arc<dyn Ids> = Arc::new(SystemIds::new());
     let secret = |set, name: &str| {
         let file = data.join(name);

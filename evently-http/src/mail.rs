@@ -49,8 +49,9 @@ fn file_name(id: &str) -> String {
     if plain && (1..=100).contains(&id.len()) {
         return format!("{id}.eml");
     }
-    let digest = Sha256::digest(id);
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>() + ".eml"
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    let half = digest.first_chunk().expect("it has 32 bytes");
+    format!("{:032x}.eml", u128::from_be_bytes(*half))
 }
 
 fn message(mail: &Mail) -> Result<Message, Error> {

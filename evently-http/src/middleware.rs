@@ -23,7 +23,10 @@ pub use self::{
     client::{ClientAddress, Peer},
     headers::PAGE_CSP,
 };
-use crate::config::{Config, Cors, Http, Profile, RateLimit};
+use crate::{
+    config::{Config, Cors, Http, Profile, RateLimit},
+    metrics,
+};
 
 /// What the middleware needs to know.
 #[derive(Clone)]
@@ -64,6 +67,7 @@ impl Stack {
 
 /// The routes with everything around them.
 pub fn wrap(router: Router, stack: &Stack) -> Router {
+    metrics::install();
     let stack = Arc::new(stack.clone());
     router
         .layer(middleware::from_fn_with_state(Arc::clone(&stack), deadline::deadline))

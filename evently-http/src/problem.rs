@@ -119,17 +119,29 @@ const BUSY: Duration = Duration::from_secs(1);
 pub struct Problem {
     code: Code,
     detail: String,
-    errors: Vec<InvalidField>,
-    seats: Vec<(SeatId, SeatStatus)>,
-    retry_after: Option<Duration>,
-    allow: Option<HeaderValue>,
+    with: With,
+    replayed: bool,
+}
+
+/// What goes with an error beside its code and its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum With {
+    Nothing,
+    /// The fields that are wrong.
+    Fields(Vec<InvalidField>),
+    /// The seats that are in the way.
+    Seats(Vec<(SeatId, SeatStatus)>),
+    /// How long to wait.
+    RetryAfter(Duration),
+    /// The methods that there are.
+    Allow(HeaderValue),
 }
 
 impl Problem {
     /// An error with what is to be said about this one, a sentence for people. Nothing internal may be in it.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(BUSY);
-        Self { code, detail: detail.into(), errors: Vec::new(), seats: Vec::new(), retry_after, allow: None }
+        let busy = code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        Self { code, detail: detail.into(), with: if busy { With::RetryAfter(BUSY) } else { With::Nothing }, replayed: false }
     }
 
     /// There is no such thing, or the caller may not know of it.
@@ -144,7 +156,7 @@ impl Problem {
 
     /// Some of the seats are in other hands.
     pub fn seats_unavailable(detail: impl Into<String>, seats: Vec<(SeatId, SeatStatus)>) -> Self {
-        Self { seats, ..Self::new(Code::SeatsUnavailable, detail) }
+        Self { with: With::Seats(seats), ..Self::new(Code::SeatsUnavailable, detail) }
     }
 
     /// No token came with the request.
@@ -159,13 +171,14 @@ impl Problem {
 
     /// The path is there for other methods, named as in `GET, HEAD`.
     pub fn method_not_allowed(allow: Option<HeaderValue>) -> Self {
-        Self { allow, ..Self::new(Code::MethodNotAllowed, "use one of the methods in the Allow header") }
+        let with = allow.map_or(With::Nothing, With::Allow);
+        Self { with, ..Self::new(Code::MethodNotAllowed, "use one of the methods in the Allow header") }
     }
 
     /// The client may ask again after a while.
     pub fn rate_limited(after: Duration) -> Self {
         let detail = format!("try again in {} s", whole_secs(after));
-        Self { retry_after: Some(after), ..Self::new(Code::RateLimited, detail) }
+        Self { with: With::RetryAfter(after), ..Self::new(Code::RateLimited, detail) }
     }
 
     /// Too much to do; nothing was done.
@@ -178,9 +191,15 @@ impl Problem {
         Self::new(Code::Internal, "this was not your fault; please tell us the trace_id if it happens again")
     }
 
+    /// The same error; said again to a request that came before with the same key, if `replayed`.
+    #[must_use]
+    pub fn replayed(self, replayed: bool) -> Self {
+        Self { replayed, ..self }
+    }
+
     /// The fields that are wrong, where the request was not valid.
     pub fn errors(&self) -> &[InvalidField] {
-        &self.errors
+        if let With::Fields(fields) = &self.with { fields } else { &[] }
     }
 
     /// The error's code.
@@ -192,7 +211,7 @@ impl Problem {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         let detail = invalid.to_string();
-        Self { errors: invalid.fields, ..Self::new(Code::ValidationFailed, detail) }
+        Self { with: With::Fields(invalid.fields), ..Self::new(Code::ValidationFailed, detail) }
     }
 }
 
@@ -225,6 +244,7 @@ struct SeatInTheWay {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let seats: &[_] = if let With::Seats(seats) = &self.with { seats } else { &[] };
         let document = Document {
             r#type: format!("urn:evently:problem:{}", self.code.word()),
             title: self.code.title(),
@@ -232,22 +252,28 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code.word(),
             trace_id: context::trace_id().map(|id| id.to_string()),
-            errors: &self.errors,
-            seats: self.seats.iter().map(|(id, status)| SeatInTheWay { id: *id, status: status.name() }).collect(),
+            errors: self.errors(),
+            seats: seats.iter().map(|(id, status)| SeatInTheWay { id: *id, status: status.name() }).collect(),
         };
         let body = serde_json::to_vec(&document).expect("text and numbers can be written");
         let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, whole_secs(after).into());
-        }
         if let Some(challenge) = challenge(self.code) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, allow);
+        if self.replayed {
+            headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+        }
+        match self.with {
+            With::RetryAfter(after) => {
+                headers.insert(header::RETRY_AFTER, whole_secs(after).into());
+            }
+            With::Allow(allow) => {
+                headers.insert(header::ALLOW, allow);
+            }
+            With::Nothing | With::Fields(_) | With::Seats(_) => {}
         }
         response
     }

@@ -28,7 +28,6 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .merge(openapi::routes(document))
         .merge(pages::routes(&app))
-        .fallback(|| async { Problem::not_found("path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(None) })
         .with_state(app)
 }

@@ -21,7 +21,7 @@ use tokio::{
 use tower::Service;
 
 use self::linger::Linger;
-use crate::{config::Http, middleware::Peer};
+use crate::{config::Http, metrics::keep_up, middleware::Peer};
 
 /// Connections that the system may hold until we take them; a crowd comes at once.
 const BACKLOG: u32 = 4096;
@@ -98,6 +98,9 @@ pub async fn asked_to_stop() {
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) -> Stopped {
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let (close, closing) = watch::channel(false);
+    // Ends when it is dropped.
+    let mut figures = JoinSet::new();
+    figures.spawn(keep_up());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -113,23 +116,23 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         };
         let connection = connection(stream, peer, router.clone(), limits.header_timeout, Closing(closing.clone()));
         connections.spawn(async move {
+            let open = metrics::gauge!("http_connections");
+            open.increment(1);
             connection.await;
+            open.decrement(1);
             drop(place);
         });
-        metrics::gauge!("http_connections").set(connections.len() as f64);
     }
     drop(listener);
     drop(closing);
     tracing::info!(connections = connections.len(), "stopping");
     close.send_replace(true);
-    match time::timeout(limits.shutdown_grace, close.closed()).await {
-        Ok(()) => Stopped::Finished,
-        Err(_) => {
-            tracing::warn!("the grace period ran out; what was still under way is cut off");
-            connections.shutdown().await;
-            Stopped::CutOff
-        }
+    if time::timeout(limits.shutdown_grace, close.closed()).await.is_ok() {
+        return Stopped::Finished;
     }
+    tracing::warn!("the grace period ran out; what was still under way is cut off");
+    connections.shutdown().await;
+    Stopped::CutOff
 }
 
 /// The next connection, however long that takes.

@@ -1,10 +1,9 @@
 //! The log: one line for each thing that happens, on stderr.
 
-use std::{fmt, io::IsTerminal, panic};
+use std::{fmt, io::IsTerminal, panic, sync::Arc};
 
 use evently_core::ports::Clock;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -12,7 +11,7 @@ use tracing::{
 use tracing_subscriber::{
     EnvFilter,
     fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::JsonFields, format::Writer},
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 use crate::{
@@ -78,7 +77,7 @@ where
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = self.line(event);
-        for span in ctx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        for span in ctx.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.fields.as_str());
             if let Ok(Value::Object(fields)) = serde_json::from_str(fields) {
@@ -178,7 +177,7 @@ mod tests {
         let logged = Context::new(TraceId::from_bits(0xabc).unwrap()).scope(async {
             let _guard = tracing::subscriber::set_default(subscriber);
             let _span = tracing::info_span!("chore", batch = 7).entered();
-            let user_id = Some(UserId::from_uuid(uuid::Uuid::from_u128(1))).map(tracing::field::display);
+            let user_id = Some(tracing::field::display(UserId::from_uuid(uuid::Uuid::from_u128(1))));
             tracing::info!(action = "a\nb\u{1b}[31m", user_id, duration_ms = 1.5, left_out = None::<u64>, "request");
         });
         logged.await;

@@ -44,7 +44,8 @@ struct Key {
 impl Key {
     fn new(secret: &[u8]) -> Self {
         let digest = Hmac::<Sha256>::new_from_slice(secret).expect("any length will do").chain_update("key id").finalize();
-        let id = digest.into_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: [u8; 32] = digest.into_bytes().into();
+        let id = format!("{:016x}", u64::from_be_bytes(*digest.first_chunk().expect("it has 32 bytes")));
         Self { id, encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret) }
     }
 }

@@ -1,10 +1,10 @@
 /** One booking, whatever has become of it: the checkout while it is held, the tickets once it is paid, or how it ended. */
 import { Attempt, api } from './api.js';
-import { eventOf, confirmDialog, statusTag, summary } from './booking-parts.js';
+import { confirmDialog, eventOf, paymentOf, statusTag, summary } from './booking-parts.js';
 import { checkout } from './checkout.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, fill, notice, sentToSignIn, skeletons } from './feedback.js';
-import { attributeName, bookingStatus, formatStamp } from './format.js';
+import { attributeName, bookingStatus, formatMoney, formatStamp } from './format.js';
 import { calendarButton, ticketList } from './tickets.js';
 
 /** @param {import('./router.js').Visit} visit */
@@ -96,7 +96,7 @@ const ENDINGS = {
   },
   refunded: {
     title: 'This booking was refunded',
-    text: 'The money is on its way back to your card.',
+    text: 'Its seats are on sale again.',
     link: 'Back to the event',
   },
 };
@@ -104,13 +104,24 @@ const ENDINGS = {
 function endedHead(booking) {
   const { title, text, link } = ENDINGS[booking.status]
     ?? { title: bookingStatus(booking.status), text: '', link: 'Back to the event' };
-  const returned = ['refunded', 'partially_refunded'].includes(booking.payment?.status) && booking.status !== 'refunded';
   return h('header', { class: 'outcome', testid: `booking-${booking.status}` },
     statusTag(booking.status),
     h('h1', null, title),
     h('p', { class: 'lead' }, text),
-    returned && h('p', null, 'Your payment has been returned.'),
+    refundLines(booking),
     h('a', { class: 'button button-main', href: `/events/${booking.event_id}`, testid: 'back-to-event' }, link));
+}
+
+/** What goes back to the card, as far as the service tells. */
+function refundLines(booking) {
+  const { refunds = [] } = booking;
+  if (refunds.length === 0) {
+    const returned = ['refunded', 'partially_refunded'].includes(paymentOf(booking)?.status);
+    return returned && h('p', { testid: 'refund' }, 'Your payment has been returned.');
+  }
+  return refunds.map(({ amount, status }) => h('p', { testid: 'refund', 'data-status': status },
+    h('strong', null, formatMoney(amount)),
+    status === 'succeeded' ? ' has been returned to your card.' : ' is on its way back to your card.'));
 }
 
 function ticketSection(booking, signal) {
@@ -159,8 +170,9 @@ function cancelButton(booking, onCancelled) {
     replace(message);
     try {
       const body = reason ? { reason } : {};
-      const answer = await busy(button, () => attempt.run(body, (key) => api.cancel(booking.id, body, key)));
-      onCancelled(answer.status ? answer : await api.booking(booking.id));
+      await busy(button, () => attempt.run(body, (key) => api.cancel(booking.id, body, key)));
+      // The whole booking again: the answer need not tell of refunds.
+      onCancelled(await api.booking(booking.id));
     } catch (error) {
       if (!sentToSignIn(error)) replace(message, notice('error', h('p', null, error.message)));
     }

@@ -22,6 +22,11 @@ export function statusTag(status) {
   return h('span', { class: `tag ${kind}`, testid: 'booking-status', 'data-status': status }, bookingStatus(status));
 }
 
+/** The last payment that was tried, or null. A booking of its own lists all of them, the oldest first. */
+export function paymentOf(booking) {
+  return booking.payments?.at(-1) ?? booking.payment ?? null;
+}
+
 export function totalOf(booking) {
   return booking.total ?? sumMoney((booking.seats ?? []).map(({ price }) => price).filter(Boolean));
 }

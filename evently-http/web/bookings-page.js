@@ -50,7 +50,7 @@ function nothing(status) {
 }
 
 function entry(booking) {
-  const title = h('a', { href: `/bookings/${booking.id}`, dir: 'auto' }, 'Booking');
+  const title = h('a', { href: `/bookings/${booking.id}`, dir: 'auto' }, booking.event_name ?? 'Booking');
   const when = h('p', { class: 'quiet' }, '\u00a0');
   eventOf(booking).then((event) => {
     title.textContent = event.name;

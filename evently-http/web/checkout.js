@@ -1,6 +1,6 @@
 /** Paying for a hold: the time left, a card, and the wait for the bank. */
 import { Attempt, api, newKey, pause } from './api.js';
-import { summary, totalOf } from './booking-parts.js';
+import { paymentOf, summary, totalOf } from './booking-parts.js';
 import { Countdown } from './countdown.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, notice, sentToSignIn } from './feedback.js';
@@ -62,7 +62,7 @@ class Checkout {
       if (!document.hidden && !this.#waiting) this.#look().catch(() => {});
     }, { signal });
     this.#take(booking, asOf);
-    if (UNDER_WAY.includes(booking.payment?.status)) this.#wait();
+    if (UNDER_WAY.includes(paymentOf(booking)?.status)) this.#wait();
     else this.#showForm();
   }
 
@@ -121,7 +121,7 @@ class Checkout {
   }
 
   #paid(payment, booking, asOf) {
-    if (!this.#take({ ...booking, payment }, asOf)) return;
+    if (!this.#take({ ...booking, payments: [payment] }, asOf)) return;
     if (payment.status === 'failed') return this.#declined();
     this.#wait();
   }
@@ -135,9 +135,9 @@ class Checkout {
     if (error.status === 409) await this.#look().catch(() => {});
   }
 
-  #declined(detail = 'The payment was declined.') {
+  #declined(detail = 'The payment was declined; your seats are still held.') {
     this.#showForm();
-    this.#say('error', `${detail} Your seats are still held: please choose another card.`, 'payment-declined');
+    this.#say('error', `${detail} Please choose another card.`, 'payment-declined');
     this.stage.querySelector('select').focus();
   }
 
@@ -206,10 +206,10 @@ class Checkout {
       if (!passing) throw error;
       return this.#note('We cannot reach the service just now, and keep trying.');
     }
-    const status = this.booking.payment?.status;
+    const status = paymentOf(this.booking)?.status;
     if (status === 'failed') {
       this.more.hidden = false;
-      return this.#declined('Your bank did not confirm the payment.');
+      return this.#declined('Your bank did not confirm the payment; your seats are still held.');
     }
     // A request that never arrived leaves no payment behind.
     if (!status && polls >= 5) {

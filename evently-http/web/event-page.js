@@ -78,7 +78,6 @@ function buildSeating(event, [layout, packed], signal) {
   const panel = new SeatPanel({
     selection, signal,
     onHold: (button) => holding.chosen(button),
-    pickForMe: pickForMeForm(event, (wanted, button) => holding.best(wanted, button)),
   });
   const holding = new Holding(event.id, selection, panel, signal);
   const banner = connectionBanner();
@@ -149,29 +148,6 @@ function seatingBar(map, list, states, signal) {
   return h('div', { class: 'seating-bar' },
     h('div', null, h('h2', { id: 'seating-title' }, 'Choose your seats'), left),
     h('div', { class: 'segments', role: 'group', 'aria-label': 'Show seats as' }, mapButton, listButton));
-}
-
-/** Quantity and price; the service picks seats next to each other. */
-function pickForMeForm({ price_categories: categories = [], max_seats_per_booking: max = SEATS_MAX_UNKNOWN }, onPick) {
-  const quantity = h('input', {
-    type: 'number', id: 'pick-quantity', min: 1, max, value: Math.min(2, max), required: true, inputmode: 'numeric',
-  });
-  const category = h('select', { id: 'pick-category' },
-    h('option', { value: '' }, 'Any price'),
-    categories.map(({ id, name, price }) => h('option', { value: id }, `${name}, ${formatMoney(price)}`)));
-  const button = h('button', { class: 'button', type: 'submit', testid: 'best-button' }, 'Hold the best available');
-  const submit = (submitted) => {
-    submitted.preventDefault();
-    const wanted = { quantity: quantity.valueAsNumber };
-    if (category.value) wanted.price_category_id = category.value;
-    onPick(wanted, button);
-  };
-  return h('form', { class: 'pick', on: { submit } },
-    h('h3', null, 'Or let us choose'),
-    h('div', { class: 'pick-fields' },
-      h('div', { class: 'field' }, h('label', { for: 'pick-quantity' }, 'Seats'), quantity),
-      h('div', { class: 'field' }, h('label', { for: 'pick-category' }, 'Price'), category)),
-    button);
 }
 
 function connectionBanner() {

@@ -38,11 +38,6 @@ export class Holding {
     return this.#hold({ event_id: this.eventId, seat_ids: this.selection.ids }, button);
   }
 
-  /** Lets the service choose. @param {HTMLButtonElement} button */
-  best(wanted, button) {
-    return this.#hold({ event_id: this.eventId, best_available: wanted }, button);
-  }
-
   async #hold(body, button) {
     // The choice stays in sessionStorage meanwhile.
     if (!isSignedIn()) return navigate(signInPath());

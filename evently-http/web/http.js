@@ -7,7 +7,7 @@ export class ApiError extends Error {
    *   retryAfter?: number | null}} problem status 0 means that no answer came
    */
   constructor(problem) {
-    super(problem.detail || problem.title || `The service answered ${problem.status}.`);
+    super(sentence(problem.detail || problem.title || `the service answered ${problem.status}`));
     this.name = 'ApiError';
     this.status = problem.status;
     this.code = problem.code;
@@ -18,6 +18,12 @@ export class ApiError extends Error {
     /** Seconds after which to try again, where the service said so. */
     this.retryAfter = problem.retryAfter ?? null;
   }
+}
+
+/** The service writes details in lower case and without a full stop. */
+function sentence(text) {
+  const begun = text[0].toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
 /** @param {unknown} error */

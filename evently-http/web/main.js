@@ -6,13 +6,13 @@
  * - events: event-search, event-card (with data-event-id)
  * - one event: seat-map (the canvas), seat-map-toggle, seat-list-toggle, seats-left, category-filter, seat-list,
  *   available-only, seat-section (a <details>), seat-button (with data-seat-id), selection-panel, selected-seats,
- *   selected-seat (with data-seat-id), selection-total, hold-button, best-button, seats-taken, resume-booking,
+ *   selected-seat (with data-seat-id), selection-total, hold-button, seats-taken, resume-booking,
  *   connection-banner
  * - checkout: countdown, extend-button, extension-limit, card-select, pay-button, payment-declined, payment-error,
  *   payment-waiting, waiting-note, hold-ran-out, booking-seat, booking-total, cancel-booking
  * - a finished booking: booking-confirmed, booking-expired, booking-cancelled, booking-refunded, booking-code, ticket
  *   (with data-status), ticket-code, ticket-qr, tickets-pdf, calendar-link, booking-history, cancel-booking,
- *   confirm-dialog, dialog-yes, dialog-no, back-to-event
+ *   confirm-dialog, dialog-yes, dialog-no, back-to-event, refund
  * - my bookings: status-filter, booking-card (with data-booking-id), booking-status (with data-status)
  * - accounts: login-email, login-password, login-submit, login-error, register-name, register-email,
  *   register-password, register-submit, demo-accounts

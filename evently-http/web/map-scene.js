@@ -249,7 +249,7 @@ function drawArea(ctx, area, pitch, scale, palette) {
 }
 
 /** @returns {boolean} whether there is a shape, in coordinates that begin at the area's corner */
-function areaPath(ctx, { kind, x, y, width, height, points }) {
+function areaPath(ctx, { kind, width, height, points }) {
   ctx.beginPath();
   switch (kind) {
     case 'rectangle':
@@ -260,7 +260,7 @@ function areaPath(ctx, { kind, x, y, width, height, points }) {
       ctx.ellipse(width / 2, height / 2, width / 2, height / 2, 0, 0, 2 * Math.PI);
       return true;
     case 'polygon':
-      for (const [px, py] of points) ctx.lineTo(px - x, py - y);
+      for (const [px, py] of points) ctx.lineTo(px, py);
       ctx.closePath();
       return points.length > 2;
     default:

@@ -102,13 +102,17 @@ export class SeatModel {
   }
 }
 
-/** Decoration, with what is left out or null made plain. A circle may give its width alone. */
-function readArea({ kind, x, y, width, height, rotation, text, points, color }) {
-  const wide = Math.max(0, width ?? 0);
-  const high = Math.max(0, height ?? (kind === 'circle' ? wide : 0));
+/**
+ * Decoration, with what is left out or null made plain. (x, y) is its upper left corner, and the points of a polygon
+ * begin there; a circle may give its width alone.
+ */
+function readArea({ kind, x, y, width, height, rotation, text, points: given, color }) {
+  const points = given ?? [];
+  const wide = width ?? Math.max(0, ...points.map(([px]) => px));
+  const high = height ?? (kind === 'circle' ? wide : Math.max(0, ...points.map(([, py]) => py)));
   return {
-    kind, x: x ?? 0, y: y ?? 0, width: wide, height: high, rotation: rotation ?? 0,
-    text: text ?? '', points: points ?? [], color,
+    kind, x: x ?? 0, y: y ?? 0, width: Math.max(0, wide), height: Math.max(0, high), rotation: rotation ?? 0,
+    text: text ?? '', points, color,
   };
 }
 
@@ -116,21 +120,21 @@ function seatsIn(section) {
   return section.rows.reduce((sum, row) => sum + row.seats.length, 0);
 }
 
-/** The smaller of the usual distances in a row and between rows, from a sample; 1 for a single seat. */
-function usualDistance({ x, y, rows, count }) {
+/** The usual distance in the densest section, in rows or between them, from a sample; 1 for a single seat. */
+function usualDistance({ x, y, rows, sections, count }) {
   const between = (a, b) => Math.hypot(x[a] - x[b], y[a] - y[b]);
-  const inRows = [];
-  const acrossRows = [];
-  const step = Math.max(1, Math.floor(rows.length / 200));
+  const inRows = sections.map(() => []);
+  const acrossRows = sections.map(() => []);
+  const step = Math.max(1, Math.floor(rows.length / 600));
   for (let r = 0; r < rows.length; r += step) {
     const { first, end, section } = rows[r];
-    if (end - first > 1) inRows.push(between(first, first + 1));
+    if (end - first > 1) inRows[section].push(between(first, first + 1));
     const next = rows[r + 1];
     if (next && next.section === section && end > first && next.end > next.first) {
-      acrossRows.push(nearestOf(first, next, between));
+      acrossRows[section].push(nearestOf(first, next, between));
     }
   }
-  const distances = [median(inRows), median(acrossRows)].filter((distance) => distance > 0);
+  const distances = [...inRows, ...acrossRows].map(median).filter((distance) => distance > 0);
   if (distances.length > 0) return Math.min(...distances);
   return count > 1 ? Math.max(between(0, 1), 1) : 1;
 }

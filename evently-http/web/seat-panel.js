@@ -9,16 +9,14 @@ export class SeatPanel {
    * @param {object} parts
    * @param {import('./selection.js').Selection} parts.selection
    * @param {(button: HTMLButtonElement) => void} parts.onHold
-   * @param {Node} parts.pickForMe a form that lets the service choose
    * @param {AbortSignal} parts.signal
    */
-  constructor({ selection, onHold, pickForMe, signal }) {
+  constructor({ selection, onHold, signal }) {
     this.selection = selection;
     this.model = selection.model;
     this.list = h('ul', { class: 'chosen', testid: 'selected-seats' });
     this.total = h('p', { class: 'panel-total' });
     this.messages = h('div', { class: 'panel-messages' });
-    this.pickForMe = h('div', { class: 'panel-pick' }, pickForMe);
     this.hold = h('button', {
       class: 'button button-main', type: 'button', testid: 'hold-button', on: { click: () => onHold(this.hold) },
     }, 'Hold these seats');
@@ -29,7 +27,7 @@ export class SeatPanel {
     this.element = h('aside', { class: 'panel', 'aria-labelledby': 'panel-title', testid: 'selection-panel' },
       h('h2', { class: 'panel-title', id: 'panel-title' }, 'Your seats'),
       this.messages,
-      h('div', { class: 'panel-body', id: 'panel-body' }, this.list, this.pickForMe),
+      h('div', { class: 'panel-body', id: 'panel-body' }, this.list),
       h('div', { class: 'panel-foot' }, this.summary, this.total, this.hold));
     selection.changed.on(() => this.#update(), signal);
     this.#update();
@@ -61,9 +59,8 @@ export class SeatPanel {
       h('strong', { testid: 'selection-total' }, formatMoney(total))]);
     replace(this.summary, size > 0
       ? [h('strong', null, plural(size, 'seat')), h('span', null, formatMoney(total))]
-      : [h('strong', null, 'No seats yet'), h('span', null, 'Tap a seat, or let us choose')]);
+      : [h('strong', null, 'No seats yet'), h('span', null, 'Tap a seat')]);
     this.hold.disabled = size === 0;
-    this.pickForMe.hidden = size > 0;
     this.element.classList.toggle('is-empty', size === 0);
   }
 

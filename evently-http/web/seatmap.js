@@ -308,14 +308,11 @@ export class SeatMap {
 
 function boundsWithAreas({ bounds, areas }) {
   const all = { ...bounds };
-  for (const { x, y, width, height, points } of areas) {
-    const corners = [[x, y], [x + width, y + height], ...points];
-    for (const [cx, cy] of corners) {
-      all.left = Math.min(all.left, cx);
-      all.right = Math.max(all.right, cx);
-      all.top = Math.min(all.top, cy);
-      all.bottom = Math.max(all.bottom, cy);
-    }
+  for (const { x, y, width, height } of areas) {
+    all.left = Math.min(all.left, x);
+    all.right = Math.max(all.right, x + width);
+    all.top = Math.min(all.top, y);
+    all.bottom = Math.max(all.bottom, y + height);
   }
   return all;
 }

@@ -12,7 +12,7 @@ export async function ticketList(booking, signal) {
   if (tickets.length === 0) return emptyState('No tickets yet', 'They are being made. Please look again in a moment.');
   return h('div', null,
     h('ul', { class: 'tickets' }, tickets.map((ticket) => ticketCard(ticket, signal))),
-    h('div', { class: 'actions' }, downloadButton({
+    tickets.some(({ pdf_url: pdf }) => pdf) && h('div', { class: 'actions' }, downloadButton({
       words: 'All tickets as PDF', url: api.ticketsPdfUrl(booking.id), name: `tickets-${booking.code ?? booking.id}.pdf`,
       testid: 'tickets-pdf',
     })));

@@ -1,5 +1,8 @@
 -- What can be sold: layouts, venues, events, and a row for each seat of each event.
 --
+-- Here and later a check says `status = 'a' or status = 'b' or …`: for an `in` of more than two SQLite builds a temporary table,
+-- at every insert anew.
+--
 -- An event has a short integer key beside its id, which the keys of its seats begin with: they stand together in the order of
 -- their numbers.
 
@@ -37,7 +40,7 @@ create table events (
     constraint events_pk primary key (event_key),
     constraint events_id_unique unique (id),
     constraint events_id_size check (length(id) = 16),
-    constraint events_stage check (stage in ('draft', 'published', 'cancelled')),
+    constraint events_stage check (stage = 'draft' or stage = 'published' or stage = 'cancelled'),
     constraint events_times check (start_time < end_time),
     constraint events_version check (version >= 1),
     constraint events_venue_fk foreign key (venue_id) references venues (id),

@@ -19,10 +19,11 @@ create table bookings (
     version integer not null,
     constraint bookings_pk primary key (id),
     constraint bookings_id_size check (length(id) = 16),
-    constraint bookings_code_unique unique (code),
     constraint bookings_event_fk foreign key (event_key) references events (event_key),
     constraint bookings_payment_fk foreign key (payment_id) references payments (id),
-    constraint bookings_status check (status in ('pending', 'confirmed', 'expired', 'cancelled', 'refunded')),
+    constraint bookings_status check (
+        status = 'pending' or status = 'confirmed' or status = 'expired' or status = 'cancelled' or status = 'refunded'
+    ),
     constraint bookings_seats check (seat_count > 0),
     constraint bookings_pending check (
         case when status = 'pending'
@@ -42,6 +43,8 @@ create table bookings (
 -- Answers how many seats a customer has on hold at an event without a look at the rows, and lists a customer's bookings. One
 -- index for both: users come in any order, so that every index that begins with them costs a page of its own for each hold.
 create index bookings_user on bookings (user_id, status, event_key, expires_at, seat_count);
+-- An index of its own instead of a constraint, so that holds, which have no code, do not stand in it.
+create unique index bookings_code_unique on bookings (code) where code is not null;
 create index bookings_event on bookings (event_key, status);
 create index bookings_due on bookings (expires_at) where status = 'pending';
 
@@ -62,7 +65,9 @@ create table payments (
     constraint payments_id_size check (length(id) = 16),
     constraint payments_booking_fk foreign key (booking_id) references bookings (id),
     constraint payments_event_fk foreign key (event_key) references events (event_key),
-    constraint payments_status check (status in ('processing', 'requires_action', 'succeeded', 'failed')),
+    constraint payments_status check (
+        status = 'processing' or status = 'requires_action' or status = 'succeeded' or status = 'failed'
+    ),
     constraint payments_detail check ((status in ('requires_action', 'failed')) = (detail is not null)),
     constraint payments_succeeded check ((status = 'succeeded') = (succeeded_at is not null)),
     constraint payments_refunded check (
@@ -109,7 +114,7 @@ create table tickets (
     constraint tickets_booking_seat_unique unique (booking_id, seat),
     constraint tickets_booking_fk foreign key (booking_id) references bookings (id),
     constraint tickets_event_fk foreign key (event_key) references events (event_key),
-    constraint tickets_status check (status in ('valid', 'checked_in', 'void')),
+    constraint tickets_status check (status = 'valid' or status = 'checked_in' or status = 'void'),
     constraint tickets_used check (
         (status = 'checked_in') = (used_at is not null) and (used_at is null) = (used_by is null)
     )

@@ -12,8 +12,8 @@ create table journal (
     constraint journal_hash_size check (length(hash) = 32)
 ) strict;
 
-create index journal_booking on journal (booking_id) where booking_id is not null;
-create index journal_event on journal (event_key);
+-- Finds the entries of an event, and those of a booking within its event.
+create index journal_event on journal (event_key, booking_id);
 
 create table consumers (
     name text not null,

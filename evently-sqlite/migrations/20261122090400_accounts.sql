@@ -10,7 +10,7 @@ create table users (
     constraint users_pk primary key (id),
     constraint users_id_size check (length(id) = 16),
     constraint users_email_unique unique (email),
-    constraint users_role check (role in ('customer', 'organizer', 'staff', 'admin'))
+    constraint users_role check (role = 'customer' or role = 'organizer' or role = 'staff' or role = 'admin')
 ) strict, without rowid;
 
 create table sessions (

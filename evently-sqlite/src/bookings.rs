@@ -47,7 +47,8 @@ statements! {
     REFUNDS_OF_BOOKING = refund_sql!("where r.booking_id = ?1 order by r.created_at, r.id");
     TICKET_BY_ID = ticket_sql!("where t.id = ?1");
     TICKETS_OF_BOOKING = ticket_sql!("where t.booking_id = ?1 order by t.seat, t.id");
-    HISTORY = "select position, content from journal where booking_id = ?1 order by position";
+    HISTORY = "select position, content from journal \
+        where event_key = (select event_key from bookings where id = ?1) and booking_id = ?1 order by position";
 }
 
 #[async_trait]

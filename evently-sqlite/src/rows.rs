@@ -74,7 +74,10 @@ pub(crate) fn from_json<T: DeserializeOwned>(table: &'static str, text: &str) ->
 
 /// The text of a JSON column.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("the domain's types have no maps and no fallible parts")
+    // Most are a kept answer or an entry of the journal, which fit.
+    let mut text = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut text, value).expect("the domain's types have no maps and no fallible parts");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 /// A position of the journal as SQLite counts. No journal is as long as those that do not fit.

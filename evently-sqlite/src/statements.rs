@@ -3,7 +3,7 @@
 /// Declares statements, and lists them for the tests.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
-        $($(#[$doc])* const $name: &str = $sql;)*
+        $($(#[$doc])* pub(crate) const $name: &str = $sql;)*
 
         #[cfg(test)]
         pub(crate) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
@@ -75,7 +75,7 @@ mod tests {
                 "HELD_SEATS",
                 "SEARCH bookings USING COVERING INDEX bookings_user (user_id=? AND status=? AND event_key=? AND expires_at>?)",
             ),
-            ("CODE_TAKEN", "SEARCH bookings USING COVERING INDEX sqlite_autoindex_bookings_2 (code=?)"),
+            ("CODE_TAKEN", "USING COVERING INDEX bookings_code_unique (code=?)"),
             ("TICKET_BY_CODE", "SEARCH t USING INDEX sqlite_autoindex_tickets_2 (code=?)"),
             ("TICKETS", "SEARCH t USING INDEX sqlite_autoindex_tickets_3 (booking_id=?)"),
             ("ANSWER", "SEARCH answers USING INDEX sqlite_autoindex_answers_1 (key=?)"),
@@ -88,7 +88,7 @@ mod tests {
             ("BOOKINGS_OF_USER", "USING COVERING INDEX bookings_user (user_id=?"),
             ("BOOKINGS_OF_EVENT", "USING COVERING INDEX bookings_event (event_key=?"),
             ("BOOKINGS", "SEARCH b USING PRIMARY KEY (id<?)"),
-            ("HISTORY", "USING INDEX journal_booking (booking_id=?)"),
+            ("HISTORY", "SEARCH journal USING INDEX journal_event (event_key=? AND booking_id=?)"),
             ("EVENTS", "USING INDEX events_start ((start_time,id)>(?,?) AND start_time<?)"),
             ("SEAT_MAP", "SEARCH seats USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
             ("ENTRIES", "SEARCH journal USING INTEGER PRIMARY KEY (rowid>?)"),

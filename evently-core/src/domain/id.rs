@@ -93,7 +93,6 @@ pub(crate) enum PlaceKind {
     Section = 1,
     Row = 2,
     Area = 3,
-    Category = 4,
 }
 
 const NUMBER_BITS: u32 = 28;

@@ -63,8 +63,15 @@ pub struct SandboxGateway {
     secret: Vec<u8>,
     times: SandboxTimes,
     clock: std::sync::Arc<dyn Clock>,
+    outgoing: Mutex<Outgoing>,
+}
+
+#[derive(Default)]
+struct Outgoing {
     /// What is yet to be delivered, by when and in which order.
-    outgoing: Mutex<BTreeMap<(Timestamp, u64), Message>>,
+    messages: BTreeMap<(Timestamp, u64), Message>,
+    /// How many there have been.
+    planned: u64,
 }
 
 /// A webhook to be posted.
@@ -96,14 +103,14 @@ enum Status {
 impl SandboxGateway {
     /// A sandbox that signs with `secret`.
     pub fn new(secret: impl Into<Vec<u8>>, times: SandboxTimes, clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { secret: secret.into(), times, clock, outgoing: Mutex::new(BTreeMap::new()) }
+        Self { secret: secret.into(), times, clock, outgoing: Mutex::new(Outgoing::default()) }
     }
 
     /// The webhooks that are to be posted by `now`. Each is handed out once.
     pub fn deliveries(&self, now: Timestamp) -> Vec<Delivery> {
         let mut outgoing = lock(&self.outgoing);
-        let later = outgoing.split_off(&(now, u64::MAX));
-        let due = std::mem::replace(&mut *outgoing, later);
+        let later = outgoing.messages.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut outgoing.messages, later);
         due.into_values().map(|message| self.sign(&message, now)).collect()
     }
 
@@ -136,14 +143,21 @@ impl SandboxGateway {
                 amount: charge.amount,
                 status,
             };
-            let order = outgoing.len() as u64;
-            outgoing.insert((at, order), message);
+            let order = outgoing.planned;
+            outgoing.messages.insert((at, order), message);
+            outgoing.planned += 1;
         }
     }
 }
 
 fn card(token: &str) -> Option<Card> {
     CARDS.iter().find(|(name, _)| *name == token).map(|(_, card)| *card)
+}
+
+/// When the payment began. All that a card does later counts from then, so that a charge that is asked for again is the same.
+fn began(payment: PaymentId) -> Option<Timestamp> {
+    let (secs, nanos) = payment.as_uuid().get_timestamp()?.to_unix();
+    Some(Timestamp::from_secs(secs.try_into().ok()?) + Duration::from_nanos(nanos.into()))
 }
 
 /// The reference says which card it was and when its money comes.
@@ -163,7 +177,7 @@ impl PaymentGateway for SandboxGateway {
     }
 
     async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable> {
-        let now = self.clock.now();
+        let now = began(charge.payment_id).unwrap_or_else(|| self.clock.now());
         let Some(card) = card(&charge.token) else {
             let report = GatewayReport::Failed { reason: "unknown_card".into() };
             return Ok(Charged { reference: reference(&charge.token, now), report });
@@ -286,5 +300,27 @@ mod tests {
         for text in ["", "t=,v1=", "v1=00,t=1", "t=99999999999999999999,v1=00", "t=1,v1=ééééééééééééééééééééééééééééééée", hex] {
             assert_eq!(sandbox.read_webhook(&body, Some(text), now), Err(WebhookError::Signature), "{text:?}");
         }
+    }
+
+    /// Numbers given out anew would let one message take another's place.
+    #[test]
+    fn no_webhook_takes_the_place_of_another() {
+        let (sandbox, clock) = sandbox();
+        let (now, second) = (clock.now(), Duration::from_secs(1));
+        let charge = |number| Charge {
+            payment_id: PaymentId::from_uuid(uuid::Uuid::from_u128(number)),
+            amount: Money { amount: 1, currency: crate::domain::Currency::EUR },
+            token: "tok_late".into(),
+            hold_expires_at: now,
+        };
+        let plan = |number, at| {
+            let charge = charge(number);
+            sandbox.plan(&charge, "sandbox:tok_late:0", &[(1, at, Status::Succeeded)]);
+        };
+        plan(1, now);
+        plan(2, now + second);
+        assert_eq!(sandbox.deliveries(now).len(), 1);
+        plan(3, now + second);
+        assert_eq!(sandbox.deliveries(now + second).len(), 2);
     }
 }

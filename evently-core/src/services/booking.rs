@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Answered, BoxOffice, Error, EventService};
 use crate::{
     domain::{
-        Actor, Admission, Answer, Booking, BookingCode, BookingId, Command, EventId, HoldTerms, Outcome, Principal, Request,
+        Actor, Admission, Booking, BookingCode, BookingId, Command, EventId, HoldTerms, Outcome, Principal, Request,
         RequestKey, Role, SeatId, Thing, Ticket, TicketCode, TicketId,
     },
     ports::{BookingFilter, BookingRecords, Bookings, Clock, Ids, Page},
@@ -77,7 +77,7 @@ impl BookingService {
 
     async fn submit(&self, actor: Actor, command: Command, key: Option<RequestKey>) -> Result<Answered<Booking>, Error> {
         let answer = self.office.submit(Request::new(actor, command).with_key(key)).await?;
-        answered(answer, |outcome| match outcome {
+        Answered::read(answer, |outcome| match outcome {
             Outcome::Booking(booking) => Some(booking),
             _ => None,
         })
@@ -151,7 +151,7 @@ impl BookingService {
             (Role::Customer, _) => return Err(Error::Forbidden),
         }
         let request = Request::new(Actor::User(by.user_id, by.role), Command::CheckIn { code, event_id }).with_key(key);
-        answered(self.office.submit(request).await?, |outcome| match outcome {
+        Answered::read(self.office.submit(request).await?, |outcome| match outcome {
             Outcome::CheckIn(admission, ticket) => Some((admission, ticket)),
             _ => None,
         })
@@ -165,11 +165,4 @@ pub(super) fn customer(by: &Principal) -> Actor {
 
 fn hide_event(error: Error) -> Error {
     if error.is_not_found() { Error::not_found(Thing::Booking) } else { error }
-}
-
-/// The answer to a command whose outcome is of one kind.
-pub(super) fn answered<T>(answer: Answer, value: impl Fn(Outcome) -> Option<T>) -> Result<Answered<T>, Error> {
-    let Answer { at, replayed, result } = answer;
-    let value = value(result?).expect("each command has its own kind of outcome, and keys are scoped to one command");
-    Ok(Answered { value, at, replayed })
 }

@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Invalid, Rejection, Thing, Timestamp},
+    domain::{Answer, Invalid, Outcome, Rejection, Thing, Timestamp},
     ports::{StoreError, WebhookError},
 };
 
@@ -9,6 +9,9 @@ pub enum Error {
     /// The rules say no.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The rules said no to an earlier request with the same key.
+    #[error(transparent)]
+    RejectedBefore(Rejection),
     /// Whoever asks may not do this.
     #[error("this account may not do that")]
     Forbidden,
@@ -40,7 +43,7 @@ impl Error {
 
     /// Whether the error is that there is no such thing.
     pub const fn is_not_found(&self) -> bool {
-        matches!(self, Self::Rejected(Rejection::NotFound(_)))
+        matches!(self, Self::Rejected(Rejection::NotFound(_)) | Self::RejectedBefore(Rejection::NotFound(_)))
     }
 }
 
@@ -53,4 +56,14 @@ pub struct Answered<T> {
     pub at: Timestamp,
     /// Whether it was first given to an earlier request with the same key.
     pub replayed: bool,
+}
+
+impl<T> Answered<T> {
+    /// The answer to a command whose outcome is of one kind.
+    pub(super) fn read(answer: Answer, value: impl Fn(Outcome) -> Option<T>) -> Result<Self, Error> {
+        let Answer { at, replayed, result } = answer;
+        let outcome = result.map_err(|rejection| if replayed { Error::RejectedBefore(rejection) } else { rejection.into() })?;
+        let value = value(outcome).expect("each command has its own kind of outcome, and keys are scoped to one command");
+        Ok(Self { value, at, replayed })
+    }
 }

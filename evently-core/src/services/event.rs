@@ -70,6 +70,32 @@ pub struct EventDraft {
     pub refunds: Option<RefundPolicy>,
 }
 
+impl EventDraft {
+    /// An event of which nothing is said that can be left out.
+    pub fn new(
+        name: impl Into<String>,
+        venue_id: VenueId,
+        (start_time, end_time): (Timestamp, Timestamp),
+        currency: Currency,
+        prices: Vec<PriceDraft>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            description: String::new(),
+            venue_id,
+            start_time,
+            end_time,
+            currency,
+            prices,
+            opens_at: None,
+            closes_at: None,
+            max_seats_per_booking: None,
+            max_seats_held: None,
+            refunds: None,
+        }
+    }
+}
+
 /// A category of the venue's layout and what its seats cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceDraft {
@@ -317,7 +343,7 @@ impl EventService {
         value: impl Fn(Outcome) -> Option<T>,
     ) -> Result<Answered<T>, Error> {
         let request = Request::new(Actor::User(by.user_id, by.role), command).with_key(key);
-        super::booking::answered(self.office.submit(request).await?, value)
+        Answered::read(self.office.submit(request).await?, value)
     }
 
     /// One event, whoever looks.

@@ -69,13 +69,15 @@ impl PaymentService {
         let provider = self.gateway.name().to_owned();
         let start = Command::StartPayment { payment_id, booking_id, provider, terms: self.terms };
         let started = self.office.submit(Request::new(booking::customer(by), start).with_key(key)).await?;
-        let (payment, booking) = match started.result? {
-            Outcome::PaymentStarted(payment, booking) => (payment, booking),
-            Outcome::Payment(payment, booking) => {
-                return Ok(Answered { value: (payment, booking), at: started.at, replayed: started.replayed });
-            }
-            other => unreachable!("a payment does not end in {other:?}"),
-        };
+        let started = Answered::read(started, |outcome| match outcome {
+            Outcome::PaymentStarted(payment, booking) => Some((payment, booking, true)),
+            Outcome::Payment(payment, booking) => Some((payment, booking, false)),
+            _ => None,
+        })?;
+        let (payment, booking, undecided) = started.value;
+        if !undecided {
+            return Ok(Answered { value: (payment, booking), at: started.at, replayed: started.replayed });
+        }
         let (report, reference) = self.charge(&payment, &booking, token).await;
         self.settle(&payment, report, reference, None, key).await
     }
@@ -113,7 +115,7 @@ impl PaymentService {
             answers,
         };
         let answer = self.office.submit(Request::new(Actor::Gateway, command)).await?;
-        booking::answered(answer, |outcome| match outcome {
+        Answered::read(answer, |outcome| match outcome {
             Outcome::Payment(payment, booking) => Some((payment, booking)),
             _ => None,
         })

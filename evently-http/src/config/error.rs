@@ -26,8 +26,7 @@ impl fmt::Display for Source {
             Self::File(path, 0) => path.display().fmt(f),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Embedded(name, line) => write!(f, "built-in {name}:{line}"),
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
+            Self::Environment(name) | Self::Flag(name) => f.write_str(name),
         }
     }
 }

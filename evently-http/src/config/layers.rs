@@ -58,7 +58,7 @@ impl Values {
     }
 
     /// The value of a setting; `None` and an error noted if it is wrong.
-    pub(super) fn read<T: Value>(&mut self, key: &'static str, range: impl Admits<T>) -> Option<T> {
+    pub(super) fn read<T: Value>(&mut self, key: &'static str, range: &impl Admits<T>) -> Option<T> {
         let setting = setting(key).expect("every setting that is read stands in the table");
         let (text, source) =
             self.given.get(key).map_or((setting.default, Source::Default), |(text, source)| (text, source.clone()));

@@ -59,7 +59,7 @@ macro_rules! settings {
             /// Reads every setting; `None` if any is wrong.
             pub(super) fn read(profile: Profile, values: &mut Values) -> Option<Self> {
                 $(let $section = ($(
-                    values.read::<$kind>(concat!(stringify!($section), ".", stringify!($key)), settings!(@range $($range)?)),
+                    values.read::<$kind>(concat!(stringify!($section), ".", stringify!($key)), &settings!(@range $($range)?)),
                 )+);)+
                 $(let $section = {
                     let ($($key,)+) = $section;
@@ -154,7 +154,7 @@ settings! {
         /// What the gateway signs its messages with; without it one is made and kept in the data folder.
         webhook_secret: Secrets = "";
         /// How long the gateway may take to answer.
-        gateway_timeout: Duration = "10s" in MOMENT..=HOUR;
+        gateway_timeout: Duration = "8s" in MOMENT..=HOUR;
     }
     /// The queue in front of the store.
     box_office: BoxOffice {
@@ -179,6 +179,6 @@ settings! {
 
 const MOMENT: Duration = Duration::from_millis(10);
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(366 * 24);

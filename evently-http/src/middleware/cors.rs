@@ -35,5 +35,5 @@ pub(super) fn layer(cors: &Cors) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(ASKED)
         .expose_headers(SHOWN)
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }

@@ -78,7 +78,7 @@ impl Line {
         let (method, route, status) = (self.method, self.route(), self.status);
         let user_id = user_id.map(tracing::field::display);
         let event_id = event_id.map(tracing::field::display);
-        let duration_ms = took.as_micros() as f64 / 1000.0;
+        let duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(target: "evently_http::access", method, route, status, duration_ms, action, user_id, event_id, "request")

@@ -8,6 +8,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Rejected(rejection) => rejection.into(),
+            Error::RejectedBefore(rejection) => Self::from(rejection).replayed(true),
             Error::Forbidden => Self::forbidden(),
             Error::InFlight => Self::new(Code::RequestInFlight, "the first request with this key is still running"),
             Error::Overloaded => Self::overloaded(),

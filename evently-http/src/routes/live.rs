@@ -3,6 +3,7 @@
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::{
         State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code, rejection::WebSocketUpgradeRejection},
@@ -24,6 +25,7 @@ use crate::{
     extract::{Path, Query},
     problem::{Code, Problem},
     seat_bodies::{Bodies, seat_json},
+    server::Closing,
 };
 
 /// How often a silent connection is tried.
@@ -50,6 +52,7 @@ pub async fn follow(
     State(app): State<Arc<App>>,
     Path(id): Path<EventId>,
     Query(from): Query<From>,
+    closing: Option<Extension<Closing>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     context::note_event(id);
@@ -58,7 +61,10 @@ pub async fn follow(
     let subscription = app.events.subscribe(id, from.since).await?;
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(async move |socket| Follower { app, view, socket }.follow(subscription, from.since.is_some()).await)
+        .on_upgrade(async move |socket| {
+            let follower = Follower { app, view, socket, closing: closing.map(|Extension(closing)| closing) };
+            follower.follow(subscription, from.since.is_some()).await;
+        })
         .into_response())
 }
 
@@ -66,6 +72,8 @@ struct Follower {
     app: Arc<App>,
     view: Arc<EventView>,
     socket: WebSocket,
+    /// Kept to the end, so that a shutdown waits for the farewell.
+    closing: Option<Closing>,
 }
 
 /// The connection is over.
@@ -84,7 +92,7 @@ impl Follower {
     }
 
     async fn follow_from(&mut self, mut subscription: Subscription) -> Result<(), Gone> {
-        let mut stopping = self.app.stopping.subscribe();
+        let mut closing = self.closing.clone();
         let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
         self.begin(&mut subscription).await?;
         loop {
@@ -103,7 +111,7 @@ impl Follower {
                     Some(Ok(_)) => {}
                 },
                 _ = ping.tick() => self.send_message(Message::Ping(bytes::Bytes::new())).await?,
-                () = crate::compose::stopped(&mut stopping) => return Ok(()),
+                () = begun(closing.as_mut()) => return Ok(()),
             }
         }
     }
@@ -141,6 +149,13 @@ impl Follower {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Gone),
         }
+    }
+}
+
+async fn begun(closing: Option<&mut Closing>) {
+    match closing {
+        Some(closing) => closing.begun().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -81,12 +81,27 @@ pub(super) fn finish(mut document: Document) -> Document {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("bearer", bearer);
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            add_problems(path, operation);
+        for (method, operation) in [("get", &mut item.get), ("post", &mut item.post), ("patch", &mut item.patch)] {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(operation_id(method, path));
+                add_problems(path, operation);
+            }
         }
     }
     document
+}
+
+/// `post_admin_events_publish` for `POST /api/v1/admin/events/{event_id}/publish`; parameters are named where the path ends in one.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.trim_start_matches("/api/v1");
+    let mut parts = vec![method.to_owned()];
+    let segments = path.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>();
+    for (i, segment) in segments.iter().enumerate() {
+        if !segment.starts_with('{') || i + 1 == segments.len() {
+            parts.push(segment.trim_matches(['{', '}']).replace(['-', '.'], "_"));
+        }
+    }
+    parts.join("_")
 }
 
 fn add_problems(path: &str, operation: &mut Operation) {

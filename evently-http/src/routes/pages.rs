@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
@@ -33,23 +33,35 @@ pub(super) fn routes(app: &App) -> Router<Arc<App>> {
     let index = String::from_utf8_lossy(&files[INDEX]);
     let index = index.replace("{{assets}}", &folder).replace("{{demo}}", &app.config.demo.enabled.to_string());
     let index = Bytes::from(index);
-    let page = get(move || {
-        let headers = [
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-cache"),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-        ];
+    let page = |status| {
         let index = index.clone();
-        async move { (headers, index) }
-    });
+        move || {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-cache"),
+                (header::CONTENT_SECURITY_POLICY, POLICY),
+            ];
+            let index = index.clone();
+            async move { (status, headers, index) }
+        }
+    };
+    let missing = page(StatusCode::NOT_FOUND);
     let file = get(move |Path(name): Path<String>| {
         let files = Arc::clone(&files);
         async move { file(&files, &name) }
     });
     ["/", "/events/{id}", "/bookings", "/bookings/{id}", "/login", "/register"]
         .into_iter()
-        .fold(Router::new(), |router, path| router.route(path, page.clone()))
+        .fold(Router::new(), |router, path| router.route(path, get(page(StatusCode::OK))))
         .route(&format!("{folder}/{{name}}"), file)
+        .fallback(move |headers: HeaderMap| async move {
+            if wants_page(&headers) { missing().await.into_response() } else { Problem::not_found("path").into_response() }
+        })
+}
+
+/// Whether somebody has typed an address, rather than a program asked for something.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn file(files: &BTreeMap<String, Bytes>, name: &str) -> Response {

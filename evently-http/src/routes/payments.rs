@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use evently_core::domain::{BookingId, PaymentState};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -74,19 +71,12 @@ pub async fn pay(
     let (payment, booking) = &paid.value;
     context::note_event(booking.event_id);
     if let PaymentState::Failed { reason } = &payment.state {
-        let declined = Problem::new(Code::PaymentDeclined, format!("the payment was declined: {reason}; the hold stays"));
-        return Ok(answer_with(declined.into_response(), paid.replayed));
+        let detail = format!("the payment was declined: {reason}; the hold stays");
+        return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));
     }
     let view = app.events.view(booking.event_id).await?;
     let body = PaidBody { payment: payment.into(), booking: BookingBody::new(&view, booking, paid.at) };
     Ok(answer(StatusCode::OK, &paid, body))
-}
-
-fn answer_with(mut response: Response, replayed: bool) -> Response {
-    if replayed {
-        response.headers_mut().insert("idempotent-replayed", http::HeaderValue::from_static("true"));
-    }
-    response
 }
 
 /// Take in a message from a payment gateway. It is verified by its signature; the same message is applied once.

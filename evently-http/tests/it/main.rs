@@ -1,3 +1,9 @@
-//! The service over real sockets.
+//! The service through its router and over real sockets.
 
+mod accounts;
+mod admin;
+mod app;
+mod bookings;
+mod payments;
+mod public;
 mod server;

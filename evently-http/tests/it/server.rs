@@ -1,10 +1,6 @@
 //! The server over real sockets, with clients that do not behave.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Extension, routing::get, routing::post};
 use evently_http::{
@@ -22,7 +18,7 @@ use tokio::{
     net::TcpStream,
     sync::{Notify, Semaphore, oneshot},
     task::JoinHandle,
-    time,
+    time::{self, Instant},
 };
 
 /// Longer than anything here should take on a busy machine.
@@ -146,7 +142,7 @@ async fn a_head_that_trickles_in_is_cut_off_too() {
             time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let trickle = tokio::spawn(async move { trickle.await });
+    let trickle = tokio::spawn(trickle);
     let mut bytes = Vec::new();
     let _ = time::timeout(PATIENCE, read.read_to_end(&mut bytes)).await.expect("it is cut off");
     trickle.abort();
@@ -168,7 +164,10 @@ async fn a_body_that_trickles_in_is_cut_off() {
 #[tokio::test]
 async fn what_is_no_http_is_refused_and_forgotten() {
     let served = served(&[]);
-    let headers: String = (0..2000).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let mut headers = String::new();
+    for n in 0..2000 {
+        write!(headers, "x-{n}: {n}\r\n").unwrap();
+    }
     for (sent, expected) in [
         ("NONSENSE\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
         ("GET /hello HTTP/1.1\r\nhost : x\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
@@ -205,7 +204,7 @@ async fn too_large_a_body_is_refused_before_it_has_come() {
         let head = format!("POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{head}\r\n");
         let sends = tokio::spawn(async move {
             write.write_all(head.as_bytes()).await?;
-            let chunk = [&b"10000\r\n"[..], &[b' '; 0x1_0000], b"\r\n"].concat();
+            let chunk = [&b"10000\r\n"[..], &vec![b' '; 0x1_0000], b"\r\n"].concat();
             let mut sent = 0;
             while sent < 100 << 20 {
                 write.write_all(&chunk).await?;

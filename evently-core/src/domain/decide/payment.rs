@@ -179,7 +179,8 @@ impl<L: Ledger> Desk<'_, L> {
             free.extend(self.seat(booking.event_id, number)?.filter(|seat| seat.state == SeatState::Available));
         }
         let distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
-        Ok((distinct && free.len() == booking.seats.len()).then_some(free))
+        let as_many = numbers.len() == booking.seats.len();
+        Ok((distinct && as_many && free.len() == numbers.len()).then_some(free))
     }
 
     pub(super) fn confirm_paid_elsewhere(

@@ -1,0 +1,135 @@
+use evently_core::domain::Role;
+use http::Method;
+use serde_json::json;
+
+use crate::app::{PASSWORD, TestApp};
+
+#[tokio::test]
+async fn an_account_is_made_and_logs_in() {
+    let app = TestApp::with(&[("auth.access_ttl", "30m")]).await;
+    let new = json!({"email": "Ada@Example.org", "password": PASSWORD, "name": "Ada"});
+    let user = app.post("/auth/register", None, new.clone()).await.expect(201);
+    assert_eq!((&user["email"], &user["role"]), (&json!("ada@example.org"), &json!("customer")));
+    app.post("/auth/register", None, new).await.refused(409, "email_taken");
+    let login = json!({"email": "ada@example.org", "password": PASSWORD});
+    let tokens = app.post("/auth/login", None, login).await.expect(200);
+    assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(1800)));
+}
+
+#[tokio::test]
+async fn an_unknown_address_and_a_wrong_password_look_the_same() {
+    let app = TestApp::new().await;
+    app.customer("ada").await;
+    let mut answers = Vec::new();
+    for email in ["ada@example.org", "bob@example.org", "no address"] {
+        let mut body =
+            app.post("/auth/login", None, json!({"email": email, "password": "wrong"})).await.refused(401, "invalid_credentials");
+        body["trace_id"].take();
+        answers.push(body);
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn every_wrong_field_of_a_registration_is_named() {
+    let app = TestApp::new().await;
+    let body = app.post("/auth/register", None, json!({"email": "x", "password": "short", "name": " "})).await;
+    let body = body.refused(422, "validation_failed");
+    let fields = body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap());
+    assert_eq!(fields.collect::<Vec<_>>(), ["email", "password", "name"]);
+    let long = json!({"email": "a@example.org", "password": "€".repeat(23) + "abcd", "name": "A"});
+    app.post("/auth/register", None, long).await.refused(422, "validation_failed");
+    let whole = json!({"email": "a@example.org", "password": "€".repeat(23) + "abc", "name": "A"});
+    app.post("/auth/register", None, whole).await.expect(201);
+    let admin = json!({"email": "b@example.org", "password": PASSWORD, "name": "B", "role": "admin"});
+    app.post("/auth/register", None, admin).await.refused(422, "validation_failed");
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
+    let app = TestApp::new().await;
+    let ada = app.customer("ada").await;
+    let first = json!({"refresh_token": ada.refresh_token});
+    let second = app.post("/auth/refresh", None, first.clone()).await.expect(200);
+    app.get("/api/v1/me", Some(&ada)).await.expect(200);
+    app.post("/auth/refresh", None, first).await.refused(401, "refresh_token_reused");
+    app.post("/auth/refresh", None, json!({"refresh_token": second["refresh_token"]})).await.refused(401, "token_invalid");
+    app.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+}
+
+#[tokio::test]
+async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
+    let app = std::sync::Arc::new(TestApp::new().await);
+    let ada = app.customer("ada").await;
+    let mut refreshes = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (app, body) = (app.clone(), json!({"refresh_token": ada.refresh_token}));
+        refreshes.spawn(async move { app.post("/auth/refresh", None, body).await.status.as_u16() });
+    }
+    let statuses = refreshes.join_all().await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_access_token_too() {
+    let app = TestApp::new().await;
+    let ada = app.customer("ada").await;
+    app.get("/api/v1/me", Some(&ada)).await.expect(200);
+    app.post("/auth/logout", None, json!({"refresh_token": ada.refresh_token})).await.expect(204);
+    app.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+}
+
+#[tokio::test]
+async fn an_access_token_ends_after_half_an_hour_to_the_second() {
+    let app = TestApp::with(&[("auth.access_ttl", "30m")]).await;
+    let ada = app.customer("ada").await;
+    app.advance(1799);
+    app.get("/api/v1/me", Some(&ada)).await.expect(200);
+    app.advance(1);
+    app.get("/api/v1/me", Some(&ada)).await.refused(401, "token_expired");
+}
+
+#[tokio::test]
+async fn a_login_ends_after_seven_days_however_often_it_is_refreshed() {
+    let app = TestApp::new().await;
+    let mut token = app.customer("ada").await.refresh_token;
+    for _ in 0..6 {
+        app.advance(24 * 3600);
+        let pair = app.post("/auth/refresh", None, json!({"refresh_token": token})).await.expect(200);
+        token = pair["refresh_token"].as_str().unwrap().to_owned();
+    }
+    app.advance(24 * 3600);
+    app.post("/auth/refresh", None, json!({"refresh_token": token})).await.refused(401, "token_invalid");
+}
+
+#[tokio::test]
+async fn no_token_and_strange_tokens_are_refused() {
+    let app = TestApp::new().await;
+    app.get("/api/v1/me", None).await.refused(401, "token_invalid");
+    for value in ["Bearer ", "Bearer x", "Bearer a.b.c", "bearer eyJhbGciOiJub25lIn0.e30."] {
+        let answer = app.call_with(Method::GET, "/api/v1/me", None, None, &[("authorization", value)]).await;
+        assert_eq!(answer.status, 401, "{value:?} {answer:?}");
+    }
+    let basic = app.call_with(Method::GET, "/api/v1/me", None, None, &[("authorization", "Basic eDp5")]).await;
+    basic.refused(400, "malformed_header");
+}
+
+#[tokio::test]
+async fn only_an_admin_sees_accounts_and_changes_roles_and_it_counts_at_once() {
+    let app = TestApp::new().await;
+    let admin = app.person("admin", Role::Admin).await;
+    app.advance(1); // ids, and so the list, go by the time
+    let ada = app.customer("ada").await;
+    app.get("/api/v1/admin/users", Some(&ada)).await.refused(403, "forbidden");
+    app.get("/api/v1/admin/events", Some(&ada)).await.refused(403, "forbidden");
+    let users = app.get("/api/v1/admin/users?limit=1", Some(&admin)).await.expect(200);
+    let next = users["next_cursor"].as_str().unwrap();
+    let rest = app.get(&format!("/api/v1/admin/users?limit=1&cursor={next}"), Some(&admin)).await.expect(200);
+    assert_eq!((&rest["items"][0]["name"], &rest["next_cursor"]), (&json!("ada"), &json!(null)));
+    let path = format!("/api/v1/admin/users/{}", ada.id);
+    let role = |role: &str| Some(json!({"role": role}));
+    app.call(Method::PATCH, &path, Some(&ada), role("admin")).await.refused(403, "forbidden");
+    app.call(Method::PATCH, &path, Some(&admin), role("organizer")).await.expect(200);
+    app.get("/api/v1/admin/events", Some(&ada)).await.expect(200);
+    app.call(Method::PATCH, &path, Some(&admin), role("king")).await.refused(422, "validation_failed");
+}

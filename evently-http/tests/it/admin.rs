@@ -1,0 +1,216 @@
+use evently_core::domain::Role;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+
+#[tokio::test]
+async fn an_event_goes_from_a_plan_to_a_sale() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 2).await;
+    let event = app.draft(&organizer, &venue, json!({"description": "Bring a friend."})).await;
+    app.get(&format!("/api/v1/events/{event}"), None).await.refused(404, "not_found");
+    let managed = app.get(&format!("/api/v1/admin/events/{event}"), Some(&organizer)).await.expect(200);
+    assert_eq!((&managed["status"], &managed["seats_total"]), (&json!("draft"), &json!(20)));
+    for _ in 0..2 {
+        let path = format!("/api/v1/admin/events/{event}/publish");
+        assert_eq!(app.call(Method::POST, &path, Some(&organizer), None).await.expect(200)["status"], "upcoming");
+    }
+    let shown = app.get(&format!("/api/v1/events/{event}"), None).await.expect(200);
+    assert_eq!(shown["price_from"], json!({"amount": 4500, "currency": "EUR"}));
+    assert_eq!(shown["description"], "Bring a friend.");
+    let list = app.get("/api/v1/events?q=NIGHT&status=upcoming", None).await.expect(200);
+    assert_eq!(list["items"][0]["id"], json!(event));
+    let none = app.get("/api/v1/events?q=opera", None).await.expect(200);
+    assert_eq!(none["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_organizer_sees_and_changes_only_their_own() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let other = app.person("other", Role::Organizer).await;
+    let admin = app.person("admin", Role::Admin).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    let edit = || Some(json!({"name": "Mine now"}));
+    let path = format!("/api/v1/admin/events/{event}");
+    for (method, path, body) in [
+        (Method::GET, path.clone(), None),
+        (Method::PATCH, path.clone(), edit()),
+        (Method::POST, format!("{path}/publish"), None),
+        (Method::POST, format!("{path}/cancel"), None),
+        (Method::POST, format!("{path}/seats/block"), Some(json!({"seat_ids": [app.seat(event, 1).await]}))),
+        (Method::GET, format!("{path}/bookings"), None),
+        (Method::GET, format!("{path}/analytics"), None),
+        (Method::GET, format!("/api/v1/admin/bookings/{booking}"), None),
+        (Method::POST, format!("/api/v1/admin/bookings/{booking}/cancel"), None),
+    ] {
+        app.call(method.clone(), &path, Some(&other), body.clone()).await.refused(404, "not_found");
+        app.call(method.clone(), &path, None, body.clone()).await.refused(401, "token_invalid");
+        let customer = app.call(method, &path, Some(&ada), body).await;
+        assert!(matches!(customer.status.as_u16(), 403 | 404), "{path}");
+    }
+    assert_eq!(app.status_of(&ada, &booking).await, "pending");
+    let bookings = format!("{path}/bookings");
+    assert_eq!(app.get(&bookings, Some(&organizer)).await.expect(200)["items"][0]["id"], json!(booking));
+    assert_eq!(app.call(Method::PATCH, &path, Some(&admin), edit()).await.expect(200)["name"], "Mine now");
+    let list = app.get("/api/v1/admin/events", Some(&other)).await.expect(200);
+    assert_eq!(list["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_event_is_named() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let right = json!({
+        "name": "A night out", "venue_id": venue, "start_time": "2027-02-01T19:00:00Z", "end_time": "2027-02-01T21:00:00Z",
+        "currency": "EUR", "price_categories": [{"name": "Seats", "price": {"amount": 100, "currency": "EUR"}}],
+    });
+    app.post("/api/v1/admin/events", Some(&organizer), right.clone()).await.expect(201);
+    for (field, value, named) in [
+        ("name", json!(""), "name"),
+        ("venue_id", json!(uuid::Uuid::nil()), "venue_id"),
+        ("end_time", json!("2027-02-01T19:00:00Z"), "end_time"),
+        ("start_time", json!("soon"), "start_time"),
+        ("currency", json!("EURO"), "currency"),
+        ("price_categories", json!([]), "price_categories"),
+        ("price_categories", json!([{"name": "Stalls", "price": 1}]), "price_categories[0].name"),
+        ("price_categories", json!([{"name": "Seats", "price": -1}]), "price_categories[0].price"),
+        ("price_categories", json!([{"name": "Seats", "price": {"amount": 1, "currency": "USD"}}]), "price_categories[0].price.currency"),
+        ("max_seats_per_booking", json!(0), "max_seats_per_booking"),
+        ("sales", json!({"closes_at": "2028-01-01T00:00:00Z"}), "sales.closes_at"),
+        ("refunds", json!({"until": "2027-01-01T00:00:00Z", "percent": 101}), "refunds.percent"),
+        ("status", json!("published"), "status"),
+    ] {
+        let mut wrong = right.clone();
+        wrong[field] = value;
+        let refused = app.post("/api/v1/admin/events", Some(&organizer), wrong).await.refused(422, "validation_failed");
+        let fields = refused["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap());
+        assert!(fields.clone().any(|field| field == named), "{named}: {refused}");
+    }
+    let list = app.get("/api/v1/admin/events", Some(&organizer)).await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "nothing is half done");
+}
+
+#[tokio::test]
+async fn plans_of_all_formats_are_taken_and_wrong_ones_leave_nothing() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let send = |path: &str, content: &str, body: Vec<u8>| {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {}", organizer.token))
+            .header("content-type", content)
+            .body(body.into());
+        app.send(request.unwrap())
+    };
+    let csv = "section,row,seat,category\nStalls,1,1,A\nStalls,1,2,A\n";
+    let venue = send("/api/v1/admin/venues?format=csv&name=Barn", "text/csv", csv.into()).await.expect(201);
+    assert_eq!((&venue["name"], &venue["seats_total"]), (&json!("Barn"), &json!(2)));
+    for (path, body) in [
+        ("/api/v1/admin/venues?format=csv&name=Barn", csv.replace("1,2", "1,1")),
+        ("/api/v1/admin/venues?format=csv", csv.to_owned()),
+        ("/api/v1/admin/venues?format=pretix&name=X", "{}".to_owned()),
+        ("/api/v1/admin/venues?format=pdf", String::new()),
+        ("/api/v1/admin/venues", "[".repeat(100_000)),
+        ("/api/v1/admin/venues", r#"{"name":"Empty","sections":[]}"#.to_owned()),
+    ] {
+        let refused = send(path, "application/json", body.into()).await.refused(422, "validation_failed");
+        assert!(!refused["errors"].as_array().unwrap().is_empty(), "{refused}");
+    }
+    let venues = app.get("/api/v1/admin/venues", Some(&organizer)).await.expect(200);
+    assert_eq!(venues["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn house_seats_are_blocked_all_or_none_and_cannot_be_held() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    app.hold(&ada, event, &[2]).await;
+    let mut seats = Vec::new();
+    for number in 0..3 {
+        seats.push(app.seat(event, number).await);
+    }
+    let path = format!("/api/v1/admin/events/{event}/seats");
+    let block = |what: &str, seats: Value| {
+        let path = format!("{path}/{what}");
+        let (app, organizer) = (&app, &organizer);
+        async move { app.post(&path, Some(organizer), json!({"seat_ids": seats})).await }
+    };
+    block("block", json!(seats)).await.refused(409, "seats_unavailable");
+    let blocked = block("block", json!(seats[..2])).await.expect(200);
+    assert_eq!(blocked["status"], "blocked");
+    let body = app.hold_of(event, &[0]).await;
+    app.post("/api/v1/bookings", Some(&ada), body.clone()).await.refused(409, "seats_unavailable");
+    block("unblock", json!(seats[..2])).await.expect(200);
+    app.post("/api/v1/bookings", Some(&ada), body).await.expect(201);
+}
+
+#[tokio::test]
+async fn calling_an_event_off_refunds_everybody() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let paid = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &paid, "tok_visa").await.expect(200);
+    let held = app.hold(&bob, event, &[1]).await;
+    let cancel = app.post(&format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), json!({"reason": "storm"})).await;
+    assert_eq!(cancel.expect(200)["status"], "cancelled");
+    let body = app.hold_of(event, &[5]).await;
+    app.post("/api/v1/bookings", Some(&bob), body).await.refused(409, "event_not_on_sale");
+    assert_eq!(app.app.upkeep.cancel_called_off().await.unwrap(), 2);
+    assert_eq!(app.app.payments.send_refunds().await.unwrap(), 1);
+    assert_eq!(app.status_of(&ada, &paid).await, "refunded");
+    assert_eq!(app.status_of(&bob, &held).await, "cancelled");
+    let edit = Some(json!({"name": "Again"}));
+    app.call(Method::PATCH, &format!("/api/v1/admin/events/{event}"), Some(&organizer), edit).await.refused(409, "event_cancelled");
+}
+
+#[tokio::test]
+async fn bookings_are_found_by_their_code() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let other = app.person("other", Role::Organizer).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let code = app.pay(&ada, &id, "tok_visa").await.expect(200)["booking"]["code"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/admin/bookings?code={}", code.to_lowercase());
+    assert_eq!(app.get(&path, Some(&organizer)).await.expect(200)["items"][0]["id"], json!(id));
+    assert_eq!(app.get(&path, Some(&other)).await.expect(200)["items"], json!([]));
+    app.get("/api/v1/admin/bookings?code=x", Some(&organizer)).await.refused(422, "validation_failed");
+    app.get("/api/v1/admin/bookings", Some(&organizer)).await.refused(422, "validation_failed");
+}
+
+#[tokio::test]
+async fn a_ticket_opens_the_door_once() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let staff = app.person("staff", Role::Staff).await;
+    let other = app.person("other", Role::Organizer).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0, 1]).await;
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    let tickets = app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(&ada)).await.expect(200);
+    let check_in = |by: &crate::app::Person, body: Value| {
+        let (app, by) = (&app, by.clone());
+        async move { app.post("/api/v1/admin/check-ins", Some(&by), body).await }
+    };
+    let code = &tickets[0]["code"];
+    check_in(&ada, json!({"code": code})).await.refused(403, "forbidden");
+    check_in(&organizer, json!({"code": code})).await.refused(422, "validation_failed");
+    check_in(&other, json!({"code": code, "event_id": event})).await.refused(404, "not_found");
+    let wrong = json!({"code": code, "event_id": uuid::Uuid::nil()});
+    assert_eq!(check_in(&staff, wrong).await.expect(200)["result"], "wrong_event");
+    assert_eq!(check_in(&staff, json!({"code": code})).await.expect(200)["result"], "admitted");
+    let again = check_in(&organizer, json!({"code": code, "event_id": event})).await.expect(200);
+    assert_eq!((&again["result"], &again["ticket"]["seat"]["label"]), (&json!("already_admitted"), &json!("1")));
+    assert_eq!(check_in(&staff, json!({"code": "EVT-0"})).await.expect(200)["result"], "invalid");
+    let cancel = format!("/api/v1/bookings/{id}/cancel");
+    app.call(Method::POST, &cancel, Some(&ada), None).await.refused(409, "ticket_used");
+    app.call(Method::POST, &format!("/api/v1/admin/bookings/{id}/cancel"), Some(&organizer), None).await.expect(200);
+    let void = check_in(&staff, json!({"code": tickets[1]["code"]})).await.expect(200);
+    assert_eq!(void["result"], "cancelled");
+}

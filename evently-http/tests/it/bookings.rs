@@ -1,0 +1,287 @@
+use evently_core::domain::Role;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::app::{Person, TestApp};
+
+async fn act(app: &TestApp, by: &Person, booking: &str, what: &str) -> crate::app::Answer {
+    app.call(Method::POST, &format!("/api/v1/bookings/{booking}/{what}"), Some(by), None).await
+}
+
+#[tokio::test]
+async fn a_hold_names_its_seats_its_price_and_its_end() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(2).await;
+    let ada = app.customer("ada").await;
+    let body = app.hold_of(event, &[4, 3]).await;
+    let booking = app.post("/api/v1/bookings", Some(&ada), body).await.expect(201);
+    assert_eq!(booking["status"], "pending");
+    assert_eq!(booking["total"], json!({"amount": 9000, "currency": "EUR"}));
+    assert_eq!((&booking["expires_in"], &booking["next_to_each_other"]), (&json!(300), &json!(true)));
+    let places = booking["seats"].as_array().unwrap().iter().map(|seat| (&seat["section"], &seat["row"], &seat["label"]));
+    let expected = [(&json!("Stalls"), &json!("1"), &json!("4")), (&json!("Stalls"), &json!("1"), &json!("5"))];
+    assert_eq!(places.collect::<Vec<_>>(), expected);
+    assert_eq!(booking["lock_tokens"].as_array().unwrap().len(), 2);
+    let seats = app.get(&format!("/api/v1/events/{event}/seats?status=reserved"), None).await.expect(200);
+    assert_eq!(seats["seats"].as_array().unwrap().len(), 2, "whoever has been answered finds the seats taken");
+}
+
+#[tokio::test]
+async fn overlapping_hold_is_refused_whole_and_names_the_seats_in_the_way() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    app.hold(&ada, event, &[1]).await;
+    let body = app.hold_of(event, &[0, 1, 2]).await;
+    let refused = app.post("/api/v1/bookings", Some(&bob), body).await.refused(409, "seats_unavailable");
+    assert_eq!(refused["seats"], json!([{"id": app.seat(event, 1).await, "status": "reserved"}]));
+    app.hold(&bob, event, &[0, 2]).await;
+}
+
+#[tokio::test]
+async fn of_five_hundred_who_want_one_seat_one_gets_it() {
+    let app = std::sync::Arc::new(TestApp::new().await);
+    let (_, event) = app.on_sale(1).await;
+    let mut people = Vec::new();
+    for n in 0..8 {
+        people.push(app.customer(&format!("p{n}")).await);
+    }
+    let body = app.hold_of(event, &[5]).await;
+    let mut holds = tokio::task::JoinSet::new();
+    for n in 0..500 {
+        let (app, person, body) = (app.clone(), people[n % 8].clone(), body.clone());
+        holds.spawn(async move { app.post("/api/v1/bookings", Some(&person), body).await.status.as_u16() });
+    }
+    let mut statuses = holds.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses[..1], [201]);
+    assert!(statuses[1..].iter().all(|status| *status == 409), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn strange_seats_are_named_and_nothing_is_held() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let seat = app.seat(event, 0).await;
+    let beyond = app.seat(event, 10).await;
+    for (seats, field, code) in [
+        (json!([]), "seat_ids", "required"),
+        (json!([seat, beyond]), "seat_ids[1]", "unknown_seat"),
+        (json!([event]), "seat_ids[0]", "unknown_seat"),
+        (json!([seat, seat]), "seat_ids[1]", "duplicate_seat"),
+        (json!(["x"]), "seat_ids[0]", "invalid"),
+    ] {
+        let body = json!({"event_id": event, "seat_ids": seats});
+        let refused = app.post("/api/v1/bookings", Some(&ada), body).await.refused(422, "validation_failed");
+        assert_eq!((&refused["errors"][0]["field"], &refused["errors"][0]["code"]), (&json!(field), &json!(code)), "{refused}");
+    }
+    let counts = app.get(&format!("/api/v1/events/{event}/availability"), None).await.expect(200);
+    assert_eq!((&counts["available"], &counts["total"]), (&json!(10), &json!(10)));
+}
+
+#[tokio::test]
+async fn limits_count_seats_in_a_booking_and_seats_on_hold() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 2).await;
+    let event = app.draft(&organizer, &venue, json!({"max_seats_per_booking": 3, "max_seats_held": 4})).await;
+    act_on_event(&app, &organizer, event, "publish").await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let body = app.hold_of(event, &[0, 1, 2, 3]).await;
+    app.post("/api/v1/bookings", Some(&ada), body).await.refused(422, "too_many_seats");
+    let first = app.hold(&ada, event, &[0, 1, 2]).await;
+    let body = app.hold_of(event, &[3, 4]).await;
+    app.post("/api/v1/bookings", Some(&ada), body.clone()).await.refused(422, "too_many_seats");
+    app.hold(&bob, event, &[5]).await;
+    app.pay(&ada, &first, "tok_visa").await.expect(200);
+    app.post("/api/v1/bookings", Some(&ada), body).await.expect(201);
+}
+
+async fn act_on_event(app: &TestApp, by: &Person, event: evently_core::domain::EventId, what: &str) -> Value {
+    app.call(Method::POST, &format!("/api/v1/admin/events/{event}/{what}"), Some(by), None).await.expect(200)
+}
+
+#[tokio::test]
+async fn a_hold_ends_on_time_and_its_seats_go_to_the_next_at_once() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let first = app.hold(&ada, event, &[0]).await;
+    app.advance(299);
+    let body = app.hold_of(event, &[0]).await;
+    app.post("/api/v1/bookings", Some(&bob), body.clone()).await.refused(409, "seats_unavailable");
+    app.advance(1);
+    act(&app, &ada, &first, "extend").await.refused(409, "booking_expired");
+    app.pay(&ada, &first, "tok_visa").await.refused(409, "booking_expired");
+    app.post("/api/v1/bookings", Some(&bob), body).await.expect(201);
+    assert_eq!(app.status_of(&ada, &first).await, "expired");
+}
+
+#[tokio::test]
+async fn the_sweeper_ends_what_is_due_and_nothing_else() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let first = app.hold(&ada, event, &[0]).await;
+    app.advance(200);
+    let second = app.hold(&ada, event, &[1]).await;
+    app.advance(100);
+    assert_eq!(app.app.upkeep.expire_holds().await.unwrap(), 1);
+    assert_eq!(app.status_of(&ada, &first).await, "expired");
+    assert_eq!(app.status_of(&ada, &second).await, "pending");
+}
+
+#[tokio::test]
+async fn extending_starts_the_time_anew_up_to_the_cap() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    for _ in 0..5 {
+        app.advance(250);
+        assert_eq!(act(&app, &ada, &booking, "extend").await.expect(200)["expires_in"], 300);
+    }
+    app.advance(280); // 1530 s after the hold, of 1800
+    assert_eq!(act(&app, &ada, &booking, "extend").await.expect(200)["expires_in"], 270);
+    act(&app, &ada, &booking, "extend").await.refused(409, "extension_limit");
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer_byte_for_byte() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let body = app.hold_of(event, &[0]).await;
+    let key = [("idempotency-key", "k-1")];
+    let post = |by: Person, body: Value| {
+        let app = &app;
+        async move { app.call_with(Method::POST, "/api/v1/bookings", Some(&by), Some(body), &key).await }
+    };
+    let first = post(ada.clone(), body.clone()).await;
+    app.advance(20);
+    let again = post(ada.clone(), body.clone()).await;
+    assert_eq!((first.status, &first.bytes), (again.status, &again.bytes));
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert!(!first.headers.contains_key("idempotent-replayed"));
+    let other = app.hold_of(event, &[1]).await;
+    post(ada.clone(), other).await.refused(422, "idempotency_key_reused");
+    post(bob.clone(), body.clone()).await.refused(409, "seats_unavailable");
+    app.advance(300);
+    let refusal = post(bob, body).await;
+    assert_eq!(refusal.headers["idempotent-replayed"], "true", "a refusal is an answer too");
+    refusal.refused(409, "seats_unavailable");
+}
+
+#[tokio::test]
+async fn of_a_hundred_equal_requests_one_takes_effect() {
+    let app = std::sync::Arc::new(TestApp::new().await);
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let body = app.hold_of(event, &[0]).await;
+    let mut posts = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (app, ada, body) = (app.clone(), ada.clone(), body.clone());
+        posts.spawn(async move {
+            let key = [("idempotency-key", "same")];
+            app.call_with(Method::POST, "/api/v1/bookings", Some(&ada), Some(body), &key).await.expect(201)
+        });
+    }
+    let bookings = posts.join_all().await;
+    assert!(bookings.iter().all(|booking| booking == &bookings[0]));
+    let list = app.get("/api/v1/bookings", Some(&ada)).await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn keys_must_be_visible_ascii() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let long = "k".repeat(256);
+    for key in ["", "a b", &long] {
+        let body = app.hold_of(event, &[0]).await;
+        let answer = app.call_with(Method::POST, "/api/v1/bookings", Some(&ada), Some(body), &[("idempotency-key", key)]).await;
+        answer.refused(400, "malformed_header");
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_booking_is_not_there() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let booking = app.hold(&ada, event, &[0]).await;
+    for by in [&bob, &organizer] {
+        for path in ["", "/history", "/tickets", "/calendar.ics"] {
+            let path = format!("/api/v1/bookings/{booking}{path}");
+            app.get(&path, Some(by)).await.refused(404, "not_found");
+        }
+        act(&app, by, &booking, "extend").await.refused(404, "not_found");
+        act(&app, by, &booking, "cancel").await.refused(404, "not_found");
+        app.pay(by, &booking, "tok_visa").await.refused(404, "not_found");
+    }
+    app.get("/api/v1/bookings/7", Some(&ada)).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_event_is_booked_only_while_it_is_on_sale() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let ada = app.customer("ada").await;
+    let opens_at = app.now() + std::time::Duration::from_secs(60);
+    let event = app.draft(&organizer, &venue, json!({"sales": {"opens_at": opens_at}})).await;
+    let body = app.hold_of(event, &[0]).await;
+    app.post("/api/v1/bookings", Some(&ada), body.clone()).await.refused(404, "not_found");
+    act_on_event(&app, &organizer, event, "publish").await;
+    app.post("/api/v1/bookings", Some(&ada), body.clone()).await.refused(409, "event_not_on_sale");
+    app.advance(60);
+    app.post("/api/v1/bookings", Some(&ada), body.clone()).await.expect(201);
+    app.advance(24 * 3600 - 60);
+    app.post("/api/v1/bookings", Some(&app.customer("bob").await), body).await.refused(409, "event_not_on_sale");
+}
+
+#[tokio::test]
+async fn cancelling_frees_a_hold_and_refunds_a_confirmed_booking_once() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let held = app.hold(&ada, event, &[0]).await;
+    assert_eq!(act(&app, &ada, &held, "cancel").await.expect(200)["status"], "cancelled");
+    let paid = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &paid, "tok_visa").await.expect(200);
+    for _ in 0..2 {
+        assert_eq!(act(&app, &ada, &paid, "cancel").await.expect(200)["status"], "refunded");
+    }
+    assert_eq!(app.app.payments.send_refunds().await.unwrap(), 1);
+    let booking = app.get(&format!("/api/v1/bookings/{paid}"), Some(&ada)).await.expect(200);
+    assert_eq!(booking["payments"][0]["status"], "refunded");
+    assert_eq!(booking["refunds"].as_array().unwrap().len(), 1);
+    app.hold(&ada, event, &[0]).await;
+}
+
+#[tokio::test]
+async fn one_sees_ones_own_bookings_newest_first_part_by_part() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let mut held = Vec::new();
+    for seat in 0..3 {
+        app.advance(1);
+        held.push(app.hold(&ada, event, &[seat]).await);
+    }
+    app.hold(&bob, event, &[5]).await;
+    held.reverse();
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/bookings?limit=2".to_owned();
+    loop {
+        let list = app.get(&path, Some(&ada)).await.expect(200);
+        seen.extend(list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(next) = list["next_cursor"].as_str() else { break };
+        path = format!("/api/v1/bookings?limit=2&cursor={next}");
+    }
+    assert_eq!(seen, held);
+    let none = app.get("/api/v1/bookings?status=confirmed", Some(&ada)).await.expect(200);
+    assert_eq!(none["items"], json!([]));
+}

@@ -1,0 +1,258 @@
+use std::time::Duration;
+
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::app::{Person, TestApp};
+
+async fn booking(app: &TestApp, by: &Person, id: &str) -> Value {
+    app.get(&format!("/api/v1/bookings/{id}"), Some(by)).await.expect(200)
+}
+
+async fn tickets(app: &TestApp, by: &Person, id: &str) -> usize {
+    app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(by)).await.expect(200).as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn money_at_once_confirms_and_gives_a_code_and_tickets() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0, 1]).await;
+    let paid = app.pay(&ada, &id, "tok_visa").await.expect(200);
+    assert_eq!((&paid["payment"]["status"], &paid["booking"]["status"]), (&json!("succeeded"), &json!("confirmed")));
+    assert_eq!(paid["booking"]["code"].as_str().unwrap().len(), 8);
+    let tickets = app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(&ada)).await.expect(200);
+    assert_eq!(tickets.as_array().unwrap().len(), 2);
+    let qr = app.get(tickets[0]["qr_svg_url"].as_str().unwrap(), Some(&ada)).await;
+    assert_eq!((qr.status.as_u16(), &qr.headers["content-type"]), (200, &http::HeaderValue::from_static("image/svg+xml")));
+    let calendar = app.get(&format!("/api/v1/bookings/{id}/calendar.ics"), Some(&ada)).await;
+    assert!(calendar.bytes.starts_with(b"BEGIN:VCALENDAR\r\n"));
+    app.pay(&ada, &id, "tok_visa").await.refused(409, "booking_not_pending");
+}
+
+#[tokio::test]
+async fn a_declined_card_leaves_the_hold_and_another_pays() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_declined").await.refused(402, "payment_declined");
+    let held = booking(&app, &ada, &id).await;
+    assert_eq!((&held["status"], &held["expires_in"]), (&json!("pending"), &json!(300)));
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_card_that_is_none_is_refused_before_anything_is_done() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let refused = app.pay(&ada, &id, "4242424242424242").await.refused(422, "validation_failed");
+    assert_eq!(refused["errors"][0]["field"], "method.token");
+    assert_eq!(booking(&app, &ada, &id).await["payments"], json!([]));
+}
+
+#[tokio::test]
+async fn a_payment_that_needs_the_buyer_or_time_confirms_by_webhook() {
+    for (card, status) in [
+        ("tok_3ds", "requires_action"),
+        ("tok_slow", "processing"),
+        ("tok_duplicate_webhook", "processing"),
+        ("tok_out_of_order", "processing"),
+    ] {
+        let app = TestApp::new().await;
+        let (_, event) = app.on_sale(1).await;
+        let ada = app.customer("ada").await;
+        let id = app.hold(&ada, event, &[0]).await;
+        let paying = app.pay(&ada, &id, card).await.expect(200);
+        assert_eq!((&paying["payment"]["status"], &paying["booking"]["status"]), (&json!(status), &json!("pending")), "{card}");
+        assert_eq!(paying["booking"]["expires_in"], 1800, "the payment keeps the hold alive");
+        for _ in 0..3 {
+            app.advance(3);
+            app.deliver_webhooks().await;
+        }
+        let paid = booking(&app, &ada, &id).await;
+        assert_eq!((&paid["status"], &paid["payments"][0]["status"]), (&json!("confirmed"), &json!("succeeded")), "{card}");
+        assert_eq!((tickets(&app, &ada, &id).await, paid["refunds"].as_array().unwrap().len()), (1, 0), "{card}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_never_comes_is_found_out() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_slow").await.expect(200);
+    app.advance(3);
+    assert_eq!(app.app.payments.reconcile().await.unwrap(), 0, "the gateway is given time");
+    app.advance(3);
+    assert_eq!(app.app.payments.reconcile().await.unwrap(), 1);
+    assert_eq!(app.status_of(&ada, &id).await, "confirmed");
+    app.deliver_webhooks().await;
+    assert_eq!(tickets(&app, &ada, &id).await, 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_answers_keeps_nobody_waiting() {
+    let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let paying = app.pay(&ada, &id, "tok_timeout").await.expect(200);
+    assert_eq!(paying["payment"]["status"], "processing");
+    app.pay(&ada, &id, "tok_visa").await.refused(409, "request_in_flight");
+    app.advance(15);
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    assert_eq!(booking(&app, &ada, &id).await["payments"][0]["failure"], "superseded");
+}
+
+/// A booking whose money comes after its hold has run out.
+async fn paid_late(app: &TestApp) -> (Person, String, evently_core::domain::EventId) {
+    let (_, event) = app.on_sale(2).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0, 1]).await;
+    app.pay(&ada, &id, "tok_late").await.expect(200);
+    app.advance(1800);
+    assert_eq!(app.app.upkeep.expire_holds().await.unwrap(), 1);
+    assert_eq!(app.status_of(&ada, &id).await, "expired");
+    app.advance(1);
+    (ada, id, event)
+}
+
+#[tokio::test]
+async fn late_money_takes_the_same_seats_if_they_are_free() {
+    let app = TestApp::new().await;
+    let (ada, id, event) = paid_late(&app).await;
+    app.deliver_webhooks().await;
+    let paid = booking(&app, &ada, &id).await;
+    assert_eq!((&paid["status"], &paid["refunds"]), (&json!("confirmed"), &json!([])));
+    assert_eq!(paid["seats"][0]["id"], json!(app.seat(event, 0).await));
+    assert_eq!(tickets(&app, &ada, &id).await, 2);
+}
+
+#[tokio::test]
+async fn late_money_takes_the_nearest_seats_of_the_kind_if_its_own_are_gone() {
+    let app = TestApp::new().await;
+    let (ada, id, event) = paid_late(&app).await;
+    app.hold(&app.customer("bob").await, event, &[1]).await;
+    app.deliver_webhooks().await;
+    let paid = booking(&app, &ada, &id).await;
+    assert_eq!((&paid["status"], &paid["total"]["amount"]), (&json!("confirmed"), &json!(9000)));
+    let seats = [app.seat(event, 10).await, app.seat(event, 11).await];
+    assert_eq!([&paid["seats"][0]["id"], &paid["seats"][1]["id"]], [&json!(seats[0]), &json!(seats[1])], "one row behind");
+}
+
+#[tokio::test]
+async fn late_money_goes_back_once_if_nothing_is_left() {
+    let app = TestApp::new().await;
+    let (ada, id, event) = paid_late(&app).await;
+    let (bob, eve) = (app.customer("bob").await, app.customer("eve").await);
+    app.hold(&bob, event, &(0..10).collect::<Vec<_>>()).await;
+    app.hold(&eve, event, &(10..20).collect::<Vec<_>>()).await;
+    app.deliver_webhooks().await;
+    app.advance(10);
+    app.app.payments.reconcile().await.unwrap();
+    assert_eq!(app.app.payments.send_refunds().await.unwrap(), 1);
+    assert_eq!(app.app.payments.send_refunds().await.unwrap(), 0);
+    let booking = booking(&app, &ada, &id).await;
+    assert_eq!((&booking["status"], &booking["payments"][0]["status"]), (&json!("expired"), &json!("refunded")));
+    assert_eq!(booking["refunds"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repeated_payment_gets_the_first_answer_and_charges_once() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    for (seat, card, status) in [(0, "tok_visa", 200), (1, "tok_declined", 402), (2, "tok_3ds", 200)] {
+        let id = app.hold(&ada, event, &[seat]).await;
+        let path = format!("/api/v1/bookings/{id}/payment");
+        let body = json!({"method": {"type": "card", "token": card}});
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let answer = app.call_with(Method::POST, &path, Some(&ada), Some(body.clone()), &[("idempotency-key", &id)]).await;
+            assert_eq!(answer.status.as_u16(), status);
+            answers.push(answer);
+        }
+        assert_eq!(answers[1].headers["idempotent-replayed"], "true", "{card}");
+        let strip = |answer: &crate::app::Answer| {
+            let mut body = answer.json();
+            body.as_object_mut().unwrap().remove("trace_id");
+            body
+        };
+        assert_eq!(strip(&answers[0]), strip(&answers[1]), "{card}");
+        assert_eq!(booking(&app, &ada, &id).await["payments"].as_array().unwrap().len(), 1, "{card}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_gateway_can_send_webhooks() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_slow").await.expect(200);
+    app.advance(2);
+    let [delivery] = &app.app.sandbox.deliveries(app.now())[..] else { panic!("one webhook") };
+    let post = |provider: &str, signature: Option<&str>| {
+        let mut request = Request::post(format!("/webhooks/payments/{provider}")).header("content-type", "application/json");
+        if let Some(signature) = signature {
+            request = request.header("evently-signature", signature);
+        }
+        app.send(request.body(delivery.body.clone().into()).unwrap())
+    };
+    post("sandbox", None).await.refused(400, "signature_invalid");
+    post("sandbox", Some("t=1,v1=00")).await.refused(400, "signature_invalid");
+    post("stripe", Some(&delivery.signature)).await.refused(404, "not_found");
+    assert_eq!(app.status_of(&ada, &id).await, "pending");
+    for _ in 0..3 {
+        post("sandbox", Some(&delivery.signature)).await.expect(204);
+    }
+    assert_eq!(app.status_of(&ada, &id).await, "confirmed");
+    assert_eq!(tickets(&app, &ada, &id).await, 1);
+}
+
+#[tokio::test]
+async fn the_buyer_gets_a_mail_for_what_has_happened() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    app.call(Method::POST, &format!("/api/v1/bookings/{id}/cancel"), Some(&ada), None).await.expect(200);
+    while app.app.notifications.send_due().await.unwrap() > 0 {}
+    let folder = app.app.config.data.dir.join("mail");
+    let mut mails = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+    mails.sort();
+    let texts = mails.iter().map(|mail| std::fs::read_to_string(mail).unwrap()).collect::<Vec<_>>();
+    assert_eq!(texts.len(), 2, "{mails:?}");
+    assert!(texts[0].contains("To: ada <ada@example.org>") && texts[0].contains("Your booking for A night out"), "{}", texts[0]);
+    assert!(texts[1].contains("is cancelled"), "{}", texts[1]);
+}
+
+#[tokio::test]
+async fn figures_rebuilt_from_the_journal_come_out_equal() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(2).await;
+    let ada = app.customer("ada").await;
+    for (seat, card) in [(0, "tok_visa"), (1, "tok_declined"), (2, "tok_visa"), (3, "tok_slow")] {
+        let id = app.hold(&ada, event, &[seat, seat + 10]).await;
+        app.pay(&ada, &id, card).await;
+        if seat == 2 {
+            app.call(Method::POST, &format!("/api/v1/bookings/{id}/cancel"), Some(&ada), None).await.expect(200);
+        }
+        app.clock.advance(Duration::from_secs(1900));
+        app.app.upkeep.expire_holds().await.unwrap();
+        app.deliver_webhooks().await;
+    }
+    let path = format!("/api/v1/admin/events/{event}/analytics");
+    let figures = app.get(&path, Some(&organizer)).await.expect(200);
+    assert_eq!(figures["totals"]["seats_sold"], 4);
+    assert_eq!(figures["totals"]["revenue"], json!({"amount": 18000, "currency": "EUR"}));
+    assert_eq!((&figures["totals"]["holds"], &figures["totals"]["expired"]), (&json!(4), &json!(2)));
+    app.app.analytics.rebuild().await.unwrap();
+    assert_eq!(app.get(&path, Some(&organizer)).await.expect(200), figures);
+}

@@ -1,0 +1,181 @@
+use evently_core::{audit, domain::Role};
+use evently_http::routes;
+use futures_util::{SinkExt, StreamExt};
+use http::Method;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::app::TestApp;
+
+#[tokio::test]
+async fn seat_states_come_in_order_and_in_three_forms() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(2).await;
+    let path = format!("/api/v1/events/{event}/seats");
+    let ada = app.customer("ada").await;
+    app.hold(&ada, event, &[0, 19]).await;
+    let json = app.get(&path, None).await;
+    let etag = json.headers["etag"].to_str().unwrap().to_owned();
+    let states = json.expect(200);
+    let labels = states["seats"].as_array().unwrap().iter().map(|seat| seat["label"].as_str().unwrap());
+    assert_eq!(labels.take(11).collect::<Vec<_>>(), ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "1"]);
+    assert_eq!(states["seats"][0]["status"], "reserved");
+    let known = app.call_with(Method::GET, &path, None, None, &[("if-none-match", &etag)]).await;
+    assert_eq!((known.status.as_u16(), known.bytes.len()), (304, 0));
+    let compact = [("accept", "application/vnd.evently.seatmap")];
+    let compact = app.call_with(Method::GET, &path, None, None, &compact).await;
+    assert_eq!(&compact.bytes[..4], b"EVSM");
+    assert_eq!(compact.bytes[8..16], states["seq"].as_u64().unwrap().to_le_bytes());
+    assert_eq!((compact.bytes[20], compact.bytes[24]), (0b01, 0b0100_0000));
+    let packed = app.call_with(Method::GET, &path, None, None, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(packed.headers["content-encoding"], "gzip");
+    let section = app.get(&format!("{path}?section=Stalls&status=reserved"), None).await.expect(200);
+    assert_eq!(section["seats"].as_array().unwrap().len(), 2);
+    app.get(&format!("{path}?section=Roof"), None).await.refused(422, "validation_failed");
+    app.get(&format!("{path}?status=free"), None).await.refused(422, "validation_failed");
+}
+
+#[tokio::test]
+async fn a_layout_is_kept_for_long_and_named_by_its_version() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let layout = app.get(&format!("/api/v1/events/{event}/layout"), None).await;
+    assert_eq!(layout.headers["cache-control"], "public, max-age=300");
+    let body = layout.expect(200);
+    let seat = &body["sections"][0]["rows"][0]["seats"][9];
+    assert_eq!((&seat["label"], &seat["x"], &seat["attributes"]), (&json!("10"), &json!(10.0), &json!([])));
+    let shown = app.get(&format!("/api/v1/events/{event}"), None).await.expect(200);
+    assert_eq!(seat["price_category_id"], shown["price_categories"][0]["id"]);
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_and_every_operation_once() {
+    let document = serde_json::to_value(routes::document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    for path in [
+        "/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/api/v1/me", "/api/v1/events",
+        "/api/v1/events/{event_id}", "/api/v1/events/{event_id}/layout", "/api/v1/events/{event_id}/seats",
+        "/api/v1/events/{event_id}/availability", "/api/v1/events/{event_id}/live", "/api/v1/bookings",
+        "/api/v1/bookings/{booking_id}", "/api/v1/bookings/{booking_id}/extend", "/api/v1/bookings/{booking_id}/payment",
+        "/api/v1/bookings/{booking_id}/cancel", "/api/v1/bookings/{booking_id}/tickets", "/api/v1/bookings/{booking_id}/history",
+        "/api/v1/bookings/{booking_id}/calendar.ics", "/webhooks/payments/{provider}", "/api/v1/admin/venues",
+        "/api/v1/admin/events", "/api/v1/admin/events/{event_id}", "/api/v1/admin/events/{event_id}/publish",
+        "/api/v1/admin/events/{event_id}/cancel", "/api/v1/admin/events/{event_id}/seats/block",
+        "/api/v1/admin/events/{event_id}/seats/unblock", "/api/v1/admin/events/{event_id}/bookings", "/api/v1/admin/bookings",
+        "/api/v1/admin/check-ins", "/api/v1/admin/events/{event_id}/analytics", "/api/v1/admin/analytics/overview",
+        "/api/v1/admin/users", "/api/v1/admin/users/{user_id}", "/health/live", "/health/ready", "/health/startup", "/metrics",
+    ] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+    let operations = paths.values().flat_map(|item| item.as_object().unwrap().values());
+    let mut ids = operations.filter_map(|operation| operation["operationId"].as_str()).collect::<Vec<_>>();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+#[tokio::test]
+async fn health_metrics_docs_and_pages_are_there() {
+    let app = TestApp::new().await;
+    for path in ["/health/live", "/health/ready", "/health/startup"] {
+        assert_eq!(app.get(path, None).await.expect(200)["status"], "ok");
+    }
+    let metrics = app.get("/metrics", None).await;
+    assert!(String::from_utf8_lossy(&metrics.bytes).contains("api_requests_total"));
+    let docs = app.get("/docs/", None).await;
+    assert_eq!(docs.status, 200);
+    let page = app.get("/", None).await;
+    let html = String::from_utf8_lossy(&page.bytes).into_owned();
+    assert!(!html.contains("{{"), "{html}");
+    let script = html.split('"').find(|part| part.ends_with("/main.js")).unwrap();
+    let script = app.get(script, None).await;
+    assert_eq!(script.headers["cache-control"], "public, max-age=31536000, immutable");
+    app.get("/nowhere", None).await.refused(404, "not_found");
+    let typed = app.call_with(Method::GET, "/nowhere", None, None, &[("accept", "text/html,*/*")]).await;
+    assert_eq!((typed.status.as_u16(), &typed.bytes), (404, &page.bytes));
+    app.call(Method::DELETE, "/api/v1/events", None, None).await.refused(405, "method_not_allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_feed_tells_each_change_and_catches_up() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = app.router.clone();
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let connect = |query: String| async move {
+        let url = format!("ws://{address}/api/v1/events/{event}/live{query}");
+        tokio_tungstenite::connect_async(url).await.unwrap().0
+    };
+    let mut socket = connect(String::new()).await;
+    let snapshot = frame(&mut socket).await;
+    assert_eq!((&snapshot["type"], &snapshot["seats"]), (&json!("snapshot"), &json!([])));
+    let mut seq = snapshot["seq"].as_u64().unwrap();
+    let since = seq;
+    let booking = app.hold(&ada, event, &[3, 4]).await;
+    app.pay(&ada, &booking, "tok_visa").await.expect(200);
+    for status in ["reserved", "booked"] {
+        let delta = frame(&mut socket).await;
+        seq += 1;
+        assert_eq!((&delta["type"], &delta["seq"]), (&json!("delta"), &json!(seq)));
+        assert_eq!((&delta["seats"][0]["status"], delta["seats"].as_array().unwrap().len()), (&json!(status), 2));
+    }
+    socket.send(Message::Text("{\"anything\":1}".into())).await.unwrap();
+    let mut late = connect(format!("?since={since}")).await;
+    assert_eq!(frame(&mut late).await["seq"], json!(since + 1));
+    assert_eq!(frame(&mut late).await["seq"], json!(since + 2));
+    let mut lost = connect("?since=999999".to_owned()).await;
+    assert_eq!(frame(&mut lost).await["type"], "resync");
+    let snapshot = frame(&mut lost).await;
+    assert_eq!((&snapshot["seq"], snapshot["seats"].as_array().unwrap().len()), (&json!(seq), 2));
+    server.abort();
+}
+
+async fn frame(socket: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin)) -> Value {
+    loop {
+        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn rates_are_limited_per_user_where_the_contract_says() {
+    let app = TestApp::with(&[("rate_limit.enabled", "true"), ("rate_limit.auth", "1000/minute")]).await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 2).await;
+    let event = app.draft(&organizer, &venue, json!({"max_seats_held": 20})).await;
+    app.call(Method::POST, &format!("/api/v1/admin/events/{event}/publish"), Some(&organizer), None).await.expect(200);
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    for seat in 0..10 {
+        app.hold(&ada, event, &[seat]).await;
+    }
+    let body = app.hold_of(event, &[15]).await;
+    let limited = app.post("/api/v1/bookings", Some(&ada), body.clone()).await;
+    assert_eq!((&limited.headers["ratelimit-limit"], &limited.headers["ratelimit-remaining"]), (&"10".parse().unwrap(), &"0".parse().unwrap()));
+    assert!(limited.headers.contains_key("retry-after"));
+    limited.refused(429, "rate_limited");
+    app.post("/api/v1/bookings", Some(&bob), body.clone()).await.expect(201);
+    app.advance(60);
+    app.post("/api/v1/bookings", Some(&ada), body).await.refused(409, "seats_unavailable");
+}
+
+#[tokio::test]
+async fn after_everything_the_store_has_no_fault() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(2).await;
+    let ada = app.customer("ada").await;
+    for (seat, card) in [(0, "tok_visa"), (1, "tok_declined"), (2, "tok_3ds"), (3, "tok_late")] {
+        let id = app.hold(&ada, event, &[seat]).await;
+        app.pay(&ada, &id, card).await;
+    }
+    app.advance(1900);
+    app.app.upkeep.expire_holds().await.unwrap();
+    app.deliver_webhooks().await;
+    app.app.payments.send_refunds().await.unwrap();
+    let report = audit::audit_store(&*app.app.ports.audit, &*app.app.ports.catalog, app.now()).await.unwrap();
+    assert!(report.violations.is_empty(), "{:?}", report.violations);
+}

@@ -1,0 +1,128 @@
+//! Bookings: answers are kept for their keys.
+
+use std::time::Duration;
+
+use evently_core::domain::{
+    ANSWERS_KEPT, BookingStatus, Command, GatewayReport, Outcome, Rejection, Request, RequestKey, SeatStatus,
+};
+
+use super::race;
+use crate::{Fixture, GATEWAY, World, customer, fixtures};
+
+/// A hold of seat `seat` under a key; another booking id each time, as a service would choose it.
+fn keyed(world: &World, event: &Fixture, seat: u32, key: Option<RequestKey>) -> Request {
+    Request::new(customer(1), world.hold_command(event, customer(1), &[seat])).with_key(key)
+}
+
+pub async fn a_repeated_request_gets_the_first_answer(world: World) {
+    let event = world.event(1, 4).await;
+    let key = World::key("a", "seat 0");
+    let first = world.answer(keyed(&world, &event, 0, key)).await;
+    assert!(!first.replayed);
+    let booking = fixtures::booking(first.result.clone().unwrap());
+    world.cancel(customer(1), booking.id).await.unwrap();
+    world.hold(&event, customer(2), &[0]).await;
+    let before = world.records(&event).await;
+    world.wait(Duration::from_secs(60));
+
+    let again = world.answer(keyed(&world, &event, 0, key)).await;
+    assert!(again.replayed);
+    assert_eq!((again.at, &again.result), (first.at, &first.result), "whatever has become of it since");
+    assert_eq!(world.records(&event).await, before);
+}
+
+pub async fn a_refusal_is_kept_too(world: World) {
+    let event = world.event(1, 4).await;
+    let other = world.hold(&event, customer(2), &[0]).await;
+    let key = World::key("a", "seat 0");
+    let first = world.answer(keyed(&world, &event, 0, key)).await;
+    assert!(first.result.is_err());
+    world.cancel(customer(2), other.id).await.unwrap();
+    let again = world.answer(keyed(&world, &event, 0, key)).await;
+    assert_eq!((again.replayed, again.result), (true, first.result));
+    assert_eq!(world.statuses(&event).await[0], SeatStatus::Available);
+}
+
+pub async fn a_key_used_for_another_request_is_refused(world: World) {
+    let event = world.event(1, 4).await;
+    let first = world.answer(keyed(&world, &event, 0, World::key("a", "seat 0"))).await;
+    let before = world.records(&event).await;
+    let other = world.answer(keyed(&world, &event, 1, World::key("a", "seat 1"))).await;
+    assert_eq!((other.replayed, other.result), (false, Err(Rejection::KeyReused)));
+    assert_eq!(world.records(&event).await, before);
+    let again = world.answer(keyed(&world, &event, 0, World::key("a", "seat 0"))).await;
+    assert_eq!((again.replayed, again.result), (true, first.result), "the refusal does not take its place");
+}
+
+pub async fn another_key_is_another_request(world: World) {
+    let event = world.event(1, 4).await;
+    let first = world.answer(keyed(&world, &event, 0, World::key("a", "seat 0"))).await;
+    let second = world.answer(keyed(&world, &event, 0, World::key("b", "seat 0"))).await;
+    assert!(first.result.is_ok());
+    assert!(matches!(second.result, Err(Rejection::SeatsUnavailable(_))));
+    let none = world.answer(keyed(&world, &event, 1, None)).await;
+    assert!(none.result.is_ok() && !none.replayed);
+}
+
+pub async fn a_key_is_good_again_when_its_time_is_over(world: World) {
+    let event = world.event(1, 4).await;
+    let key = World::key("a", "seat 0");
+    let first = world.answer(keyed(&world, &event, 0, key)).await;
+    world.wait(ANSWERS_KEPT - Duration::from_micros(1));
+    assert!(world.answer(keyed(&world, &event, 0, key)).await.replayed);
+    world.wait(Duration::from_micros(1));
+    let anew = world.answer(keyed(&world, &event, 0, key)).await;
+    assert!(!anew.replayed);
+    assert_ne!(anew.result, first.result);
+    assert!(world.answer(keyed(&world, &event, 0, key)).await.replayed, "the new answer is kept in its place");
+    world.audited(&event).await;
+}
+
+pub async fn a_repetition_in_the_same_call_gets_the_first_answer(world: World) {
+    let event = world.event(1, 4).await;
+    let key = World::key("a", "seat 0");
+    let requests = [keyed(&world, &event, 0, key), keyed(&world, &event, 0, key), keyed(&world, &event, 0, World::key("a", "?"))];
+    let answers = world.apply(&requests).await.answers;
+    assert_eq!(answers.iter().map(|answer| answer.replayed).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(answers[0].result, answers[1].result);
+    assert_eq!(answers[2].result, Err(Rejection::KeyReused));
+    assert_eq!(world.records(&event).await.bookings.len(), 1);
+}
+
+pub async fn racing_repetitions_have_one_effect(world: World) {
+    let event = world.event(1, 4).await;
+    let key = World::key("a", "seat 0");
+    let (bookings, now) = (world.store.bookings.clone(), world.now());
+    let requests = (0..super::RACERS).map(|_| keyed(&world, &event, 0, key)).collect::<Vec<_>>();
+    let answers = race(|number| {
+        let (bookings, request) = (bookings.clone(), requests[number as usize].clone());
+        async move { bookings.apply(now, &[request]).await.unwrap().answers.remove(0) }
+    });
+    let answers = answers.await;
+    assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
+    assert!(answers.iter().all(|answer| answer.result == answers[0].result && answer.result.is_ok()));
+    assert_eq!(world.audited(&event).await.bookings.len(), 1);
+}
+
+/// Whoever repeats the request that began a payment learns how it ended.
+pub async fn a_settlement_answers_the_request_that_began_the_payment(world: World) {
+    let event = world.event(1, 4).await;
+    let booking = world.hold(&event, customer(1), &[0]).await;
+    let key = World::key("pay", "");
+    let start = || Request::new(customer(1), world.start_command(booking.id)).with_key(key);
+    let began = world.answer(start()).await;
+    let Ok(Outcome::PaymentStarted(payment, _)) = &began.result else { panic!("{began:?}") };
+    assert_eq!(world.answer(start()).await.result, began.result);
+
+    let Command::SettlePayment { payment_id, report, reference, message, instead, terms, .. } =
+        world.report_command(payment.id, GatewayReport::Succeeded)
+    else {
+        unreachable!()
+    };
+    let settle = Command::SettlePayment { payment_id, report, reference, message, instead, terms, answers: key };
+    let settled = world.ask(GATEWAY, settle).await;
+    let again = world.answer(start()).await;
+    assert!(again.replayed);
+    assert_eq!(again.result, settled);
+    assert_eq!(fixtures::booking(again.result.unwrap()).status(), BookingStatus::Confirmed);
+}

@@ -1,0 +1,108 @@
+//! Bookings: what one call does together, and each request on its own.
+
+use evently_core::domain::{BookingStatus, Command, GatewayReport, Rejection, Request, SeatStatus, Thing};
+
+use crate::{GATEWAY, ORGANIZER, SYSTEM, World, customer};
+
+pub async fn a_request_sees_what_those_before_it_did(world: World) {
+    let event = world.event(1, 4).await;
+    let hold = |who, seats: &[u32]| Request::new(who, world.hold_command(&event, who, seats));
+    let first = hold(customer(1), &[0, 1]);
+    let Command::Hold { booking_id, .. } = first.command else { unreachable!() };
+    let cancel = Request::new(customer(1), Command::Cancel { booking_id, reason: None });
+    let applied = world.apply(&[first, hold(customer(2), &[1, 2]), cancel, hold(customer(3), &[1, 2])]).await;
+    let accepted = applied.answers.iter().map(|answer| answer.result.is_ok()).collect::<Vec<_>>();
+    assert_eq!(accepted, [true, false, true, true]);
+    world.audited(&event).await;
+}
+
+pub async fn answers_stand_in_the_order_of_requests(world: World) {
+    let event = world.event(2, 8).await;
+    let requests = (0..16).map(|seat| Request::new(customer(seat), world.hold_command(&event, customer(seat), &[seat])));
+    let requests = requests.collect::<Vec<_>>();
+    let applied = world.apply(&requests).await;
+    assert_eq!(applied.answers.len(), requests.len());
+    for (seat, answer) in (0..).zip(applied.answers) {
+        let booking = crate::fixtures::booking(answer.result.unwrap());
+        assert_eq!(booking.seats[0].number, seat);
+        assert_eq!(answer.at, world.now());
+    }
+}
+
+pub async fn a_refused_request_leaves_no_trace(world: World) {
+    let event = world.event(1, 6).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let sold = world.buy(&event, customer(2), &[1]).await;
+    let before = world.records(&event).await;
+    let entries = world.store.outbox.after(0, u32::MAX).await.unwrap();
+    let refused = [
+        Request::new(customer(3), world.hold_command(&event, customer(3), &[2, 0])),
+        Request::new(customer(3), world.hold_command(&event, customer(3), &[9])),
+        Request::new(customer(3), Command::Cancel { booking_id: held.id, reason: None }),
+        Request::new(ORGANIZER, Command::Block { event_id: event.id(), seats: event.seats(&[2, 1]) }),
+        Request::new(ORGANIZER, Command::Unblock { event_id: event.id(), seats: event.seats(&[3]) }),
+        Request::new(customer(2), Command::Extend { booking_id: sold.id, terms: world.terms }),
+        Request::new(GATEWAY, world.report_command(world.payment_id(), GatewayReport::Succeeded)),
+    ];
+    let applied = world.apply(&refused).await;
+    assert!(applied.answers.iter().all(|answer| answer.result.is_err()), "{:#?}", applied.answers);
+    assert_eq!(applied.changes, []);
+    assert_eq!(world.records(&event).await, before);
+    assert_eq!(world.store.outbox.after(0, u32::MAX).await.unwrap(), entries);
+}
+
+pub async fn a_refused_request_does_not_hold_others_up(world: World) {
+    let event = world.event(1, 6).await;
+    let requests = [
+        Request::new(customer(1), world.hold_command(&event, customer(1), &[0])),
+        Request::new(customer(2), world.hold_command(&event, customer(2), &[0])),
+        Request::new(SYSTEM, Command::Expire { booking_id: world.booking_id() }),
+        Request::new(customer(3), world.hold_command(&event, customer(3), &[1])),
+    ];
+    let answers = world.apply(&requests).await.answers;
+    assert!(answers[0].result.is_ok() && answers[3].result.is_ok());
+    let taken = vec![(event.seats(&[0])[0], SeatStatus::Reserved)];
+    assert_eq!(answers[1].result, Err(Rejection::SeatsUnavailable(taken)));
+    assert_eq!(answers[2].result, Err(Rejection::NotFound(Thing::Booking)));
+    world.audited(&event).await;
+}
+
+pub async fn changes_are_told_seat_by_seat_in_their_order(world: World) {
+    let event = world.event(1, 4).await;
+    let before = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
+    let first = Request::new(customer(1), world.hold_command(&event, customer(1), &[1, 0]));
+    let Command::Hold { booking_id, .. } = first.command else { unreachable!() };
+    let cancel = Request::new(customer(1), Command::Cancel { booking_id, reason: None });
+    let block = Request::new(ORGANIZER, Command::Block { event_id: event.id(), seats: event.seats(&[1]) });
+    let applied = world.apply(&[first, cancel, block]).await;
+    let told = applied.changes.iter().map(|change| (change.number, change.version, change.status)).collect::<Vec<_>>();
+    use SeatStatus::{Available, Blocked, Reserved};
+    let expected = [(0, 1, Reserved), (1, 1, Reserved), (0, 2, Available), (1, 2, Available), (1, 3, Blocked)];
+    assert_eq!(told, expected);
+    assert!(applied.changes.iter().all(|change| change.event_id == event.id()));
+
+    let mut map = before;
+    map.take_in(applied.changes);
+    let fresh = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
+    assert_eq!((map.statuses(), map.versions()), (fresh.statuses(), fresh.versions()));
+}
+
+pub async fn a_call_may_span_events(world: World) {
+    let [one, two] = [world.event(1, 4).await, world.event(1, 4).await];
+    let requests = [&one, &two, &one, &two].map(|event| Request::new(customer(1), world.hold_command(event, customer(1), &[0])));
+    let answers = world.apply(&requests).await.answers;
+    assert_eq!(answers.iter().map(|answer| answer.result.is_ok()).collect::<Vec<_>>(), [true, true, false, false]);
+    world.audited(&one).await;
+    world.audited(&two).await;
+}
+
+pub async fn a_call_may_be_empty_or_large(world: World) {
+    let event = world.event(10, 100).await;
+    assert_eq!(world.apply(&[]).await, evently_core::ports::Applied::default());
+    let requests = (0..1_000).map(|seat| Request::new(customer(seat), world.hold_command(&event, customer(seat), &[seat])));
+    let applied = world.apply(&requests.collect::<Vec<_>>()).await;
+    assert!(applied.answers.iter().all(|answer| answer.result.is_ok()));
+    assert_eq!(applied.changes.len(), 1_000);
+    let records = world.audited(&event).await;
+    assert!(records.bookings.iter().all(|booking| booking.status() == BookingStatus::Pending));
+}

@@ -1,0 +1,172 @@
+//! Catalog: what there is to be booked.
+
+use std::time::Duration;
+
+use evently_core::{
+    domain::{Command, Event, EventId, EventStatus, SeatStatus, Timestamp, VenueId},
+    ports::{EventFilter, Page},
+};
+
+use crate::{Fixture, ORGANIZER, OTHER_ORGANIZER, World, customer, fixtures};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub async fn what_was_added_is_read_as_it_was(world: World) {
+    let event = world.event(3, 5).await;
+    let catalog = &world.store.catalog;
+    assert_eq!(catalog.venue(event.venue.id).await.unwrap(), Some(event.venue.clone()));
+    assert_eq!(catalog.layout(event.layout.id).await.unwrap().as_deref(), Some(&*event.layout));
+    let read = catalog.event(event.id()).await.unwrap().unwrap();
+    let published = Event { stage: evently_core::domain::Stage::Published, version: 2, ..Event::clone(&event.event) };
+    assert_eq!(*read, published);
+    let map = catalog.seat_map(event.id()).await.unwrap().unwrap();
+    assert_eq!((map.seq(), map.counts().total, map.counts().available), (0, 15, 15));
+}
+
+pub async fn what_is_unknown_is_not_found(world: World) {
+    let catalog = &world.store.catalog;
+    let event = Fixture::new(&*world.ids, world.now(), 1, 1);
+    assert_eq!(catalog.venue(event.venue.id).await.unwrap(), None);
+    assert!(catalog.layout(event.layout.id).await.unwrap().is_none());
+    assert_eq!(catalog.event(event.id()).await.unwrap(), None);
+    assert_eq!(catalog.seat_map(event.id()).await.unwrap(), None);
+}
+
+pub async fn a_seat_map_has_every_committed_change(world: World) {
+    let event = world.event(1, 4).await;
+    world.buy(&event, customer(1), &[0]).await;
+    world.hold(&event, customer(1), &[1]).await;
+    world.ask(ORGANIZER, Command::Block { event_id: event.id(), seats: event.seats(&[2]) }).await.unwrap();
+    let map = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
+    use SeatStatus::{Available, Blocked, Booked, Reserved};
+    assert_eq!(map.statuses(), [Booked, Reserved, Blocked, Available]);
+    assert_eq!(map.versions(), [2, 1, 1, 0]);
+    assert_eq!(map.seq(), 4);
+}
+
+/// All seats at one moment: of a hold of many seats either all are seen or none.
+pub async fn a_seat_map_is_of_one_moment(world: World) {
+    let event = world.event_with(4, 16, |event| {
+        event.details.max_seats_per_booking = 64;
+        event.details.max_seats_held = 64;
+    });
+    let event = event.await;
+    let (catalog, id) = (world.store.catalog.clone(), event.id());
+    let reader = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        for _ in 0..200 {
+            let counts = catalog.seat_map(id).await.unwrap().unwrap().counts();
+            seen.push((counts.available, counts.reserved));
+        }
+        seen
+    });
+    let all = (0..64).collect::<Vec<_>>();
+    for _ in 0..20 {
+        let held = world.hold(&event, customer(1), &all).await;
+        world.cancel(customer(1), held.id).await.unwrap();
+    }
+    for seen in reader.await.unwrap() {
+        assert!(seen == (64, 0) || seen == (0, 64), "{seen:?}");
+    }
+}
+
+pub async fn venues_are_listed_by_id_page_by_page(world: World) {
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        world.wait(Duration::from_millis(2));
+        ids.push(world.event(1, 1).await.venue.id);
+    }
+    ids.sort_unstable();
+    let list = async |after: Option<VenueId>, limit| {
+        let venues = world.store.catalog.venues(Page { after, limit }).await.unwrap();
+        venues.into_iter().map(|venue| venue.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 2).await, ids[..2]);
+    assert_eq!(list(Some(ids[1]), 10).await, ids[2..]);
+    assert_eq!(list(Some(ids[4]), 10).await, []);
+}
+
+pub async fn events_are_listed_by_start_and_id_page_by_page(world: World) {
+    let start = world.now() + HOUR * 10;
+    let mut expected = Vec::new();
+    for hours in [3, 1, 1, 2] {
+        let event = world.event_with(1, 1, |event| starts(event, start + HOUR * hours)).await;
+        expected.push((start + HOUR * hours, event.id()));
+    }
+    expected.sort_unstable();
+    let list = async |after: Option<(Timestamp, EventId)>, limit| {
+        let events = world.store.catalog.events(&EventFilter::default(), Page { after, limit }).await.unwrap();
+        events.iter().map(|event| (event.details.start_time, event.id)).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 10).await, expected);
+    assert_eq!(list(None, 2).await, expected[..2]);
+    assert_eq!(list(Some(expected[0]), 2).await, expected[1..3], "two begin at the same time");
+    assert_eq!(list(Some(expected[3]), 2).await, []);
+}
+
+pub async fn events_are_found_by_what_is_asked(world: World) {
+    let now = world.now();
+    let named = |name: &'static str, at| {
+        move |event: &mut Event| {
+            event.details.name = name.to_owned();
+            starts(event, at);
+        }
+    };
+    let hamlet = world.event_with(1, 1, named("Hamlet, 100% _pure_", now + HOUR * 5)).await;
+    let macbeth = world.event_with(1, 1, named("MACBETH ÄÖÜ", now + HOUR * 6)).await;
+    let others = world.event_with(1, 1, |event| event.organizer_id = fixtures::user_of(OTHER_ORGANIZER)).await;
+    let draft = Fixture::new(&*world.ids, now, 1, 1).with(|event| starts(event, now + HOUR));
+    for command in [draft.create_venue(), draft.create_event()] {
+        world.ask(ORGANIZER, command).await.unwrap();
+    }
+    let found = async |filter: EventFilter| {
+        let page = Page { after: None, limit: 100 };
+        let events = world.store.catalog.events(&EventFilter { now, ..filter }, page).await.unwrap();
+        events.iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    let none = EventFilter::default;
+    let text = |text: &str| EventFilter { text: Some(text.to_owned()), ..none() };
+    assert_eq!(found(none()).await, [hamlet.id(), macbeth.id(), others.id()], "without drafts");
+    assert_eq!(found(EventFilter { drafts: true, ..none() }).await[0], draft.id());
+    assert_eq!(found(text("macbeth")).await, [macbeth.id()]);
+    assert_eq!(found(text("äöü")).await, [macbeth.id()], "in any case");
+    assert_eq!(found(text("0% _P")).await, [hamlet.id()], "nothing in it is a pattern");
+    assert_eq!(found(text("h_mlet")).await, []);
+    assert_eq!(found(text("the GLOBE")).await.len(), 3, "the venue counts");
+    assert_eq!(found(EventFilter { from: Some(now + HOUR * 6), ..none() }).await, [macbeth.id(), others.id()]);
+    assert_eq!(found(EventFilter { to: Some(now + HOUR * 6), ..none() }).await, [hamlet.id()]);
+    assert_eq!(found(EventFilter { venue_id: Some(macbeth.venue.id), ..none() }).await, [macbeth.id()]);
+    let organizer_id = Some(fixtures::user_of(OTHER_ORGANIZER));
+    assert_eq!(found(EventFilter { organizer_id, ..none() }).await, [others.id()]);
+}
+
+pub async fn events_are_found_by_what_they_look_like_then(world: World) {
+    let now = world.now();
+    let [sooner, later] =
+        [world.event_with(1, 1, |event| starts(event, now + HOUR)).await, world.event_with(1, 1, |event| starts(event, now + HOUR * 3)).await];
+    let off = world.event(1, 1).await;
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: off.id(), reason: None }).await.unwrap();
+    let found = async |status, now| {
+        let filter = EventFilter { status: Some(status), now, ..EventFilter::default() };
+        let events = world.store.catalog.events(&filter, Page { after: None, limit: 100 }).await.unwrap();
+        events.iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(EventStatus::Upcoming, now).await, [sooner.id(), later.id()]);
+    assert_eq!(found(EventStatus::Ongoing, now + HOUR).await, [sooner.id()], "it begins then");
+    assert_eq!(found(EventStatus::Completed, now + HOUR * 2).await, [sooner.id()], "it is over then");
+    assert_eq!(found(EventStatus::Cancelled, now).await, [off.id()]);
+    assert_eq!(found(EventStatus::Draft, now).await, []);
+}
+
+pub async fn nothing_has_changed_elsewhere_while_nobody_writes(world: World) {
+    world.event(1, 4).await;
+    world.store.catalog.changed_elsewhere().await.unwrap();
+    assert!(!world.store.catalog.changed_elsewhere().await.unwrap());
+}
+
+/// Lets an event of an hour begin then.
+fn starts(event: &mut Event, at: Timestamp) {
+    event.details.start_time = at;
+    event.details.end_time = at + HOUR;
+    event.details.on_sale.closes_at = at;
+}

@@ -1,0 +1,177 @@
+//! Bookings: holding seats, holding on to them, and losing them to time.
+
+use std::time::Duration;
+
+use evently_core::domain::{BookingStatus, Command, HoldTerms, NotOnSale, Rejection, SeatLimit, SeatStatus, Thing};
+
+use crate::{SYSTEM, World, customer};
+
+const INSTANT: Duration = Duration::from_micros(1);
+
+pub async fn a_hold_reserves_its_seats(world: World) {
+    let event = world.event(2, 4).await;
+    let booking = world.hold(&event, customer(1), &[5, 0]).await;
+    assert_eq!(booking.status(), BookingStatus::Pending);
+    assert_eq!(booking.seats.iter().map(|seat| (seat.number, seat.price)).collect::<Vec<_>>(), [(0, 4500), (5, 2500)]);
+    assert_eq!(booking.total.to_string(), "70.00 EUR");
+    assert_eq!(booking.hold().unwrap().expires_at(), world.now() + world.terms.ttl);
+    let statuses = world.statuses(&event).await;
+    assert_eq!((statuses[0], statuses[5], statuses[1]), (SeatStatus::Reserved, SeatStatus::Reserved, SeatStatus::Available));
+    world.audited(&event).await;
+}
+
+pub async fn an_overlapping_hold_is_refused_whole(world: World) {
+    let event = world.event(2, 4).await;
+    world.hold(&event, customer(1), &[1, 2]).await;
+    let refused = world.try_hold(&event, customer(2), &[0, 2, 3, 1]).await;
+    let [one, two] = event.seats(&[1, 2])[..] else { unreachable!() };
+    let in_the_way = vec![(one, SeatStatus::Reserved), (two, SeatStatus::Reserved)];
+    assert_eq!(refused, Err(Rejection::SeatsUnavailable(in_the_way)));
+    let statuses = world.statuses(&event).await;
+    assert_eq!((statuses[0], statuses[3]), (SeatStatus::Available, SeatStatus::Available));
+    world.audited(&event).await;
+}
+
+pub async fn a_hold_lasts_to_its_last_instant_and_no_longer(world: World) {
+    let event = world.event(1, 4).await;
+    let first = world.hold(&event, customer(1), &[0]).await;
+    world.wait(world.terms.ttl - INSTANT);
+    assert!(world.try_hold(&event, customer(2), &[0]).await.is_err());
+    assert_eq!(world.expire(first.id).await.status(), BookingStatus::Pending);
+    world.wait(INSTANT);
+    let start = world.start_command(first.id);
+    assert_eq!(world.ask(customer(1), start).await, Err(Rejection::HoldExpired));
+    assert_eq!(world.expire(first.id).await.status(), BookingStatus::Expired);
+    assert_eq!(world.statuses(&event).await[0], SeatStatus::Available);
+    world.audited(&event).await;
+}
+
+pub async fn the_next_buyer_takes_over_what_has_run_out(world: World) {
+    let event = world.event(1, 4).await;
+    let [first, second] = [world.hold(&event, customer(1), &[0, 1]).await, world.hold(&event, customer(2), &[2]).await];
+    world.wait(world.terms.ttl);
+    let third = world.hold(&event, customer(3), &[1, 2]).await;
+    assert_eq!(world.booking(first.id).await.status(), BookingStatus::Expired);
+    assert_eq!(world.booking(second.id).await.status(), BookingStatus::Expired);
+    assert_eq!(world.booking(third.id).await.status(), BookingStatus::Pending);
+    assert_eq!(world.statuses(&event).await[0], SeatStatus::Available, "the first lets go of all its seats");
+    world.audited(&event).await;
+}
+
+pub async fn who_is_refused_takes_nothing_over(world: World) {
+    let event = world.event(1, 4).await;
+    let due = world.hold(&event, customer(1), &[0]).await;
+    world.wait(world.terms.ttl);
+    world.hold(&event, customer(2), &[1]).await;
+    let before = world.records(&event).await;
+    assert!(world.try_hold(&event, customer(3), &[0, 1]).await.is_err());
+    assert_eq!(world.records(&event).await, before);
+    assert_eq!(world.booking(due.id).await.status(), BookingStatus::Pending);
+}
+
+pub async fn a_customer_holds_no_more_than_the_event_allows(world: World) {
+    let event = world.event_with(2, 8, |event| event.details.max_seats_held = 4).await;
+    let other = world.event(1, 4).await;
+    let first = world.hold(&event, customer(1), &[0, 1, 2]).await;
+    world.hold(&other, customer(1), &[0, 1]).await;
+    world.hold(&event, customer(2), &[3, 4, 5]).await;
+    let too_many = |held| Err(Rejection::TooManySeats(SeatLimit::Held { max: 4, held }));
+    assert_eq!(world.try_hold(&event, customer(1), &[6, 7]).await, too_many(3));
+    let second = world.hold(&event, customer(1), &[6]).await;
+    assert_eq!(world.try_hold(&event, customer(1), &[7]).await, too_many(4));
+
+    world.pay(&second).await;
+    assert_eq!(world.try_hold(&event, customer(1), &[7, 8]).await, too_many(3), "what is bought is not on hold");
+    world.cancel(customer(1), first.id).await.unwrap();
+    world.hold(&event, customer(1), &[7, 8, 9, 10]).await;
+    world.wait(world.terms.ttl);
+    world.hold(&event, customer(1), &[12, 13, 14, 15]).await;
+    world.audited(&event).await;
+}
+
+pub async fn a_booking_has_no_more_seats_than_the_event_allows(world: World) {
+    let event = world.event_with(1, 8, |event| event.details.max_seats_per_booking = 2).await;
+    let refused = world.try_hold(&event, customer(1), &[0, 1, 2]).await;
+    assert_eq!(refused, Err(Rejection::TooManySeats(SeatLimit::PerBooking { max: 2 })));
+    world.hold(&event, customer(1), &[0, 1]).await;
+}
+
+pub async fn a_hold_names_seats_of_the_event_once_each(world: World) {
+    let event = world.event(1, 4).await;
+    let other = world.event(1, 4).await;
+    let invalid = |refused| matches!(refused, Err(Rejection::Invalid(_)));
+    assert!(invalid(world.try_hold(&event, customer(1), &[4]).await), "no such number");
+    assert!(invalid(world.try_hold(&event, customer(1), &[0, 0]).await), "twice");
+    assert!(invalid(world.try_hold(&event, customer(1), &[]).await), "none");
+    let Command::Hold { booking_id, event_id, user_id, terms, .. } = world.hold_command(&event, customer(1), &[0]) else {
+        unreachable!()
+    };
+    let elsewhere = Command::Hold { booking_id, event_id, user_id, seats: other.seats(&[0]), terms };
+    let refused = world.ask(customer(1), elsewhere).await;
+    assert!(matches!(refused, Err(Rejection::Invalid(_))), "of another layout");
+}
+
+pub async fn an_event_is_booked_only_while_it_is_on_sale(world: World) {
+    let hour = Duration::from_secs(3600);
+    let now = world.now();
+    let event = world.event_with(1, 4, |event| event.details.on_sale.opens_at = now + hour).await;
+    let refused = world.try_hold(&event, customer(1), &[0]).await;
+    assert_eq!(refused, Err(Rejection::NotOnSale(NotOnSale::NotYet(now + hour))));
+    world.wait(hour);
+    world.hold(&event, customer(1), &[0]).await;
+    let closes_at = event.event.details.on_sale.closes_at;
+    world.wait(closes_at.since(world.now()));
+    let refused = world.try_hold(&event, customer(1), &[1]).await;
+    assert_eq!(refused, Err(Rejection::NotOnSale(NotOnSale::Over(closes_at))));
+}
+
+pub async fn an_extension_starts_the_time_anew_up_to_the_cap(mut world: World) {
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    world.terms = HoldTerms { ttl: minutes(5), cap: minutes(8), payment_window: minutes(30) };
+    let event = world.event(1, 4).await;
+    let booking = world.hold(&event, customer(1), &[0]).await;
+    let extend = || Command::Extend { booking_id: booking.id, terms: world.terms };
+    world.wait(minutes(2));
+    world.ask(customer(1), extend()).await.unwrap();
+    let until = || async { world.booking(booking.id).await.hold().unwrap().until };
+    assert_eq!(until().await, booking.created_at + minutes(7));
+    world.wait(minutes(4));
+    world.ask(customer(1), extend()).await.unwrap();
+    let cap = booking.created_at + minutes(8);
+    assert_eq!(until().await, cap);
+    assert_eq!(world.ask(customer(1), extend()).await, Err(Rejection::ExtensionLimit(cap)));
+    assert_eq!(until().await, cap);
+    world.audited(&event).await;
+    world.wait(minutes(2));
+    assert_eq!(world.ask(customer(1), extend()).await, Err(Rejection::HoldExpired));
+}
+
+pub async fn nobody_else_knows_of_a_customers_booking(world: World) {
+    let event = world.event(1, 4).await;
+    let booking = world.hold(&event, customer(1), &[0]).await;
+    let before = world.records(&event).await;
+    let booking_id = booking.id;
+    let not_found = Err(Rejection::NotFound(Thing::Booking));
+    let terms = world.terms;
+    for command in [
+        Command::Extend { booking_id, terms },
+        Command::Cancel { booking_id, reason: None },
+        world.start_command(booking_id),
+        Command::Expire { booking_id },
+    ] {
+        assert_eq!(world.ask(customer(2), command).await, not_found);
+    }
+    let nothing = Command::Expire { booking_id: world.booking_id() };
+    assert_eq!(world.ask(SYSTEM, nothing).await, not_found, "as if it did not exist");
+    assert_eq!(world.records(&event).await, before);
+}
+
+pub async fn a_hold_that_is_given_up_frees_its_seats(world: World) {
+    let event = world.event(1, 4).await;
+    let booking = world.hold(&event, customer(1), &[0, 1]).await;
+    assert_eq!(world.cancel(customer(1), booking.id).await.unwrap().status(), BookingStatus::Cancelled);
+    let again = world.cancel(customer(1), booking.id).await.unwrap();
+    assert_eq!((again.status(), again.version), (BookingStatus::Cancelled, 2), "whoever asks twice gets no error");
+    world.hold(&event, customer(2), &[1, 0]).await;
+    world.audited(&event).await;
+}

@@ -1,0 +1,92 @@
+//! Bookings: events from draft to their end, and what the house does with its seats.
+
+use evently_core::domain::{Command, Event, EventDetails, NotOnSale, Outcome, Rejection, SeatStatus, Stage, Thing};
+
+use crate::{Fixture, ORGANIZER, World, customer};
+
+async fn change(world: &World, command: Command) -> Event {
+    match world.ask(ORGANIZER, command).await {
+        Ok(Outcome::Event(event)) => Event::clone(&event),
+        other => panic!("the event was to change: {other:?}"),
+    }
+}
+
+fn edited(event: &Fixture, name: &str, prices: &[(u16, i64)]) -> Command {
+    let details = EventDetails { name: name.to_owned(), ..event.event.details.clone() };
+    Command::EditEvent { event_id: event.id(), details, prices: prices.to_vec() }
+}
+
+pub async fn a_draft_is_not_booked(world: World) {
+    let event = Fixture::new(&*world.ids, world.now(), 1, 4);
+    let early = world.ask(ORGANIZER, event.create_event()).await;
+    assert_eq!(early, Err(Rejection::NotFound(Thing::Venue)), "an event needs its venue");
+    world.ask(ORGANIZER, event.create_venue()).await.unwrap();
+    world.ask(ORGANIZER, event.create_event()).await.unwrap();
+    assert_eq!(world.try_hold(&event, customer(1), &[0]).await, Err(Rejection::NotOnSale(NotOnSale::Draft)));
+    let published = change(&world, event.publish()).await;
+    assert_eq!((published.stage, published.version), (Stage::Published, 2));
+    assert_eq!(change(&world, event.publish()).await.version, 2, "whoever asks twice gets no error");
+    world.hold(&event, customer(1), &[0]).await;
+    world.audited(&event).await;
+}
+
+pub async fn a_new_price_is_for_new_bookings(world: World) {
+    let event = world.event(2, 4).await;
+    let before = world.hold(&event, customer(1), &[0, 4]).await;
+    let changed = change(&world, edited(&event, "Macbeth", &[(1, 2600)])).await;
+    assert_eq!((changed.details.name.as_str(), changed.version), ("Macbeth", 3));
+    let after = world.hold(&event, customer(1), &[1, 5]).await;
+    assert_eq!((before.total.amount, after.total.amount), (7000, 7100));
+    let (_, paid) = world.pay(&before).await;
+    assert_eq!(paid.total.amount, 7000);
+    world.audited(&event).await;
+}
+
+pub async fn an_edit_that_makes_no_sense_is_refused(world: World) {
+    let event = world.event(1, 4).await;
+    let before = world.records(&event).await;
+    for command in [edited(&event, "", &[]), edited(&event, "Macbeth", &[(0, -1)]), edited(&event, "Macbeth", &[(2, 1)])] {
+        assert!(matches!(world.ask(ORGANIZER, command).await, Err(Rejection::Invalid(_))));
+    }
+    assert_eq!(world.records(&event).await, before);
+}
+
+pub async fn an_event_that_was_called_off_stays_so(world: World) {
+    let event = world.event(1, 4).await;
+    let cancel = || Command::CancelEvent { event_id: event.id(), reason: Some("the roof leaks".to_owned()) };
+    assert_eq!(change(&world, cancel()).await.stage, Stage::Cancelled);
+    assert_eq!(change(&world, cancel()).await.version, 3, "whoever asks twice gets no error");
+    assert_eq!(world.try_hold(&event, customer(1), &[0]).await, Err(Rejection::NotOnSale(NotOnSale::Cancelled)));
+    assert_eq!(world.ask(ORGANIZER, event.publish()).await, Err(Rejection::EventCancelled));
+    assert_eq!(world.ask(ORGANIZER, edited(&event, "Macbeth", &[])).await, Err(Rejection::EventCancelled));
+    let records = world.audited(&event).await;
+    assert_eq!(records.journal.last().unwrap().transition.reason.as_deref(), Some("the roof leaks"));
+}
+
+pub async fn blocked_seats_are_not_sold_until_they_are_unblocked(world: World) {
+    let event = world.event(1, 6).await;
+    let block = |seats: &[u32]| Command::Block { event_id: event.id(), seats: event.seats(seats) };
+    let unblock = |seats: &[u32]| Command::Unblock { event_id: event.id(), seats: event.seats(seats) };
+    let outcome = world.ask(ORGANIZER, block(&[3, 1])).await.unwrap();
+    assert_eq!(outcome, Outcome::Seats(event.id(), event.seats(&[1, 3]), SeatStatus::Blocked));
+    let refused = world.try_hold(&event, customer(1), &[0, 1]).await;
+    assert_eq!(refused, Err(Rejection::SeatsUnavailable(vec![(event.seats(&[1])[0], SeatStatus::Blocked)])));
+    world.ask(ORGANIZER, unblock(&[1])).await.unwrap();
+    world.hold(&event, customer(1), &[0, 1]).await;
+    assert_eq!(world.statuses(&event).await[3], SeatStatus::Blocked);
+    world.audited(&event).await;
+}
+
+pub async fn seats_are_blocked_all_or_none(world: World) {
+    let event = world.event(1, 6).await;
+    world.hold(&event, customer(1), &[2]).await;
+    world.buy(&event, customer(1), &[3]).await;
+    let block = Command::Block { event_id: event.id(), seats: event.seats(&[1, 2, 3]) };
+    let [two, three] = event.seats(&[2, 3])[..] else { unreachable!() };
+    let in_the_way = vec![(two, SeatStatus::Reserved), (three, SeatStatus::Booked)];
+    assert_eq!(world.ask(ORGANIZER, block).await, Err(Rejection::SeatsUnavailable(in_the_way)));
+    let unblock = Command::Unblock { event_id: event.id(), seats: event.seats(&[0]) };
+    assert!(matches!(world.ask(ORGANIZER, unblock).await, Err(Rejection::SeatsUnavailable(_))));
+    assert_eq!(world.statuses(&event).await[1], SeatStatus::Available);
+    world.audited(&event).await;
+}

@@ -1,0 +1,98 @@
+//! Bookings: money that comes when the hold has run out. It takes the same seats if it can, else others like them, else it goes back.
+
+use evently_core::domain::{BookingStatus, Command, GatewayReport, HoldTerms, Payment, SeatStatus};
+
+use crate::{Fixture, GATEWAY, HOUSE, ORGANIZER, World, customer, fixtures};
+
+/// A booking of seats 0 and 1 whose payment is under way, and for which it is too late.
+async fn too_late(world: &World) -> (Fixture, Payment) {
+    let event = world.event(2, 6).await;
+    let held = world.hold(&event, customer(1), &[0, 1]).await;
+    let payment = world.start_payment(&held).await;
+    world.wait(world.terms.payment_window);
+    (event, payment)
+}
+
+/// The capture of a payment, with seats to take instead.
+fn captured(payment: &Payment, terms: HoldTerms, instead: &[u32]) -> Command {
+    Command::SettlePayment {
+        payment_id: payment.id,
+        report: GatewayReport::Succeeded,
+        reference: None,
+        message: None,
+        instead: instead.to_vec(),
+        terms,
+        answers: None,
+    }
+}
+
+fn numbers(booking: &evently_core::domain::Booking) -> Vec<u32> {
+    booking.seats.iter().map(|seat| seat.number).collect()
+}
+
+pub async fn late_money_takes_the_same_seats_if_they_are_free(world: World) {
+    let (event, payment) = too_late(&world).await;
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((booking.status(), payment.refunded), (BookingStatus::Confirmed, 0));
+    assert_eq!(numbers(&booking), [0, 1]);
+    assert_eq!(world.tickets(booking.id).await.len(), 2);
+    world.audited(&event).await;
+}
+
+pub async fn late_money_takes_other_seats_if_its_own_are_gone(world: World) {
+    let (event, payment) = too_late(&world).await;
+    world.hold(&event, customer(2), &[1]).await;
+    let outcome = world.ask(GATEWAY, captured(&payment, world.terms, &[3, 4])).await;
+    let (payment, booking) = fixtures::paid(outcome.unwrap());
+    assert_eq!((booking.status(), payment.refunded), (BookingStatus::Confirmed, 0));
+    assert_eq!(numbers(&booking), [3, 4]);
+    let statuses = world.statuses(&event).await;
+    assert_eq!(statuses[..5], [0, 1, 0, 2, 2].map(|status| SeatStatus::NAMES[status].1));
+    world.audited(&event).await;
+}
+
+pub async fn late_money_goes_back_if_there_is_nothing_for_it(world: World) {
+    for instead in [&[][..], &[3][..], &[3, 3], &[4, 3], &[1, 2], &[6, 7], &[5, 99], &[1, 3, 4]] {
+        let (event, payment) = too_late(&world).await;
+        world.hold(&event, customer(2), &[1]).await;
+        let outcome = world.ask(GATEWAY, captured(&payment, world.terms, instead)).await;
+        let (payment, booking) = fixtures::paid(outcome.unwrap());
+        assert_eq!((booking.status(), payment.refunded), (BookingStatus::Expired, 9000), "instead {instead:?}");
+        let again = fixtures::paid(world.ask(GATEWAY, captured(&payment, world.terms, &[3, 4])).await.unwrap());
+        assert_eq!((again.0.refunded, again.1.status()), (9000, BookingStatus::Expired), "it is judged once");
+        assert_eq!(world.audited(&event).await.refunds.len(), 1);
+    }
+}
+
+pub async fn late_money_is_not_taken_for_an_event_that_was_called_off(world: World) {
+    let (event, payment) = too_late(&world).await;
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((booking.status(), payment.refunded), (BookingStatus::Expired, 9000));
+    world.audited(&event).await;
+}
+
+pub async fn late_money_is_not_taken_for_an_event_that_is_over(world: World) {
+    let (event, payment) = too_late(&world).await;
+    world.wait(event.event.details.end_time.since(world.now()));
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((booking.status(), payment.refunded), (BookingStatus::Expired, 9000));
+    world.audited(&event).await;
+}
+
+pub async fn seats_bought_late_can_be_given_up_like_others(world: World) {
+    let (event, payment) = too_late(&world).await;
+    let (_, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!(world.cancel(HOUSE, booking.id).await.unwrap().status(), BookingStatus::Refunded);
+    world.buy(&event, customer(3), &[0, 1]).await;
+    world.audited(&event).await;
+}
+
+pub async fn a_refusal_that_comes_late_changes_nothing(world: World) {
+    let (event, payment) = too_late(&world).await;
+    let report = GatewayReport::Failed { reason: "card_declined".to_owned() };
+    let (_, booking) = world.report(payment.id, report).await;
+    assert_eq!(world.expire(booking.id).await.status(), BookingStatus::Expired);
+    world.hold(&event, customer(2), &[0, 1]).await;
+    world.audited(&event).await;
+}

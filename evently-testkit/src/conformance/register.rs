@@ -1,0 +1,333 @@
+//! The macros that make tests of clauses. Each clause becomes a `#[test]` of its own, in a module named for its suite.
+
+/// Makes a test of each clause. For the macros of the suites.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! register {
+    ($subject:expr; $($suite:ident { $($clause:ident)+ })+) => {
+        $(
+            mod $suite {
+                use super::*;
+
+                $(
+                    #[test]
+                    fn $clause() {
+                        $crate::run(async { $crate::conformance::$suite::$clause($subject).await });
+                    }
+                )+
+            }
+        )+
+    };
+}
+
+/// Registers the suites of all store ports: `store_conformance!(place)`, where `place` is an expression that makes an empty
+/// [`StorePlace`](crate::StorePlace). Each test gets its own.
+#[macro_export]
+macro_rules! store_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $crate::World::new($make).await;
+            batches {
+                a_request_sees_what_those_before_it_did
+                answers_stand_in_the_order_of_requests
+                a_refused_request_leaves_no_trace
+                a_refused_request_does_not_hold_others_up
+                changes_are_told_seat_by_seat_in_their_order
+                a_call_may_span_events
+                a_call_may_be_empty_or_large
+            }
+            holds {
+                a_hold_reserves_its_seats
+                an_overlapping_hold_is_refused_whole
+                a_hold_lasts_to_its_last_instant_and_no_longer
+                the_next_buyer_takes_over_what_has_run_out
+                who_is_refused_takes_nothing_over
+                a_customer_holds_no_more_than_the_event_allows
+                a_booking_has_no_more_seats_than_the_event_allows
+                a_hold_names_seats_of_the_event_once_each
+                an_event_is_booked_only_while_it_is_on_sale
+                an_extension_starts_the_time_anew_up_to_the_cap
+                nobody_else_knows_of_a_customers_booking
+                a_hold_that_is_given_up_frees_its_seats
+            }
+            house {
+                a_draft_is_not_booked
+                a_new_price_is_for_new_bookings
+                an_edit_that_makes_no_sense_is_refused
+                an_event_that_was_called_off_stays_so
+                blocked_seats_are_not_sold_until_they_are_unblocked
+                seats_are_blocked_all_or_none
+            }
+            payments {
+                money_confirms_its_booking
+                a_payment_keeps_its_hold_alive
+                a_refused_card_leaves_the_hold
+                a_message_is_taken_in_once
+                a_capture_counts_once_however_often_it_is_reported
+                a_capture_is_believed_after_a_failure
+                a_second_payment_goes_back_whole
+                money_for_a_booking_that_was_given_up_goes_back
+                money_taken_elsewhere_confirms_and_counts_once
+                what_costs_nothing_is_confirmed_at_once
+                a_buyer_gets_back_what_the_policy_says
+                a_buyer_may_get_nothing_back
+                a_buyer_cannot_give_up_too_late
+                a_buyer_cannot_give_up_a_ticket_that_was_used
+                everything_comes_back_when_the_event_is_called_off
+                a_refund_is_sent_once
+            }
+            late {
+                late_money_takes_the_same_seats_if_they_are_free
+                late_money_takes_other_seats_if_its_own_are_gone
+                late_money_goes_back_if_there_is_nothing_for_it
+                late_money_is_not_taken_for_an_event_that_was_called_off
+                late_money_is_not_taken_for_an_event_that_is_over
+                seats_bought_late_can_be_given_up_like_others
+                a_refusal_that_comes_late_changes_nothing
+            }
+            door {
+                a_ticket_admits_once
+                the_door_turns_away_what_is_not_for_it
+                of_many_doors_one_admits
+            }
+            answers {
+                a_repeated_request_gets_the_first_answer
+                a_refusal_is_kept_too
+                a_key_used_for_another_request_is_refused
+                another_key_is_another_request
+                a_key_is_good_again_when_its_time_is_over
+                a_repetition_in_the_same_call_gets_the_first_answer
+                racing_repetitions_have_one_effect
+                a_settlement_answers_the_request_that_began_the_payment
+            }
+            races {
+                of_many_buyers_of_one_seat_one_gets_it
+                overlapping_holds_never_share_a_seat
+                a_limit_holds_when_one_customer_asks_many_times
+                a_confirmation_and_the_end_of_its_hold_do_not_both_happen
+                late_money_and_another_buyer_do_not_both_get_the_seat
+                a_capture_reported_many_times_at_once_counts_once
+                giving_up_many_times_at_once_pays_back_once
+                a_seat_is_not_blocked_and_held_at_once
+                large_calls_that_race_are_whole
+            }
+            reads {
+                what_is_not_there_is_not_found
+                a_booking_is_read_as_it_was_answered
+                records_have_all_that_belongs_to_a_booking
+                bookings_are_listed_newest_first_page_by_page
+            }
+            chores {
+                holds_that_have_run_out_are_found_the_longest_due_first
+                a_deadline_that_moved_is_found_where_it_is
+                live_bookings_of_events_that_were_called_off_are_found
+                payments_without_a_decision_are_found_oldest_first
+                refunds_that_were_not_sent_are_found_with_their_payments
+                old_answers_are_forgotten_and_new_ones_are_not
+            }
+            catalog {
+                what_was_added_is_read_as_it_was
+                what_is_unknown_is_not_found
+                a_seat_map_has_every_committed_change
+                a_seat_map_is_of_one_moment
+                venues_are_listed_by_id_page_by_page
+                events_are_listed_by_start_and_id_page_by_page
+                events_are_found_by_what_is_asked
+                events_are_found_by_what_they_look_like_then
+                nothing_has_changed_elsewhere_while_nobody_writes
+            }
+            accounts {
+                an_account_is_read_as_it_was_added
+                an_address_has_one_account
+                of_many_who_register_one_address_one_is_added
+                accounts_are_listed_by_id_page_by_page
+                a_role_changes_and_nothing_else
+            }
+            sessions {
+                a_token_is_spent_for_the_next
+                a_token_used_again_ends_its_family
+                a_revoked_session_stays_revoked
+                an_unknown_token_does_nothing
+                tokens_end_with_their_session
+                a_holder_is_as_they_are_now
+                of_many_rotations_of_one_token_one_succeeds
+            }
+            outbox {
+                entries_come_in_order_without_a_gap
+                each_consumer_has_a_place_of_its_own
+                a_place_never_goes_back
+                no_entry_is_passed_over_while_others_commit
+            }
+            figures {
+                figures_add_up
+                what_does_not_follow_on_is_not_added
+                of_many_who_add_the_same_one_does
+                figures_can_begin_anew
+                figures_are_found_by_event_and_hour
+                figures_are_what_the_journal_says
+            }
+            audit {
+                all_events_are_named
+                records_have_everything_of_their_event_and_of_no_other
+                a_store_finds_no_fault_with_itself
+            }
+        }
+    };
+}
+
+/// Registers what is owed besides by stores that outlive their process and that several may open:
+/// `durable_conformance!(place)`.
+#[macro_export]
+macro_rules! durable_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $crate::World::new($make).await;
+            durable {
+                everything_of_an_event_is_there_again
+                it_goes_on_where_it_stopped
+                answers_are_kept_across_a_restart
+                a_gateways_message_is_remembered_across_a_restart
+                accounts_and_sessions_are_there_again
+                figures_and_places_are_there_again
+            }
+            shared {
+                what_one_commits_the_other_sees
+                a_write_elsewhere_is_noticed_once
+                of_many_buyers_through_several_stores_one_gets_the_seat
+            }
+        }
+    };
+}
+
+/// Registers the suite of live feeds of seats: `seat_feed_conformance!(make)`, where `make` is a function from an
+/// `Arc<dyn Catalog>` to an `Arc<dyn SeatFeed>` over it. The store is the one in memory.
+#[macro_export]
+macro_rules! seat_feed_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            {
+                let world = $crate::World::new($crate::MemoryPlace).await;
+                let feed = $make(world.store.catalog.clone());
+                $crate::conformance::seat_feed::FeedUnderTest { world, feed }
+            };
+            seat_feed {
+                a_map_has_what_was_published_before
+                an_unknown_event_has_no_map
+                who_follows_gets_every_change
+                who_comes_back_gets_what_they_missed
+                who_was_away_too_long_begins_anew
+                who_falls_behind_loses_their_place_and_nobody_waits
+                what_was_published_already_is_no_news
+                what_was_never_published_is_found_in_the_store
+                events_do_not_mix
+                no_change_is_lost_while_many_publish_and_begin
+            }
+        }
+    };
+}
+
+/// Registers the suite of payment gateways: `gateway_conformance!(test)`, where `test` is an expression that makes a
+/// [`GatewayUnderTest`](crate::conformance::gateway::GatewayUnderTest).
+#[macro_export]
+macro_rules! gateway_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            gateway {
+                a_good_card_pays
+                a_refused_card_says_why_in_a_stable_word
+                a_charge_that_is_asked_for_again_is_the_same_charge
+                what_has_become_of_a_charge_can_be_asked
+                a_refund_may_be_asked_for_again
+                a_token_that_is_no_card_is_refused_with_what_would_be_right
+                a_message_that_nobody_signed_is_not_taken
+            }
+        }
+    };
+}
+
+/// Registers the suite of mailers: `mailer_conformance!(test)`, where `test` is an expression that makes a
+/// [`MailerUnderTest`](crate::conformance::mailer::MailerUnderTest).
+#[macro_export]
+macro_rules! mailer_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            mailer {
+                a_mail_arrives_as_it_was_sent
+                every_mail_arrives
+            }
+        }
+    };
+}
+
+/// Registers the suite of password hashers: `passwords_conformance!(passwords)`, where `passwords` is an expression that makes an
+/// `Arc<dyn PasswordHasher>`.
+#[macro_export]
+macro_rules! passwords_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            passwords {
+                the_right_password_opens_and_another_does_not
+                without_an_account_no_password_opens
+                the_whole_password_counts
+            }
+        }
+    };
+}
+
+/// Registers the suite of clocks: `clock_conformance!(clock)`, where `clock` is an expression that makes an `Arc<dyn Clock>`.
+#[macro_export]
+macro_rules! clock_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            clock {
+                time_never_goes_back
+            }
+        }
+    };
+}
+
+/// Registers the suite of ids and secrets: `ids_conformance!(ids)`, where `ids` is an expression that makes an `Arc<dyn Ids>`.
+#[macro_export]
+macro_rules! ids_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            ids {
+                no_two_are_the_same
+                ids_are_in_the_order_of_their_times
+                secrets_leave_no_bit_to_guess
+            }
+        }
+    };
+}
+
+/// Registers the suite of access tokens: `tokens_conformance!(tokens)`, where `tokens` is an expression that makes an
+/// `Arc<dyn AccessTokens>`. `tokens_conformance!(signed tokens)` is for those that nobody else can make; all but test doubles are.
+#[macro_export]
+macro_rules! tokens_conformance {
+    (signed $make:expr) => {
+        $crate::register! {
+            $make;
+            tokens {
+                a_token_says_what_was_put_in
+                a_token_is_good_up_to_its_end
+                what_is_no_token_is_refused
+                no_bit_of_a_token_can_be_changed
+            }
+        }
+    };
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            tokens {
+                a_token_says_what_was_put_in
+                a_token_is_good_up_to_its_end
+                what_is_no_token_is_refused
+            }
+        }
+    };
+}

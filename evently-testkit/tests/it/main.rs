@@ -1,0 +1,5 @@
+//! The ports in memory, against the suites; and the suites, against stores that are broken.
+
+mod model;
+mod ports;
+mod store;
