@@ -13,4 +13,6 @@ pub mod ports;
 pub mod rate;
 pub mod services;
 
+#[cfg(test)]
+mod story;
 mod sync;

@@ -5,6 +5,8 @@ mod clock;
 mod feed;
 mod ids;
 mod ledger;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod mailer;
 mod passwords;
 mod reads;

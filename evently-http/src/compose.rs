@@ -5,7 +5,10 @@ use std::{io, net::SocketAddr, sync::Arc};
 use evently_core::{
     domain::HoldTerms,
     memory::{MemorySeatFeed, SandboxGateway, SandboxTimes},
-    ports::{AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Outbox, PasswordHasher, PaymentGateway, SeatFeed, Sessions},
+    ports::{
+        AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Outbox, PasswordHasher, PaymentGateway,
+        SeatFeed, Sessions,
+    },
     services::{
         AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, NotificationParts,
         NotificationService, OfficeSize, PaymentParts, PaymentService, Upkeep,
@@ -15,9 +18,12 @@ use evently_sqlite::{OpenError, Options, SqliteStore};
 use tokio::sync::watch;
 
 use crate::{
-    clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, mail::EmlMailer, passwords::BcryptHasher, secrets,
-    seat_bodies::SeatBodies, tokens::JwtAccessTokens,
+    clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, mail::EmlMailer, passwords::BcryptHasher,
+    seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
 };
+
+/// The latest version of the store's file that this build can open.
+pub const STORE_VERSION: usize = evently_sqlite::SCHEMA_VERSION;
 
 /// The application: its services, over adapters that nobody else knows.
 pub struct App {
@@ -135,11 +141,8 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
     let signing = webhook_secret.0.first().map(String::as_str).unwrap_or_default();
     let sandbox = Arc::new(SandboxGateway::new(signing, SandboxTimes::default(), clock.clone()));
     let gateway: Arc<dyn PaymentGateway> = Arc::new(InTime::new(sandbox.clone(), config.payment.gateway_timeout));
-    let terms = HoldTerms {
-        ttl: config.booking.hold_ttl,
-        cap: config.booking.hold_cap,
-        payment_window: config.booking.payment_window,
-    };
+    let terms =
+        HoldTerms { ttl: config.booking.hold_ttl, cap: config.booking.hold_cap, payment_window: config.booking.payment_window };
     let passwords: Arc<dyn PasswordHasher> = Arc::new(BcryptHasher::new(config.auth.bcrypt_cost, cores()));
     let tokens: Arc<dyn AccessTokens> = Arc::new(JwtAccessTokens::new(&token_secret.0));
     let auth = AuthService::new(AuthParts {
@@ -174,14 +177,7 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
         passwords,
         tokens,
         auth,
-        bookings: BookingService::new(
-            office.clone(),
-            ports.bookings.clone(),
-            events.clone(),
-            clock.clone(),
-            ids.clone(),
-            terms,
-        ),
+        bookings: BookingService::new(office.clone(), ports.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
         payments,
         analytics: AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()),
         notifications,

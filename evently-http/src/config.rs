@@ -85,13 +85,8 @@ impl Config {
             values.set(key, value.clone(), Source::Flag((*flag).to_owned()), str::to_owned);
         }
         let config = Self::read(profile, &mut values);
-        if let Some(config) = &config {
-            config.check(&mut values);
-        }
-        match config {
-            Some(config) if values.errors.is_empty() => Ok(config),
-            _ => Err(ConfigErrors(values.errors)),
-        }
+        config.check(&mut values);
+        if values.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(values.errors)) }
     }
 
     /// Every setting with its value and who says so; secrets are stars.
@@ -110,7 +105,7 @@ impl Config {
     /// What no setting can tell for itself.
     fn check(&self, values: &mut Values) {
         let mut require = |right: bool, key: &str, problem: &str| {
-            if !right {
+            if !right && !values.is_wrong(key) {
                 let source = values.source(key);
                 values.wrong(key, source, problem);
             }
@@ -261,10 +256,15 @@ mod tests {
 
     #[test]
     fn production_takes_nothing_for_granted() {
-        let mut sources = with_environment(&[("EVENTLY_PROFILE", "production"), ("EVENTLY__AUTH__BCRYPT_COST", "4")]);
+        let mut sources = with_environment(&[
+            ("EVENTLY_PROFILE", "production"),
+            ("EVENTLY__AUTH__BCRYPT_COST", "4"),
+            ("EVENTLY__HTTP__LISTEN", "nowhere"),
+        ]);
         sources.flags.push(("--demo", "demo.enabled", "true".to_owned()));
         let problems = problems(&sources).join("\n");
-        for key in ["auth.secret", "payment.webhook_secret", "auth.bcrypt_cost", "demo.enabled", "payment.gateway"] {
+        for key in ["auth.secret", "payment.webhook_secret", "auth.bcrypt_cost", "demo.enabled", "payment.gateway", "http.listen"]
+        {
             assert!(problems.contains(key), "{key} in {problems}");
         }
         let secret = "0123456789abcdef0123456789abcdef";

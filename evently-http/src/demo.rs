@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{
-        Actor, BookingId, Command, Currency, Email, Event, EventId, GatewayReport, HoldTerms, LayoutId, PaymentId,
-        Principal, Request, Role, SessionId, Timestamp, User, UserId, VenueId,
+        Actor, BookingId, Command, Currency, Email, Event, EventId, GatewayReport, HoldTerms, LayoutId, PaymentId, Principal,
+        Request, Role, SessionId, Timestamp, User, UserId, VenueId,
     },
     import::{self, Format},
     ports::{Page, PasswordHash, PasswordHasher},
@@ -97,7 +97,14 @@ async fn venue(app: &App, by: &Principal, plan: &[u8]) -> Result<VenueId, StartE
     Ok(app.events.create_venue(by, draft, None).await.map_err(failed)?.value.id)
 }
 
-async fn event(app: &App, by: &Principal, venue_id: VenueId, name: &str, text: &str, start: Timestamp) -> Result<Arc<Event>, StartError> {
+async fn event(
+    app: &App,
+    by: &Principal,
+    venue_id: VenueId,
+    name: &str,
+    text: &str,
+    start: Timestamp,
+) -> Result<Arc<Event>, StartError> {
     let (_, layout) = app.events.venue(venue_id).await.map_err(failed)?;
     let categories = layout.layout.categories.iter().rev();
     let prices = (0..).zip(categories).map(|(i, category)| PriceDraft { name: category.name.clone(), price: 1900 + 1500 * i });
@@ -186,7 +193,15 @@ impl Sales<'_> {
             let report = GatewayReport::Succeeded;
             settled.push(Request::new(
                 Actor::Gateway,
-                Command::SettlePayment { payment_id, report, reference, message: None, instead: Vec::new(), terms, answers: None },
+                Command::SettlePayment {
+                    payment_id,
+                    report,
+                    reference,
+                    message: None,
+                    instead: Vec::new(),
+                    terms,
+                    answers: None,
+                },
             ));
         }
         for requests in [holds, payments, settled] {

@@ -137,12 +137,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 
 /// The next connection, however long that takes.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut told = false;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be taken");
+                if !told {
+                    tracing::warn!(%error, "no connection can be taken");
+                }
+                told = true;
                 time::sleep(RECOVERY).await;
             }
         }

@@ -1,14 +1,14 @@
 //! What goes over the wire in more than one route.
 
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
 use evently_core::{
     domain::{
         Booking, BookingId, BookingStatus, EventId, Money, Payment, PaymentState, Refund, RefundState, SeatId, Timestamp, UserId,
     },
     services::{Answered, EventView},
-};
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -179,7 +179,11 @@ impl From<&Refund> for RefundBody {
 }
 
 /// Reads one of a list of names in a query.
-pub fn named<T: Copy>(names: &[(&'static str, T)], field: &str, text: Option<&str>) -> Result<Option<T>, crate::problem::Problem> {
+pub fn named<T: Copy>(
+    names: &[(&'static str, T)],
+    field: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, crate::problem::Problem> {
     let Some(text) = text else { return Ok(None) };
     let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     found.map(Some).ok_or_else(|| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evently_core::{
     domain::{
-        Booking, BookingCode, BookingId, BookingStatus, Entry, Payment, PaymentId, Refund, Request, Ticket, TicketId, Timestamp,
-        decide,
+        Booking, BookingCode, BookingId, BookingStatus, Entry, EventId, Payment, PaymentId, Refund, Request, Ticket, TicketId,
+        Timestamp, decide,
     },
     ports::{Applied, BookingFilter, BookingRecords, Bookings, Page, StoreError},
 };
@@ -96,7 +96,7 @@ fn bookings(tx: &Transaction<'_>, filter: BookingFilter, page: Page<BookingId>) 
     let BookingFilter { user_id, event_id, status } = filter;
     let before = page.after.as_ref().map_or(&AFTER_ALL_IDS[..], |id| id.as_bytes());
     let (status, limit) = (status.map(BookingStatus::name), page.limit);
-    let event = event_id.as_ref().map(|id| id.as_uuid());
+    let event = event_id.as_ref().map(EventId::as_uuid);
     match (user_id, event) {
         (Some(user), event) => find_all(tx, BOOKINGS_OF_USER, params![before, status, limit, user.as_uuid(), event]),
         (None, Some(event)) => find_all(tx, BOOKINGS_OF_EVENT, params![before, status, limit, event]),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{Event, EventId, EventStatus, Layout, LayoutId, SeatMap, Stage, Timestamp, Venue, VenueId},
+    domain::{Event, EventId, EventStatus, Layout, LayoutId, SeatMap, Stage, Timestamp, UserId, Venue, VenueId},
     ports::{Catalog, EventFilter, Page, StoreError},
 };
 use rusqlite::{Transaction, params};
@@ -131,7 +131,7 @@ fn events(tx: &Transaction<'_>, filter: &EventFilter, page: Page<(Timestamp, Eve
         filter.status.map(|status| stage_of(status).name()),
         drafts,
         filter.venue_id.as_ref().map(VenueId::as_uuid),
-        filter.organizer_id.as_ref().map(|id| id.as_uuid()),
+        filter.organizer_id.as_ref().map(UserId::as_uuid),
         filter.text.as_deref().map(str::to_lowercase),
         page.limit,
     ];

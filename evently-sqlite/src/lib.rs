@@ -4,7 +4,7 @@
 //! write lock before they read anything; a few others read, each transaction as of one moment. Several processes may have the
 //! same file open, the command line beside the service for instance.
 //!
-//! The files mirror the ports. What is sold is decided by the core alone, over [`ledger`]; nothing here knows a rule.
+//! The files mirror the ports. What is sold is decided by the core alone, over the rows of its transaction; nothing here knows a rule.
 
 mod accounts;
 mod audit;
@@ -23,4 +23,5 @@ mod statements;
 mod store;
 
 pub use open::{OpenError, Options};
+pub use schema::VERSION as SCHEMA_VERSION;
 pub use store::SqliteStore;

@@ -73,12 +73,12 @@ impl TokenRow {
 fn rotate(tx: &Transaction<'_>, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
     let found = tx.prepare_cached(TOKEN)?.query_row([token], TokenRow::from_row).optional()?;
     let Some(TokenRow { session, revoked, spent }) = found else { return Ok(Rotation::Ended) };
-    if revoked || session.expires_at <= now {
-        return Ok(Rotation::Ended);
-    }
     if spent {
         execute(tx, REVOKE_SESSION, [session.id.as_uuid()])?;
         return Ok(Rotation::Reused);
+    }
+    if revoked || session.expires_at <= now {
+        return Ok(Rotation::Ended);
     }
     if execute(tx, SPEND_TOKEN, [token])? != 1 {
         return Err(Fault::Stale("session_tokens"));

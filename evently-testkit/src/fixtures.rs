@@ -6,11 +6,11 @@ mod world;
 use evently_core::domain::{Actor, Role, UserId};
 use uuid::Uuid;
 
+pub(crate) use self::world::{booking, paid};
 pub use self::{
     event::{Fixture, layout},
     world::World,
 };
-pub(crate) use self::world::{booking, paid};
 
 const fn account(number: u128) -> UserId {
     UserId::from_uuid(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | number))

@@ -32,7 +32,8 @@ pub type Seen = BTreeMap<String, u64>;
 /// # Panics
 /// If the store and the model do not agree, with the shortest history that shows it.
 pub fn run<P: StorePlace + 'static>(place: impl Fn() -> P, cases: u32) -> Seen {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 20_000, max_shrink_time: 60_000, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the machine has a thread to spare");
     let seen = Mutex::new(Seen::new());
     let histories = proptest::collection::vec(step::step(), 1..24).prop_map(History);
@@ -40,7 +41,9 @@ pub fn run<P: StorePlace + 'static>(place: impl Fn() -> P, cases: u32) -> Seen {
         let result = runtime.block_on(try_play(World::of(Box::new(place())), &history.0));
         let happened = result.map_err(TestCaseError::fail)?;
         let mut seen = seen.lock().expect("nobody panics with it");
-        happened.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
+        for (what, count) in happened {
+            *seen.entry(what).or_default() += count;
+        }
         Ok(())
     });
     match result {

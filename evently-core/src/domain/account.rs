@@ -25,12 +25,8 @@ pub enum Role {
 
 impl Role {
     /// All roles with their names.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("customer", Self::Customer),
-        ("organizer", Self::Organizer),
-        ("staff", Self::Staff),
-        ("admin", Self::Admin),
-    ];
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("customer", Self::Customer), ("organizer", Self::Organizer), ("staff", Self::Staff), ("admin", Self::Admin)];
 
     /// The role's name.
     pub fn name(self) -> &'static str {

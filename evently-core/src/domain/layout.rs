@@ -175,10 +175,7 @@ impl Layout {
     /// All seats in layout order, each with its section and row.
     pub fn places(&self) -> impl Iterator<Item = SeatPlace<'_>> {
         self.sections.iter().flat_map(|section| {
-            section
-                .rows
-                .iter()
-                .flat_map(move |row| row.seats.iter().map(move |seat| SeatPlace { section, row, seat }))
+            section.rows.iter().flat_map(move |row| row.seats.iter().map(move |seat| SeatPlace { section, row, seat }))
         })
     }
 }

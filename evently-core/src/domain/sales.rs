@@ -88,11 +88,8 @@ impl Sales {
             }
             Fact::Captured { amount, .. } => add(whole(), SalesRow { captured: amount, ..none }),
             Fact::RefundDue { amount, .. } => add(whole(), SalesRow { refunded: amount, ..none }),
-            Fact::Booking { .. }
-            | Fact::Event { .. }
-            | Fact::House { .. }
-            | Fact::RefundSent { .. }
-            | Fact::CheckedIn { .. } => {}
+            Fact::Booking { .. } | Fact::Event { .. } | Fact::House { .. } | Fact::RefundSent { .. } | Fact::CheckedIn { .. } => {
+            }
         }
     }
 }

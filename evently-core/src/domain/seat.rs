@@ -50,12 +50,8 @@ pub enum SeatStatus {
 
 impl SeatStatus {
     /// All statuses in the order of their numbers, with their names.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("available", Self::Available),
-        ("reserved", Self::Reserved),
-        ("booked", Self::Booked),
-        ("blocked", Self::Blocked),
-    ];
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("available", Self::Available), ("reserved", Self::Reserved), ("booked", Self::Booked), ("blocked", Self::Blocked)];
 
     /// The status's name.
     pub const fn name(self) -> &'static str {

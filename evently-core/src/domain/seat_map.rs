@@ -141,9 +141,11 @@ impl SeatMap {
         bytes.extend([FORMAT, BITS_PER_SEAT, 0, 0]);
         bytes.extend(self.seq.to_le_bytes());
         bytes.extend(self.counts.total.to_le_bytes());
-        bytes.extend(self.statuses.chunks(4).map(|four| {
-            four.iter().enumerate().fold(0, |byte, (i, status)| byte | (*status as u8) << (2 * i))
-        }));
+        bytes.extend(
+            self.statuses
+                .chunks(4)
+                .map(|four| four.iter().enumerate().fold(0, |byte, (i, status)| byte | (*status as u8) << (2 * i))),
+        );
         bytes
     }
 }

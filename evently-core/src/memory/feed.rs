@@ -1,5 +1,8 @@
 //! Seat maps at hand and what changes in them, within one process.
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
@@ -9,7 +12,7 @@ use tokio::sync::broadcast;
 use crate::{
     domain::{EventId, SeatChange, SeatMap},
     ports::{Catalog, Delta, SeatFeed, StoreError, Subscription},
-    sync::{Mutex, lock},
+    sync::{Mutex, Turn, lock},
 };
 
 /// How many deltas of an event are kept for those who come back.
@@ -22,7 +25,7 @@ pub struct MemorySeatFeed {
     catalog: std::sync::Arc<dyn Catalog>,
     topics: Mutex<Topics>,
     /// One map is read at a time, so that a crowd before a new event reads it once.
-    reading: tokio::sync::Mutex<()>,
+    reading: Turn,
 }
 
 type Topics = FxHashMap<EventId, Topic>;
@@ -42,7 +45,7 @@ struct Board {
 impl MemorySeatFeed {
     /// A feed over the events of `catalog`.
     pub fn new(catalog: std::sync::Arc<dyn Catalog>) -> Self {
-        Self { catalog, topics: Mutex::new(Topics::default()), reading: tokio::sync::Mutex::new(()) }
+        Self { catalog, topics: Mutex::new(Topics::default()), reading: Turn::new(()) }
     }
 
     /// Does `read` with the event's board; `None` if there is no such event.
@@ -57,9 +60,7 @@ impl MemorySeatFeed {
         lock(&self.topics).insert(event, Topic::Reading(Vec::new()));
         let map = self.catalog.seat_map(event).await;
         let mut topics = lock(&self.topics);
-        let Some(Topic::Reading(missed)) = topics.remove(&event) else {
-            unreachable!("only the reader of a map makes it ready")
-        };
+        let Some(Topic::Reading(missed)) = topics.remove(&event) else { unreachable!("only the reader of a map makes it ready") };
         let Some(map) = map? else { return Ok(None) };
         let board = Board::new(map, missed);
         let answer = read(&board);
@@ -92,9 +93,7 @@ impl Board {
         let now = self.map.seq();
         let oldest = now - self.kept.len() as u64;
         let known = since.filter(|since| (oldest..=now).contains(since));
-        let missed = known.map_or_else(Vec::new, |since| {
-            self.kept.iter().filter(|delta| delta.seq > since).cloned().collect()
-        });
+        let missed = known.map_or_else(Vec::new, |since| self.kept.iter().filter(|delta| delta.seq > since).cloned().collect());
         let snapshot = known.is_none().then(|| std::sync::Arc::clone(&self.map));
         Subscription { snapshot, missed, deltas: self.deltas.subscribe() }
     }

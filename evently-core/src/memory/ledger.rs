@@ -104,9 +104,10 @@ impl Ledger for State {
 
     fn held_seats(&mut self, event: EventId, user: UserId, now: Timestamp) -> Result<u32, Infallible> {
         let pending = self.pending.get(&(event, user)).map_or(&[][..], Vec::as_slice);
-        let live = pending.iter().map(|id| &self.bookings[id].booking).filter(|booking| {
-            booking.hold().is_some_and(|hold| hold.is_live(now))
-        });
+        let live = pending
+            .iter()
+            .map(|id| &self.bookings[id].booking)
+            .filter(|booking| booking.hold().is_some_and(|hold| hold.is_live(now)));
         Ok(live.map(|booking| u32::try_from(booking.seats.len()).expect("a booking is far smaller")).sum())
     }
 

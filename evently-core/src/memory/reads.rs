@@ -102,9 +102,11 @@ impl Chores for MemoryStore {
 
     async fn called_off(&self, limit: u32) -> Result<Vec<BookingId>, StoreError> {
         let state = self.state();
-        let live = state.events.values().filter(|rows| rows.event.stage == Stage::Cancelled).flat_map(|rows| {
-            rows.seats.iter().filter_map(crate::domain::Seat::owner)
-        });
+        let live = state
+            .events
+            .values()
+            .filter(|rows| rows.event.stage == Stage::Cancelled)
+            .flat_map(|rows| rows.seats.iter().filter_map(crate::domain::Seat::owner));
         let ids = live.collect::<std::collections::BTreeSet<_>>();
         Ok(ids.into_iter().take(limit as usize).collect())
     }

@@ -297,7 +297,8 @@ mod tests {
     fn strange_signatures_are_refused() {
         let (sandbox, Delivery { body, signature }, now) = delivery();
         let hex = &signature[signature.len() - 64..];
-        for text in ["", "t=,v1=", "v1=00,t=1", "t=99999999999999999999,v1=00", "t=1,v1=ééééééééééééééééééééééééééééééée", hex] {
+        for text in ["", "t=,v1=", "v1=00,t=1", "t=99999999999999999999,v1=00", "t=1,v1=ééééééééééééééééééééééééééééééée", hex]
+        {
             assert_eq!(sandbox.read_webhook(&body, Some(text), now), Err(WebhookError::Signature), "{text:?}");
         }
     }

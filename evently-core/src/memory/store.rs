@@ -62,7 +62,6 @@ pub(super) struct State {
     pub changes: Vec<SeatChange>,
 }
 
-
 pub(super) struct EventRows {
     pub event: std::sync::Arc<Event>,
     pub seats: Vec<Seat>,

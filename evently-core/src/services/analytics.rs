@@ -90,7 +90,13 @@ impl AnalyticsService {
     }
 
     /// What one event has sold; for whoever manages it.
-    pub async fn event(&self, by: &Principal, id: EventId, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<EventReport, Error> {
+    pub async fn event(
+        &self,
+        by: &Principal,
+        id: EventId,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<EventReport, Error> {
         let view = self.events.managed(by, id).await?;
         self.report(&view, from, to).await
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Answered, BoxOffice, Error, EventService};
 use crate::{
     domain::{
-        Actor, Admission, Booking, BookingCode, BookingId, Command, EventId, HoldTerms, Outcome, Principal, Request,
-        RequestKey, Role, SeatId, Thing, Ticket, TicketCode, TicketId,
+        Actor, Admission, Booking, BookingCode, BookingId, Command, EventId, HoldTerms, Outcome, Principal, Request, RequestKey,
+        Role, SeatId, Thing, Ticket, TicketCode, TicketId,
     },
     ports::{BookingFilter, BookingRecords, Bookings, Clock, Ids, Page},
 };
@@ -48,7 +48,12 @@ impl BookingService {
     }
 
     /// Starts the hold's time anew.
-    pub async fn extend(&self, by: &Principal, booking_id: BookingId, key: Option<RequestKey>) -> Result<Answered<Booking>, Error> {
+    pub async fn extend(
+        &self,
+        by: &Principal,
+        booking_id: BookingId,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<Booking>, Error> {
         self.submit(customer(by), Command::Extend { booking_id, terms: self.terms }, key).await
     }
 

@@ -181,9 +181,11 @@ impl EventService {
         key: Option<RequestKey>,
     ) -> Result<Answered<Arc<Event>>, Error> {
         may_organize(by)?;
-        let venue = self.catalog.venue(draft.venue_id).await?.ok_or_else(|| {
-            Error::from(Invalid::field("venue_id", "unknown_venue", "there is no such venue"))
-        })?;
+        let venue = self
+            .catalog
+            .venue(draft.venue_id)
+            .await?
+            .ok_or_else(|| Error::from(Invalid::field("venue_id", "unknown_venue", "there is no such venue")))?;
         let layout = self.layout(venue.layout_id).await?;
         let now = self.clock.now();
         let categories = self.price_categories(&layout.layout, &draft.prices, now)?;
@@ -193,10 +195,7 @@ impl EventService {
             description: draft.description,
             start_time: draft.start_time,
             end_time: draft.end_time,
-            on_sale: OnSale {
-                opens_at: draft.opens_at.unwrap_or(now),
-                closes_at: draft.closes_at.unwrap_or(draft.start_time),
-            },
+            on_sale: OnSale { opens_at: draft.opens_at.unwrap_or(now), closes_at: draft.closes_at.unwrap_or(draft.start_time) },
             max_seats_per_booking,
             max_seats_held: draft.max_seats_held.unwrap_or(max_seats_per_booking.max(10)),
             refunds: draft.refunds.unwrap_or(RefundPolicy { until: draft.start_time, percent: 100 }),
@@ -406,11 +405,7 @@ impl EventService {
     }
 
     /// Events as everybody may see them.
-    pub async fn list_public(
-        &self,
-        filter: EventFilter,
-        page: Page<(Timestamp, EventId)>,
-    ) -> Result<Vec<Arc<EventView>>, Error> {
+    pub async fn list_public(&self, filter: EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<EventView>>, Error> {
         if filter.status == Some(EventStatus::Draft) {
             return Ok(Vec::new());
         }

@@ -105,15 +105,8 @@ impl PaymentService {
         answers: Option<RequestKey>,
     ) -> Result<Answered<(Payment, Booking)>, Error> {
         let instead = if report == GatewayReport::Succeeded { self.seats_instead(payment.booking_id).await? } else { Vec::new() };
-        let command = Command::SettlePayment {
-            payment_id: payment.id,
-            report,
-            reference,
-            message,
-            instead,
-            terms: self.terms,
-            answers,
-        };
+        let command =
+            Command::SettlePayment { payment_id: payment.id, report, reference, message, instead, terms: self.terms, answers };
         let answer = self.office.submit(Request::new(Actor::Gateway, command)).await?;
         Answered::read(answer, |outcome| match outcome {
             Outcome::Payment(payment, booking) => Some((payment, booking)),

@@ -57,25 +57,30 @@ impl Values {
         }
     }
 
-    /// The value of a setting; `None` and an error noted if it is wrong.
-    pub(super) fn read<T: Value>(&mut self, key: &'static str, range: &impl Admits<T>) -> Option<T> {
+    /// The value of a setting. If it is wrong that is noted, and the reading goes on with the default.
+    pub(super) fn read<T: Value>(&mut self, key: &'static str, range: &impl Admits<T>) -> T {
         let setting = setting(key).expect("every setting that is read stands in the table");
         let (text, source) =
             self.given.get(key).map_or((setting.default, Source::Default), |(text, source)| (text, source.clone()));
         let value = T::parse(text);
         if let Some(value) = value.filter(|value| range.admits(value)) {
             self.shown.insert(key, value.show());
-            return Some(value);
+            return value;
         }
         let right = format!("must be {}{}", T::RIGHT, range.in_words());
         let problem = if setting.secret { right } else { format!("{right}, not `{text}`") };
         self.wrong(key, source, problem);
-        None
+        T::parse(setting.default).expect("defaults are right")
     }
 
     /// Who says what a setting is.
     pub(super) fn source(&self, key: &str) -> Source {
         self.given.get(key).map_or(Source::Default, |(_, source)| source.clone())
+    }
+
+    /// Whether something is wrong with a setting already.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        self.errors.iter().any(|error| error.key == key)
     }
 
     /// Notes that something is wrong.

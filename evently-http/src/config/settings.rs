@@ -56,16 +56,16 @@ macro_rules! settings {
         }
 
         impl Config {
-            /// Reads every setting; `None` if any is wrong.
-            pub(super) fn read(profile: Profile, values: &mut Values) -> Option<Self> {
+            /// Reads every setting.
+            pub(super) fn read(profile: Profile, values: &mut Values) -> Self {
                 $(let $section = ($(
                     values.read::<$kind>(concat!(stringify!($section), ".", stringify!($key)), &settings!(@range $($range)?)),
                 )+);)+
                 $(let $section = {
                     let ($($key,)+) = $section;
-                    $Section { $($key: $key?,)+ }
+                    $Section { $($key,)+ }
                 };)+
-                Some(Self { profile, $($section,)+ rows: values.rows() })
+                Self { profile, $($section,)+ rows: values.rows() }
             }
         }
     };

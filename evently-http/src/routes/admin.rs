@@ -15,9 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::compose::App;
 
 pub(super) fn routes(import_limit: usize) -> OpenApiRouter<Arc<App>> {
-    let imports = OpenApiRouter::new()
-        .routes(routes!(venues::create, venues::list))
-        .layer(DefaultBodyLimit::max(import_limit));
+    let imports = OpenApiRouter::new().routes(routes!(venues::create, venues::list)).layer(DefaultBodyLimit::max(import_limit));
     OpenApiRouter::new()
         .merge(imports)
         .routes(routes!(venues::show))

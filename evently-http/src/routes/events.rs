@@ -186,11 +186,7 @@ impl Wanted {
         })
     }
 
-    pub(super) async fn list(
-        &self,
-        app: &App,
-        views: Vec<Arc<EventView>>,
-    ) -> Result<List<EventSummary>, Problem> {
+    pub(super) async fn list(&self, app: &App, views: Vec<Arc<EventView>>) -> Result<List<EventSummary>, Problem> {
         let mut read = Vec::with_capacity(views.len());
         for view in views {
             let key = (view.event.details.start_time, view.event.id);
@@ -207,10 +203,7 @@ impl Wanted {
 /// Events, the next one first.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Wanted),
     responses((status = 200, body = super::openapi::Listed<EventSummary>)))]
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, Problem> {
+pub async fn list(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
     let views = app.events.list_public(wanted.filter(&app)?, wanted.page()?).await?;
     let list = wanted.list(&app, views).await?;
     Ok(([(http::header::CACHE_CONTROL, "public, max-age=5")], Json(list)).into_response())
@@ -219,11 +212,7 @@ pub async fn list(
 /// One event.
 #[utoipa::path(get, path = "/api/v1/events/{event_id}", tag = "events", params(("event_id" = Uuid, Path)),
     responses((status = 200, body = EventBody), (status = 304)))]
-pub async fn show(
-    State(app): State<Arc<App>>,
-    Path(id): Path<EventId>,
-    known: IfNoneMatch,
-) -> Result<Response, Problem> {
+pub async fn show(State(app): State<Arc<App>>, Path(id): Path<EventId>, known: IfNoneMatch) -> Result<Response, Problem> {
     context::note_event(id);
     let view = app.events.public(id).await?;
     let body = body(&app, &view).await?;
@@ -309,11 +298,7 @@ impl<'a> LayoutBody<'a> {
 /// How an event's seats are drawn.
 #[utoipa::path(get, path = "/api/v1/events/{event_id}/layout", tag = "events", params(("event_id" = Uuid, Path)),
     responses((status = 200, body = LayoutBody), (status = 304)))]
-pub async fn layout(
-    State(app): State<Arc<App>>,
-    Path(id): Path<EventId>,
-    known: IfNoneMatch,
-) -> Result<Response, Problem> {
+pub async fn layout(State(app): State<Arc<App>>, Path(id): Path<EventId>, known: IfNoneMatch) -> Result<Response, Problem> {
     context::note_event(id);
     let view = app.events.public(id).await?;
     Ok(Etag::new(view.event.layout_id).answer(&known, PUBLIC, || Json(LayoutBody::new(&view.layout.layout, &view))))

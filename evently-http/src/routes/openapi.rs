@@ -106,10 +106,8 @@ fn operation_id(method: &str, path: &str) -> String {
 
 fn add_problems(path: &str, operation: &mut Operation) {
     let mut add = |status: &str, description: &str| {
-        let problem = ResponseBuilder::new()
-            .description(description)
-            .content("application/problem+json", problem_content())
-            .build();
+        let problem =
+            ResponseBuilder::new().description(description).content("application/problem+json", problem_content()).build();
         operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(problem));
     };
     for (status, description) in ALWAYS {

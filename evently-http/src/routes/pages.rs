@@ -67,8 +67,7 @@ fn wants_page(headers: &HeaderMap) -> bool {
 fn file(files: &BTreeMap<String, Bytes>, name: &str) -> Response {
     match files.get(name).filter(|_| name != INDEX) {
         Some(content) => {
-            let headers: [(HeaderName, &str); 2] =
-                [(header::CONTENT_TYPE, media_type(name)), (header::CACHE_CONTROL, FOREVER)];
+            let headers: [(HeaderName, &str); 2] = [(header::CONTENT_TYPE, media_type(name)), (header::CACHE_CONTROL, FOREVER)];
             (headers, content.clone()).into_response()
         }
         None => Problem::not_found("file").into_response(),

@@ -185,11 +185,7 @@ pub struct CategoryCounts {
 /// How many seats there are of each status.
 #[utoipa::path(get, path = "/api/v1/events/{event_id}/availability", tag = "events", params(("event_id" = Uuid, Path)),
     responses((status = 200, body = AvailabilityBody), (status = 304)))]
-pub async fn availability(
-    State(app): State<Arc<App>>,
-    Path(id): Path<EventId>,
-    known: IfNoneMatch,
-) -> Result<Response, Problem> {
+pub async fn availability(State(app): State<Arc<App>>, Path(id): Path<EventId>, known: IfNoneMatch) -> Result<Response, Problem> {
     context::note_event(id);
     let view = app.events.public(id).await?;
     let counted = app.events.availability(&view).await?;

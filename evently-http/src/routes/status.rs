@@ -52,11 +52,8 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     let asked = Instant::now();
     let answer = tokio::time::timeout(PATIENCE, app.ports.catalog.venues(Page { after: None, limit: 1 })).await;
     let up = matches!(answer, Ok(Ok(_)));
-    let store = Dependency {
-        name: "store",
-        status: if up { "up" } else { "down" },
-        latency_ms: asked.elapsed().as_secs_f64() * 1000.0,
-    };
+    let store =
+        Dependency { name: "store", status: if up { "up" } else { "down" }, latency_ms: asked.elapsed().as_secs_f64() * 1000.0 };
     let (code, status) = if up { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
     (code, Json(Health { status, dependencies: vec![store] }))
 }

@@ -49,12 +49,7 @@ impl TicketBody {
         let (section, row, seat) = view.layout.seat(ticket.seat)?;
         Some(Self {
             id: ticket.id,
-            seat: TicketSeat {
-                id: seat.id,
-                section: section.name.clone(),
-                row: row.label.clone(),
-                label: seat.label.clone(),
-            },
+            seat: TicketSeat { id: seat.id, section: section.name.clone(), row: row.label.clone(), label: seat.label.clone() },
             code: ticket.code.to_string(),
             qr_svg_url: format!("/api/v1/tickets/{}/qr.svg", ticket.id),
             pdf_url: None,

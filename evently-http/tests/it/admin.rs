@@ -79,7 +79,11 @@ async fn what_is_wrong_with_an_event_is_named() {
         ("price_categories", json!([]), "price_categories"),
         ("price_categories", json!([{"name": "Stalls", "price": 1}]), "price_categories[0].name"),
         ("price_categories", json!([{"name": "Seats", "price": -1}]), "price_categories[0].price"),
-        ("price_categories", json!([{"name": "Seats", "price": {"amount": 1, "currency": "USD"}}]), "price_categories[0].price.currency"),
+        (
+            "price_categories",
+            json!([{"name": "Seats", "price": {"amount": 1, "currency": "USD"}}]),
+            "price_categories[0].price.currency",
+        ),
         ("max_seats_per_booking", json!(0), "max_seats_per_booking"),
         ("sales", json!({"closes_at": "2028-01-01T00:00:00Z"}), "sales.closes_at"),
         ("refunds", json!({"until": "2027-01-01T00:00:00Z", "percent": 101}), "refunds.percent"),
@@ -166,7 +170,9 @@ async fn calling_an_event_off_refunds_everybody() {
     assert_eq!(app.status_of(&ada, &paid).await, "refunded");
     assert_eq!(app.status_of(&bob, &held).await, "cancelled");
     let edit = Some(json!({"name": "Again"}));
-    app.call(Method::PATCH, &format!("/api/v1/admin/events/{event}"), Some(&organizer), edit).await.refused(409, "event_cancelled");
+    app.call(Method::PATCH, &format!("/api/v1/admin/events/{event}"), Some(&organizer), edit)
+        .await
+        .refused(409, "event_cancelled");
 }
 
 #[tokio::test]

@@ -53,17 +53,44 @@ async fn the_document_names_every_route_and_every_operation_once() {
     let document = serde_json::to_value(routes::document()).unwrap();
     let paths = document["paths"].as_object().unwrap();
     for path in [
-        "/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/api/v1/me", "/api/v1/events",
-        "/api/v1/events/{event_id}", "/api/v1/events/{event_id}/layout", "/api/v1/events/{event_id}/seats",
-        "/api/v1/events/{event_id}/availability", "/api/v1/events/{event_id}/live", "/api/v1/bookings",
-        "/api/v1/bookings/{booking_id}", "/api/v1/bookings/{booking_id}/extend", "/api/v1/bookings/{booking_id}/payment",
-        "/api/v1/bookings/{booking_id}/cancel", "/api/v1/bookings/{booking_id}/tickets", "/api/v1/bookings/{booking_id}/history",
-        "/api/v1/bookings/{booking_id}/calendar.ics", "/webhooks/payments/{provider}", "/api/v1/admin/venues",
-        "/api/v1/admin/events", "/api/v1/admin/events/{event_id}", "/api/v1/admin/events/{event_id}/publish",
-        "/api/v1/admin/events/{event_id}/cancel", "/api/v1/admin/events/{event_id}/seats/block",
-        "/api/v1/admin/events/{event_id}/seats/unblock", "/api/v1/admin/events/{event_id}/bookings", "/api/v1/admin/bookings",
-        "/api/v1/admin/check-ins", "/api/v1/admin/events/{event_id}/analytics", "/api/v1/admin/analytics/overview",
-        "/api/v1/admin/users", "/api/v1/admin/users/{user_id}", "/health/live", "/health/ready", "/health/startup", "/metrics",
+        "/auth/register",
+        "/auth/login",
+        "/auth/refresh",
+        "/auth/logout",
+        "/api/v1/me",
+        "/api/v1/events",
+        "/api/v1/events/{event_id}",
+        "/api/v1/events/{event_id}/layout",
+        "/api/v1/events/{event_id}/seats",
+        "/api/v1/events/{event_id}/availability",
+        "/api/v1/events/{event_id}/live",
+        "/api/v1/bookings",
+        "/api/v1/bookings/{booking_id}",
+        "/api/v1/bookings/{booking_id}/extend",
+        "/api/v1/bookings/{booking_id}/payment",
+        "/api/v1/bookings/{booking_id}/cancel",
+        "/api/v1/bookings/{booking_id}/tickets",
+        "/api/v1/bookings/{booking_id}/history",
+        "/api/v1/bookings/{booking_id}/calendar.ics",
+        "/webhooks/payments/{provider}",
+        "/api/v1/admin/venues",
+        "/api/v1/admin/events",
+        "/api/v1/admin/events/{event_id}",
+        "/api/v1/admin/events/{event_id}/publish",
+        "/api/v1/admin/events/{event_id}/cancel",
+        "/api/v1/admin/events/{event_id}/seats/block",
+        "/api/v1/admin/events/{event_id}/seats/unblock",
+        "/api/v1/admin/events/{event_id}/bookings",
+        "/api/v1/admin/bookings",
+        "/api/v1/admin/check-ins",
+        "/api/v1/admin/events/{event_id}/analytics",
+        "/api/v1/admin/analytics/overview",
+        "/api/v1/admin/users",
+        "/api/v1/admin/users/{user_id}",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+        "/metrics",
     ] {
         assert!(paths.contains_key(path), "{path}");
     }
@@ -155,7 +182,10 @@ async fn rates_are_limited_per_user_where_the_contract_says() {
     }
     let body = app.hold_of(event, &[15]).await;
     let limited = app.post("/api/v1/bookings", Some(&ada), body.clone()).await;
-    assert_eq!((&limited.headers["ratelimit-limit"], &limited.headers["ratelimit-remaining"]), (&"10".parse().unwrap(), &"0".parse().unwrap()));
+    assert_eq!(
+        (&limited.headers["ratelimit-limit"], &limited.headers["ratelimit-remaining"]),
+        (&"10".parse().unwrap(), &"0".parse().unwrap())
+    );
     assert!(limited.headers.contains_key("retry-after"));
     limited.refused(429, "rate_limited");
     app.post("/api/v1/bookings", Some(&bob), body.clone()).await.expect(201);

@@ -63,7 +63,6 @@ async fn a_broken_constraint_is_found() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_is_corrupt_and_not_guessed() {
-    let place = Place::new();
     for how in [
         "update bookings set status = 'pending'",
         "update bookings set status = 'sold'",
@@ -75,5 +74,4 @@ async fn a_row_that_cannot_be_is_corrupt_and_not_guessed() {
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{how}: {error:?}");
         assert!(!error.is_retryable());
     }
-    drop(place);
 }

@@ -1,6 +1,7 @@
 //! The embedded store against real files.
 
 mod audit;
+mod conformance;
 mod durable;
 mod full;
 mod open;

@@ -69,5 +69,5 @@ async fn every_seat_is_sold_once_however_many_processes_sell() {
     assert!(records.seats.iter().all(|seat| seat.version == 1), "no update was lost");
     assert!(records.bookings.iter().all(|booking| booking.status() == BookingStatus::Pending));
     let positions = store.after(0, 10_000).await.unwrap().iter().map(|entry| entry.position).collect::<Vec<_>>();
-    assert_eq!(positions, (1..=SEATS as u64 / 2 + 2).collect::<Vec<_>>());
+    assert_eq!(positions, (1..=u64::from(SEATS) / 2 + 2).collect::<Vec<_>>());
 }

@@ -20,7 +20,7 @@ async fn due_holds_are_found_at_their_end_and_not_before() {
     apply(&store, NOW + Duration::from_secs(1), hold(&event, 2, &[1])).await.unwrap();
     apply(&store, NOW, hold(&event, 3, &[2])).await.unwrap();
     apply(&store, NOW, confirm(3)).await.unwrap();
-    let end = NOW + Duration::from_secs(300);
+    let end = NOW + Duration::from_mins(5);
     let just_before = end - Duration::from_micros(1);
     assert_eq!(store.due_holds(just_before, 10).await.unwrap(), []);
     assert_eq!(store.due_holds(end, 10).await.unwrap(), [booking_id(1)]);
@@ -33,7 +33,7 @@ async fn a_due_hold_is_taken_over() {
     let store = place.open();
     let event = put_on_sale(&store, 10).await;
     apply(&store, NOW, hold(&event, 1, &[0, 1])).await.unwrap();
-    let end = NOW + Duration::from_secs(300);
+    let end = NOW + Duration::from_mins(5);
     apply(&store, end, hold(&event, 2, &[1])).await.unwrap();
     assert_eq!(store.due_holds(end, 10).await.unwrap(), []);
     assert_sound(&store, event.id).await;

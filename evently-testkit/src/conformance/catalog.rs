@@ -9,7 +9,7 @@ use evently_core::{
 
 use crate::{Fixture, ORGANIZER, OTHER_ORGANIZER, World, customer, fixtures};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub async fn what_was_added_is_read_as_it_was(world: World) {
     let event = world.event(3, 5).await;
@@ -38,8 +38,7 @@ pub async fn a_seat_map_has_every_committed_change(world: World) {
     world.hold(&event, customer(1), &[1]).await;
     world.ask(ORGANIZER, Command::Block { event_id: event.id(), seats: event.seats(&[2]) }).await.unwrap();
     let map = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
-    use SeatStatus::{Available, Blocked, Booked, Reserved};
-    assert_eq!(map.statuses(), [Booked, Reserved, Blocked, Available]);
+    assert_eq!(map.statuses(), [SeatStatus::Booked, SeatStatus::Reserved, SeatStatus::Blocked, SeatStatus::Available]);
     assert_eq!(map.versions(), [2, 1, 1, 0]);
     assert_eq!(map.seq(), 4);
 }
@@ -108,7 +107,7 @@ pub async fn events_are_found_by_what_is_asked(world: World) {
     let now = world.now();
     let named = |name: &'static str, at| {
         move |event: &mut Event| {
-            event.details.name = name.to_owned();
+            name.clone_into(&mut event.details.name);
             starts(event, at);
         }
     };
@@ -142,8 +141,10 @@ pub async fn events_are_found_by_what_is_asked(world: World) {
 
 pub async fn events_are_found_by_what_they_look_like_then(world: World) {
     let now = world.now();
-    let [sooner, later] =
-        [world.event_with(1, 1, |event| starts(event, now + HOUR)).await, world.event_with(1, 1, |event| starts(event, now + HOUR * 3)).await];
+    let [sooner, later] = [
+        world.event_with(1, 1, |event| starts(event, now + HOUR)).await,
+        world.event_with(1, 1, |event| starts(event, now + HOUR * 3)).await,
+    ];
     let off = world.event(1, 1).await;
     world.ask(ORGANIZER, Command::CancelEvent { event_id: off.id(), reason: None }).await.unwrap();
     let found = async |status, now| {

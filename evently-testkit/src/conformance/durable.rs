@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evently_core::{
     audit::audit_store,
-    domain::{Command, Email, Request, Role, Sales, SalesKey, SalesRow, SessionId, User},
+    domain::{Command, Email, GatewayReport, Request, Role, Sales, SalesKey, SalesRow, SessionId, User},
     ports::{PasswordHash, Rotation, SalesFilter, Session},
 };
 
@@ -38,7 +38,7 @@ pub async fn it_goes_on_where_it_stopped(world: World) {
     let payment = world.start_payment(&held).await;
     let world = world.reopened().await;
     assert!(world.try_hold(&event, customer(2), &[0]).await.is_err());
-    let (_, booking) = world.report(payment.id, evently_core::domain::GatewayReport::Succeeded).await;
+    let (_, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
     let world = world.reopened().await;
     assert_eq!(world.booking(booking.id).await, booking);
     world.hold(&event, customer(2), &[1]).await;
@@ -72,10 +72,9 @@ pub async fn a_gateways_message_is_remembered_across_a_restart(world: World) {
         terms: world.terms,
         answers: None,
     };
-    use evently_core::domain::GatewayReport::{Processing, Succeeded};
-    world.ask(crate::GATEWAY, message(&world, Processing)).await.unwrap();
+    world.ask(crate::GATEWAY, message(&world, GatewayReport::Processing)).await.unwrap();
     let world = world.reopened().await;
-    let again = world.ask(crate::GATEWAY, message(&world, Succeeded)).await.unwrap();
+    let again = world.ask(crate::GATEWAY, message(&world, GatewayReport::Succeeded)).await.unwrap();
     assert_eq!(fixtures::paid(again).0.status(), "processing");
 }
 
@@ -84,7 +83,7 @@ pub async fn accounts_and_sessions_are_there_again(world: World) {
     let email = Email::parse("ada@example.org").unwrap();
     let user = User { id, email, name: "Ada".to_owned(), role: Role::Staff, created_at: world.now() };
     world.store.accounts.add(&user, &PasswordHash("$2b$…".to_owned())).await.unwrap();
-    let expires_at = world.now() + Duration::from_secs(3600);
+    let expires_at = world.now() + Duration::from_hours(1);
     let session = |n: u128| Session { id: SessionId::from_uuid(uuid::Uuid::from_u128(n)), user_id: id, expires_at };
     for (n, token) in [(1, [1; 32]), (2, [2; 32])] {
         world.store.sessions.open(&session(n), &token).await.unwrap();

@@ -68,7 +68,7 @@ pub async fn figures_can_begin_anew(world: World) {
 
 pub async fn figures_are_found_by_event_and_hour(world: World) {
     let [event, other] = [world.event(1, 4).await, world.event(1, 4).await];
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let now = world.now().hour();
     let figures = &world.store.figures;
     for (at, event) in [(0, event.id()), (1, event.id()), (2, event.id()), (1, other.id())] {
@@ -88,7 +88,7 @@ pub async fn figures_are_what_the_journal_says(world: World) {
     let event = world.event(2, 4).await;
     let sold = world.buy(&event, customer(1), &[0, 5]).await;
     let due = world.hold(&event, customer(2), &[1]).await;
-    world.wait(Duration::from_secs(3600));
+    world.wait(Duration::from_hours(1));
     world.expire(due.id).await;
     world.cancel(HOUSE, sold.id).await.unwrap();
     let names = event.layout.places().map(|place| place.section.name.clone()).collect::<Vec<_>>();
@@ -98,13 +98,16 @@ pub async fn figures_are_what_the_journal_says(world: World) {
         let entries = world.store.outbox.after(position, 4).await.unwrap();
         let Some(last) = entries.last() else { break };
         let mut sales = Sales::default();
-        entries.iter().for_each(|entry| sales.fold(&entry.transition, &|_, seat| names[seat as usize].clone()));
+        for entry in &entries {
+            sales.fold(&entry.transition, &|_, seat| names[seat as usize].clone());
+        }
         assert!(figures.add(position, last.position, &sales).await.unwrap());
         let found = audit_figures(&**figures, &*world.store.outbox, &*world.store.catalog).await.unwrap();
         assert_eq!(found, []);
     }
     let mut total = SalesRow::default();
     all(&world).await.rows.values().for_each(|row| total.add(row));
-    let expected = SalesRow { holds: 2, confirmed: 1, expired: 1, cancelled: 1, seats: 0, value: 0, captured: 7000, refunded: 7000 };
+    let expected =
+        SalesRow { holds: 2, confirmed: 1, expired: 1, cancelled: 1, seats: 0, value: 0, captured: 7000, refunded: 7000 };
     assert_eq!(total, expected);
 }

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{
-        BookingId, Currency, EventId, GatewayReport, Money, Payment, PaymentId, PaymentState, Refund, RefundId, RefundState, Timestamp,
+        BookingId, Currency, EventId, GatewayReport, Money, Payment, PaymentId, PaymentState, Refund, RefundId, RefundState,
+        Timestamp,
     },
     memory::{ManualClock, SeededIds},
     ports::{Charge, Clock, Ids, PaymentGateway, WebhookError},
@@ -30,7 +31,7 @@ impl GatewayUnderTest {
             payment_id: PaymentId::from_uuid(SeededIds::new(7).uuid(now)),
             amount: Money { amount: 4500, currency: Currency::EUR },
             token: token.to_owned(),
-            hold_expires_at: now + Duration::from_secs(1800),
+            hold_expires_at: now + Duration::from_mins(30),
         }
     }
 }
@@ -67,7 +68,7 @@ pub async fn a_charge_that_is_asked_for_again_is_the_same_charge(test: GatewayUn
     for token in [test.good, test.declined] {
         let charge = test.charge(token);
         let first = test.gateway.charge(&charge).await.unwrap();
-        test.clock.advance(Duration::from_secs(60));
+        test.clock.advance(Duration::from_mins(1));
         assert_eq!(test.gateway.charge(&charge).await.unwrap(), first, "{token}");
     }
 }

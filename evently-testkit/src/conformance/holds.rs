@@ -35,7 +35,7 @@ pub async fn an_overlapping_hold_is_refused_whole(world: World) {
 pub async fn a_hold_lasts_to_its_last_instant_and_no_longer(world: World) {
     let event = world.event(1, 4).await;
     let first = world.hold(&event, customer(1), &[0]).await;
-    world.wait(world.terms.ttl - INSTANT);
+    world.wait_until(first.created_at + world.terms.ttl - INSTANT);
     assert!(world.try_hold(&event, customer(2), &[0]).await.is_err());
     assert_eq!(world.expire(first.id).await.status(), BookingStatus::Pending);
     world.wait(INSTANT);
@@ -112,7 +112,7 @@ pub async fn a_hold_names_seats_of_the_event_once_each(world: World) {
 }
 
 pub async fn an_event_is_booked_only_while_it_is_on_sale(world: World) {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let now = world.now();
     let event = world.event_with(1, 4, |event| event.details.on_sale.opens_at = now + hour).await;
     let refused = world.try_hold(&event, customer(1), &[0]).await;
@@ -126,7 +126,7 @@ pub async fn an_event_is_booked_only_while_it_is_on_sale(world: World) {
 }
 
 pub async fn an_extension_starts_the_time_anew_up_to_the_cap(mut world: World) {
-    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let minutes = Duration::from_mins;
     world.terms = HoldTerms { ttl: minutes(5), cap: minutes(8), payment_window: minutes(30) };
     let event = world.event(1, 4).await;
     let booking = world.hold(&event, customer(1), &[0]).await;

@@ -22,7 +22,11 @@ fn mail(id: &str) -> Mail {
         name: "Ada".to_owned(),
         subject: "Ihre Plätze".to_owned(),
         text: "Grüße\nund viel Vergnügen".to_owned(),
-        attachments: vec![Attachment { name: "ticket.ics".to_owned(), media_type: "text/calendar", content: vec![0, 159, 146, 150] }],
+        attachments: vec![Attachment {
+            name: "ticket.ics".to_owned(),
+            media_type: "text/calendar",
+            content: vec![0, 159, 146, 150],
+        }],
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use evently_core::domain::{
-    BookingState, BookingStatus, Command, GatewayReport, Outcome, PaymentState, RefundState, Rejection, SeatStatus, TicketState,
+    BookingState, BookingStatus, Command, GatewayReport, Outcome, Payment, PaymentState, RefundState, Rejection, SeatStatus,
+    TicketState,
 };
 
 use crate::{DOOR, Fixture, GATEWAY, HOUSE, ORGANIZER, SYSTEM, World, customer, fixtures};
@@ -15,7 +16,7 @@ fn declined() -> GatewayReport {
 /// What was captured and what goes back, over all bookings of the event.
 async fn balance(world: &World, event: &Fixture) -> (i64, i64) {
     let records = world.audited(event).await;
-    let captured = records.payments.iter().map(|payment| payment.captured()).sum();
+    let captured = records.payments.iter().map(Payment::captured).sum();
     (captured, records.refunds.iter().map(|refund| refund.amount.amount).sum())
 }
 
@@ -27,7 +28,10 @@ pub async fn money_confirms_its_booking(world: World) {
     assert_eq!(booking.state, BookingState::Confirmed { payment: Some(payment.id), at: world.now() });
     assert!(booking.code.is_some());
     let tickets = world.tickets(booking.id).await;
-    assert_eq!(tickets.iter().map(|ticket| (ticket.seat, ticket.state)).collect::<Vec<_>>(), [0, 2].map(|n| (n, TicketState::Valid)));
+    assert_eq!(
+        tickets.iter().map(|ticket| (ticket.seat, ticket.state)).collect::<Vec<_>>(),
+        [0, 2].map(|n| (n, TicketState::Valid))
+    );
     assert_eq!(world.statuses(&event).await[2], SeatStatus::Booked);
     assert_eq!(balance(&world, &event).await, (9000, 0));
 }
@@ -35,9 +39,9 @@ pub async fn money_confirms_its_booking(world: World) {
 pub async fn a_payment_keeps_its_hold_alive(world: World) {
     let event = world.event(1, 4).await;
     let held = world.hold(&event, customer(1), &[0]).await;
-    world.wait(world.terms.ttl - Duration::from_secs(1));
+    world.wait_until(held.created_at + world.terms.ttl - Duration::from_secs(1));
     let payment = world.start_payment(&held).await;
-    world.wait(world.terms.payment_window - Duration::from_micros(1));
+    world.wait_until(payment.created_at + world.terms.payment_window - Duration::from_micros(1));
     assert!(world.try_hold(&event, customer(2), &[0]).await.is_err());
     let (_, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
     assert_eq!(booking.status(), BookingStatus::Confirmed);
@@ -47,7 +51,7 @@ pub async fn a_payment_keeps_its_hold_alive(world: World) {
 pub async fn a_refused_card_leaves_the_hold(world: World) {
     let event = world.event(1, 4).await;
     let held = world.hold(&event, customer(1), &[0]).await;
-    world.wait(Duration::from_secs(60));
+    world.wait(Duration::from_mins(1));
     let payment = world.start_payment(&held).await;
     let (payment, booking) = world.report(payment.id, declined()).await;
     assert_eq!(payment.status(), "failed");
@@ -63,7 +67,8 @@ pub async fn a_message_is_taken_in_once(world: World) {
     let held = world.hold(&event, customer(1), &[0]).await;
     let payment = world.start_payment(&held).await;
     let message = |report: GatewayReport| {
-        let Command::SettlePayment { payment_id, reference, instead, terms, .. } = world.report_command(payment.id, report.clone())
+        let Command::SettlePayment { payment_id, reference, instead, terms, .. } =
+            world.report_command(payment.id, report.clone())
         else {
             unreachable!()
         };

@@ -25,7 +25,7 @@ async fn race_of(world: &World, requests: Vec<(Timestamp, Request)>) -> Vec<Answ
 
 /// A request of each racer, now.
 fn each(world: &World, request: impl Fn(u32) -> (Actor, Command)) -> Vec<(Timestamp, Request)> {
-    (0..RACERS).map(|number| request(number)).map(|(who, command)| (world.now(), Request::new(who, command))).collect()
+    (0..RACERS).map(request).map(|(who, command)| (world.now(), Request::new(who, command))).collect()
 }
 
 pub async fn of_many_buyers_of_one_seat_one_gets_it(world: World) {
@@ -77,11 +77,8 @@ pub async fn a_confirmation_and_the_end_of_its_hold_do_not_both_happen(world: Wo
         let held = world.hold(&event, customer(n), &[n]).await;
         bookings.push((world.start_payment(&held).await, held));
     }
-    let (before, after) = (
-        world.now() + (world.terms.payment_window - Duration::from_micros(1)),
-        world.now() + world.terms.payment_window,
-    );
     world.wait(world.terms.payment_window);
+    let (before, after) = (world.now() - Duration::from_micros(1), world.now());
     let requests = bookings.iter().flat_map(|(payment, booking)| {
         let paid = Request::new(GATEWAY, world.report_command(payment.id, GatewayReport::Succeeded));
         let expired = Request::new(SYSTEM, Command::Expire { booking_id: booking.id });

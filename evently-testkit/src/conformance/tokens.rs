@@ -14,7 +14,7 @@ fn claims() -> Claims {
         user_id: UserId::from_uuid(Uuid::from_u128(0x0192_f0c1_7d3e_7a10_8c55_5f1e_6f0a_0001)),
         session_id: SessionId::from_uuid(Uuid::from_u128(0x0192_f0c1_7d3e_7a10_8c55_5f1e_6f0a_0002)),
         issued_at,
-        expires_at: issued_at + Duration::from_secs(900),
+        expires_at: issued_at + Duration::from_mins(15),
     }
 }
 

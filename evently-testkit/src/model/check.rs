@@ -15,7 +15,7 @@ impl Driver {
         let mut found = audit::check(&records, Some(&self.event.layout), self.world.now());
         found.extend(audit::check_terms(&records, &self.world.terms));
         if !found.is_empty() {
-            return Err(found.iter().map(|violation| format!("{violation}\n")).collect());
+            return Err(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         }
         let model = &self.model;
         same("the event", &records.event, &model.event)?;
@@ -23,9 +23,10 @@ impl Driver {
         let bookings = records.bookings.iter().cloned().map(|booking| (booking.id, without_code(booking))).collect();
         same_rows("the bookings", &bookings, &model.bookings)?;
         same_rows("the payments", &records.payments.iter().map(|row| (row.id, row.clone())).collect(), &model.payments)?;
-        let refunds = records.refunds.iter().map(|row| {
-            (row.payment_id, (row.amount.amount, matches!(row.state, RefundState::Succeeded { .. })))
-        });
+        let refunds = records
+            .refunds
+            .iter()
+            .map(|row| (row.payment_id, (row.amount.amount, matches!(row.state, RefundState::Succeeded { .. }))));
         same_rows("the refunds", &refunds.collect(), &model.refunds)?;
         let tickets = records.tickets.iter().map(|row| ((row.booking_id, row.seat), row.state)).collect();
         same_rows("the tickets", &tickets, &model.tickets)?;
@@ -76,7 +77,11 @@ fn same<T: PartialEq + Debug>(what: &str, stored: &T, modelled: &T) -> Result<()
 }
 
 /// Names the rows that differ, and not the others.
-fn same_rows<K: Ord + Debug, V: PartialEq + Debug>(what: &str, stored: &BTreeMap<K, V>, modelled: &BTreeMap<K, V>) -> Result<(), String> {
+fn same_rows<K: Ord + Debug, V: PartialEq + Debug>(
+    what: &str,
+    stored: &BTreeMap<K, V>,
+    modelled: &BTreeMap<K, V>,
+) -> Result<(), String> {
     let keys = stored.keys().chain(modelled.keys()).collect::<std::collections::BTreeSet<_>>();
     match keys.into_iter().find(|key| stored.get(key) != modelled.get(key)) {
         Some(key) => same(&format!("{what}: {key:?}"), &stored.get(key), &modelled.get(key)),

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evently_core::domain::{
-    Actor, BookingId, Command, GatewayReport, OnSale, PaymentId, RefundId, RefundPolicy, Rejection, Request, RequestKey, Seat, SeatMap,
-    SeatState, TicketCode, Timestamp,
+    Actor, BookingId, Command, GatewayReport, OnSale, PaymentId, RefundId, RefundPolicy, Rejection, Request, RequestKey, Seat,
+    SeatMap, SeatState, TicketCode, Timestamp,
 };
 
 use super::{
@@ -13,14 +13,11 @@ use super::{
     step::{Ask, By, Instead, Keyed, SEATS, Says, Step},
     view::{Said, view},
 };
-use crate::{
-    DOOR, Fixture, GATEWAY, ORGANIZER, SYSTEM, World, customer,
-    fixtures::user_of,
-};
+use crate::{DOOR, Fixture, GATEWAY, ORGANIZER, SYSTEM, World, customer, fixtures::user_of};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 /// How long the answer to a key is good.
-const ANSWERS: Duration = Duration::from_secs(24 * 3600);
+const ANSWERS: Duration = Duration::from_hours(24);
 
 /// A key's number and the number of its content.
 type KeyNumbers = (u8, u8);

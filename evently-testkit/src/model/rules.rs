@@ -1,5 +1,7 @@
 //! The rules, told plainly.
 
+#![expect(clippy::unnecessary_wraps, reason = "each rule gives an answer, also one that never refuses")]
+
 mod money;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +33,8 @@ type Refusable<T> = Result<T, Rejection>;
 
 impl Model {
     pub fn new(now: Timestamp, terms: HoldTerms, event: Event, categories: impl IntoIterator<Item = u16>) -> Self {
-        let seats = (0..).zip(categories).map(|(number, category)| Seat { number, category, state: SeatState::Available, version: 0 });
+        let seats =
+            (0..).zip(categories).map(|(number, category)| Seat { number, category, state: SeatState::Available, version: 0 });
         Self {
             now,
             terms,
@@ -51,7 +54,9 @@ impl Model {
             Stage::Draft => return Err(Rejection::NotOnSale(NotOnSale::Draft)),
             Stage::Cancelled => return Err(Rejection::NotOnSale(NotOnSale::Cancelled)),
             Stage::Published if self.now < sales.opens_at => return Err(Rejection::NotOnSale(NotOnSale::NotYet(sales.opens_at))),
-            Stage::Published if self.now >= sales.closes_at => return Err(Rejection::NotOnSale(NotOnSale::Over(sales.closes_at))),
+            Stage::Published if self.now >= sales.closes_at => {
+                return Err(Rejection::NotOnSale(NotOnSale::Over(sales.closes_at)));
+            }
             Stage::Published => {}
         }
         let max = self.event.details.max_seats_per_booking;
@@ -81,7 +86,9 @@ impl Model {
         let (event_id, created_at) = (self.event.id, self.now);
         let booking = Booking { id, event_id, user_id, seats, total, code: None, state, created_at, version: 1 };
         self.bookings.insert(id, booking.clone());
-        wanted.iter().for_each(|number| self.set_seat(*number, SeatState::Reserved(id)));
+        for number in wanted {
+            self.set_seat(number, SeatState::Reserved(id));
+        }
         Ok(View::Booking(booking))
     }
 
@@ -147,7 +154,9 @@ impl Model {
     pub fn house(&mut self, seats: &[u32], from: SeatState, to: SeatState) -> Said {
         let seats = self.existing(seats)?;
         self.none_in_the_way(&seats, |seat| seat.state == from)?;
-        seats.iter().for_each(|number| self.set_seat(*number, to));
+        for number in &seats {
+            self.set_seat(*number, to);
+        }
         let status = if to == SeatState::Blocked { SeatStatus::Blocked } else { SeatStatus::Available };
         Ok(View::Seats(seats, status))
     }
@@ -203,7 +212,11 @@ impl Model {
     fn existing(&self, seats: &[u32]) -> Refusable<Vec<u32>> {
         let all_there = seats.iter().all(|number| (*number as usize) < self.seats.len());
         let once = seats.iter().collect::<BTreeSet<_>>();
-        if seats.is_empty() || !all_there || once.len() < seats.len() { Err(invalid()) } else { Ok(once.into_iter().copied().collect()) }
+        if seats.is_empty() || !all_there || once.len() < seats.len() {
+            Err(invalid())
+        } else {
+            Ok(once.into_iter().copied().collect())
+        }
     }
 
     fn none_in_the_way(&self, seats: &[u32], good: impl Fn(&Seat) -> bool) -> Refusable<()> {

@@ -123,7 +123,14 @@ fn report() -> impl Strategy<Value = Ask> {
     let instead = prop_oneof![2 => Just(Instead::Fitting), 1 => seats];
     let answers = proptest::option::weighted(0.1, (0_u8..3, 0_u8..2));
     (any::<u8>(), says, any::<bool>(), message, instead, answers).prop_map(
-        |(payment, says, reference, message, instead, answers)| Ask::Report { payment, says, reference, message, instead, answers },
+        |(payment, says, reference, message, instead, answers)| Ask::Report {
+            payment,
+            says,
+            reference,
+            message,
+            instead,
+            answers,
+        },
     )
 }
 

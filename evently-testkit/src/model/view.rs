@@ -1,8 +1,6 @@
 //! An answer without what the model cannot know: codes, and ids that the store makes.
 
-use evently_core::domain::{
-    Admission, Booking, Invalid, Outcome, Payment, Rejection, SeatStatus, Stage, TicketState,
-};
+use evently_core::domain::{Admission, Booking, Invalid, Outcome, Payment, Rejection, SeatStatus, Stage, TicketState};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum View {

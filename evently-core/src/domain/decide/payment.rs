@@ -2,9 +2,9 @@
 
 use super::{Decision, Desk, Stop};
 use crate::domain::{
-    BookedSeat, Booking, BookingCode, BookingId, BookingState, BookingStatus, Event, Fact, GatewayReport, Hold, HoldTerms, Ledger,
-    Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode, TicketId,
-    TicketState,
+    BookedSeat, Booking, BookingCode, BookingId, BookingState, BookingStatus, Event, Fact, GatewayReport, Hold, HoldTerms,
+    Ledger, Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode,
+    TicketId, TicketState,
 };
 
 /// What a gateway says of a payment.
@@ -139,8 +139,7 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     fn record_capture(&mut self, payment: &Payment) -> Decision<(), L> {
-        let captured =
-            Fact::Captured { payment_id: payment.id, booking_id: payment.booking_id, amount: payment.amount.amount };
+        let captured = Fact::Captured { payment_id: payment.id, booking_id: payment.booking_id, amount: payment.amount.amount };
         self.record(payment.event_id, captured, Vec::new(), None)
     }
 

@@ -179,11 +179,7 @@ pub async fn list(
 /// One event that one manages.
 #[utoipa::path(get, path = "/api/v1/admin/events/{event_id}", tag = "administration", security(("bearer" = [])),
     params(("event_id" = Uuid, Path)), responses((status = 200, body = EventBody)))]
-pub async fn show(
-    State(app): State<Arc<App>>,
-    Caller(by): Caller,
-    Path(id): Path<EventId>,
-) -> Result<Json<EventBody>, Problem> {
+pub async fn show(State(app): State<Arc<App>>, Caller(by): Caller, Path(id): Path<EventId>) -> Result<Json<EventBody>, Problem> {
     let view = app.events.managed(&by, id).await?;
     Ok(Json(body(&app, &view).await?))
 }

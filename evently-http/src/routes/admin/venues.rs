@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use evently_core::{
     domain::{Invalid, LayoutId, Role, VenueId},
     import::{self, Format, ImportError},
@@ -92,9 +88,7 @@ pub async fn create(
     }
     let format = match plan.format.as_deref() {
         None => Format::Own,
-        Some(name) => {
-            name.parse::<Format>().map_err(|error| Problem::field("format", "unknown_format", error.to_string()))?
-        }
+        Some(name) => name.parse::<Format>().map_err(|error| Problem::field("format", "unknown_format", error.to_string()))?,
     };
     let id = app.events.new_layout_id();
     // Reading a large plan takes a while, and must not keep others waiting.
@@ -153,11 +147,12 @@ pub async fn list(
         return Err(Problem::forbidden());
     }
     let venues = app.events.venues(wanted.limit.page(wanted.cursor.as_ref())?).await?;
-    Ok(Json(List::of(venues, wanted.limit, |venue| venue.id, |venue| VenueSummary {
-        id: venue.id,
-        name: venue.name,
-        layout_version: venue.layout_id,
-    })))
+    Ok(Json(List::of(
+        venues,
+        wanted.limit,
+        |venue| venue.id,
+        |venue| VenueSummary { id: venue.id, name: venue.name, layout_version: venue.layout_id },
+    )))
 }
 
 /// One venue.

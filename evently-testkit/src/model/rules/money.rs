@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evently_core::domain::{
-    Actor, Booking, BookingId, BookingState, BookingStatus, GatewayReport, Hold, Payment, PaymentId, PaymentState, Rejection, SeatState,
-    Stage, TicketState,
+    Actor, Booking, BookingId, BookingState, BookingStatus, GatewayReport, Hold, Payment, PaymentId, PaymentState, Rejection,
+    SeatState, Stage, TicketState,
 };
 
 use super::Model;
@@ -64,7 +64,9 @@ impl Model {
         let open = matches!(payment.state, PaymentState::Processing | PaymentState::RequiresAction { .. });
         let state = match &report.says {
             _ if heard_before => None,
-            GatewayReport::Succeeded if !matches!(payment.state, PaymentState::Succeeded { .. }) => Some(PaymentState::Succeeded { at: now }),
+            GatewayReport::Succeeded if !matches!(payment.state, PaymentState::Succeeded { .. }) => {
+                Some(PaymentState::Succeeded { at: now })
+            }
             GatewayReport::Failed { reason } if open => Some(PaymentState::Failed { reason: reason.clone() }),
             GatewayReport::RequiresAction { client_secret } if payment.state == PaymentState::Processing => {
                 Some(PaymentState::RequiresAction { client_secret: client_secret.clone() })
@@ -151,7 +153,14 @@ impl Model {
         self.refunds.insert(id, (amount, false));
     }
 
-    fn add_payment(&mut self, id: PaymentId, booking_id: BookingId, provider: &str, state: PaymentState, reference: Option<&str>) {
+    fn add_payment(
+        &mut self,
+        id: PaymentId,
+        booking_id: BookingId,
+        provider: &str,
+        state: PaymentState,
+        reference: Option<&str>,
+    ) {
         let payment = Payment {
             id,
             booking_id,

@@ -1,11 +1,6 @@
-//! A store in which a little of everything has happened, by the rules.
+//! A store for unit tests, in which a little of everything has happened, by the rules.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{
@@ -15,24 +10,17 @@ use crate::{
     },
     memory::{MemoryStore, SeededIds},
     ports::{Audit, Bookings, EventRecords, Ids},
+    sync::ready,
 };
-
-/// Runs a future of the memory store, which never waits.
-pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("nothing in memory waits"),
-    }
-}
 
 const CUSTOMER: Actor = Actor::User(UserId::from_uuid(uuid::Uuid::from_u128(7)), Role::Customer);
 const ORGANIZER: Actor = Actor::User(UserId::from_uuid(uuid::Uuid::from_u128(8)), Role::Organizer);
 
-pub(super) struct Story {
+pub(crate) struct Story {
     pub store: Arc<MemoryStore>,
     ids: Arc<SeededIds>,
     pub layout: Arc<Layout>,
-    event: EventId,
+    pub event: EventId,
     pub terms: HoldTerms,
     pub now: Timestamp,
     /// What the store holds when the story is over.
@@ -43,6 +31,14 @@ impl Story {
     /// Eight seats: two sold, one on hold, one expired, one called in by the house and one given up by its buyer (half the price back),
     /// one being paid for, one never touched but by the house.
     pub fn tell() -> Self {
+        let mut story = Self::begin();
+        story.bookings();
+        story.records = story.read();
+        story
+    }
+
+    /// Eight seats, and nothing has happened yet.
+    pub fn begin() -> Self {
         let ids = Arc::new(SeededIds::new(1));
         let store = Arc::new(MemoryStore::new(ids.clone()));
         let now = Timestamp::from_secs(1_800_000_000);
@@ -67,8 +63,6 @@ impl Story {
         story.ask(ORGANIZER, Command::CreateEvent { event: Arc::new(event.clone()), seats });
         story.ask(ORGANIZER, Command::PublishEvent { event_id: id });
         story.ask(ORGANIZER, Command::EditEvent { event_id: id, details: event.details, prices: vec![] });
-        story.bookings();
-        story.records = story.read();
         story
     }
 
@@ -180,7 +174,7 @@ fn layout(ids: &dyn Ids, now: Timestamp) -> Layout {
 }
 
 fn event(ids: &dyn Ids, now: Timestamp, layout: &Layout) -> Event {
-    let week = Duration::from_secs(7 * 86_400);
+    let week = Duration::from_hours(7 * 24);
     let price = |name: &str| PriceCategory { id: PriceCategoryId::from_uuid(ids.uuid(now)), name: name.into(), price: 4500 };
     Event {
         id: EventId::from_uuid(ids.uuid(now)),

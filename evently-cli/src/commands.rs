@@ -1,0 +1,46 @@
+//! The commands, a file for each family.
+
+pub mod booking;
+pub mod config;
+mod doctor;
+pub mod event;
+mod input;
+pub mod manual;
+pub mod seats;
+pub mod serve;
+pub mod user;
+pub mod venue;
+pub mod verify;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    args::{Cli, Command},
+    bench,
+    failure::Failure,
+    reply::Reply,
+};
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<Reply, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Serve(command) => threads()?.block_on(serve::run(&global, command)),
+        Command::Venue(command) => threads()?.block_on(venue::run(&global, command)),
+        Command::Event(command) => threads()?.block_on(event::run(&global, command)),
+        Command::Seats(command) => threads()?.block_on(seats::run(&global, command)),
+        Command::Booking(command) => threads()?.block_on(booking::run(&global, command)),
+        Command::User(command) => threads()?.block_on(user::run(&global, command)),
+        Command::Verify => threads()?.block_on(verify::run(&global)),
+        Command::Bench(command) => bench::run(&global, command),
+        Command::Config(command) => config::run(&global, &command),
+        Command::Doctor => doctor::run(&global),
+        Command::Completions(command) => Ok(manual::completions(&command)),
+        Command::Man(command) => manual::man(&command),
+    }
+}
+
+/// What the service and the store run on.
+pub fn threads() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::away(format_args!("threads: {error}")))
+}

@@ -1,0 +1,121 @@
+//! The store's file and the secrets beside it, looked at without opening the store.
+
+use std::{
+    cmp::Ordering,
+    fs::{self, File},
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use evently_http::{compose, config::Config};
+
+use super::Finding;
+
+/// The header of a SQLite file; <https://sqlite.org/fileformat2.html#the_database_header>.
+struct Header([u8; 100]);
+
+impl Header {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+
+    fn read(path: &Path) -> std::io::Result<Self> {
+        let mut bytes = [0; 100];
+        File::open(path)?.read_exact(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.0.starts_with(Self::MAGIC)
+    }
+
+    fn is_ours(&self) -> bool {
+        self.0[68..72] == *b"EVLY"
+    }
+
+    fn has_wal(&self) -> bool {
+        self.0[18] == 2 && self.0[19] == 2
+    }
+
+    fn schema(&self) -> usize {
+        u32::from_be_bytes([self.0[60], self.0[61], self.0[62], self.0[63]]) as usize
+    }
+}
+
+pub fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = file(&config.store_file());
+    findings.push(secrets(config));
+    findings
+}
+
+fn file(path: &Path) -> Vec<Finding> {
+    const WHAT: &str = "store";
+    if !path.exists() {
+        return vec![Finding::ok(WHAT, format!("{} is not there yet; the first command makes it", path.display()))];
+    }
+    let header = match Header::read(path) {
+        Ok(header) => header,
+        Err(error) => {
+            return vec![Finding::fail(WHAT, format!("{}: {error}", path.display()), "it is not a store; name another folder")];
+        }
+    };
+    if !header.is_sqlite() || !header.is_ours() {
+        let found = format!("{} is not an Evently store", path.display());
+        return vec![Finding::fail(WHAT, found, "name another folder with --data, or another file with store.url")];
+    }
+    let bytes = fs::metadata(path).map_or(0, |file| file.len());
+    let version = version(header.schema(), compose::STORE_VERSION);
+    let durability = if header.has_wal() {
+        Finding::ok("durability", "write-ahead log; each commit is on the disk before it is answered (synchronous=full)")
+    } else {
+        let hint = "something else has changed the file; it is put right when the store is opened next";
+        Finding::warn("durability", "no write-ahead log", hint)
+    };
+    vec![
+        Finding::ok(WHAT, format!("{} ({} KiB)", path.display(), bytes / 1024)),
+        version,
+        durability,
+        owner(path, "store access"),
+    ]
+}
+
+fn version(found: usize, known: usize) -> Finding {
+    const WHAT: &str = "store version";
+    match found.cmp(&known) {
+        Ordering::Equal => Finding::ok(WHAT, format!("schema {found}")),
+        Ordering::Less => Finding::ok(WHAT, format!("schema {found}; brought to {known} when it is opened next")),
+        Ordering::Greater => {
+            let hint = "upgrade Evently, or restore a backup from before the upgrade";
+            Finding::fail(WHAT, format!("schema {found}, and this version of Evently knows {known}"), hint)
+        }
+    }
+}
+
+/// Whoever may read the store has every address and every ticket in it.
+fn owner(path: &Path, what: &'static str) -> Finding {
+    match fs::metadata(path).map(|file| file.permissions().mode() & 0o777) {
+        Ok(mode) if mode & 0o007 != 0 => {
+            let hint = format!("`chmod o-rwx {}` keeps other users of this machine out", path.display());
+            Finding::warn(what, format!("every user of this machine may open it (mode {mode:o})"), hint)
+        }
+        Ok(mode) => Finding::ok(what, format!("mode {mode:o}")),
+        Err(error) => Finding::warn(what, format!("{}: {error}", path.display()), "look at the file's permissions"),
+    }
+}
+
+fn secrets(config: &Config) -> Finding {
+    const WHAT: &str = "secrets";
+    let kept = [(config.auth.secret.is_empty(), "auth.secret"), (config.payment.webhook_secret.is_empty(), "webhook.secret")];
+    let kept = kept.into_iter().filter(|(kept, _)| *kept).map(|(_, name)| config.data.dir.join(name)).collect::<Vec<_>>();
+    let mode = |path: &Path| fs::metadata(path).map(|file| file.permissions().mode() & 0o777).ok();
+    if let Some(path) = kept.iter().find(|path| mode(path).is_some_and(|mode| mode & 0o077 != 0)) {
+        let path = path.display();
+        let hint =
+            format!("`chmod 600 {path}`; whoever has read it can log in as anybody, so remove it to get a new one if in doubt");
+        return Finding::fail(WHAT, format!("others may read {path}"), hint);
+    }
+    match kept.iter().filter(|path| mode(path).is_none()).count() {
+        _ if kept.is_empty() => Finding::ok(WHAT, "configured"),
+        0 => Finding::ok(WHAT, "kept in the data folder, for their owner alone"),
+        _ => Finding::ok(WHAT, "are made in the data folder when the service starts"),
+    }
+}

@@ -1,0 +1,135 @@
+//! Why a command did not do what it was told: a line, its causes, and what helps.
+
+use std::{error::Error, fmt, io, path::Path, process::ExitCode};
+
+use evently_core::{
+    domain::Rejection,
+    ports::{StoreError, StoreErrorKind},
+    services::{AuthError, Error as ServiceError},
+};
+
+/// The exit code of what was said wrongly.
+pub const USAGE: u8 = 2;
+const NO: u8 = 1;
+const AWAY: u8 = 3;
+
+/// Why a command did not do what it was told.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The answer is no.
+    pub fn no(message: impl fmt::Display) -> Self {
+        Self::new(NO, message)
+    }
+
+    /// The command line, the configuration or an input is wrong.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    /// Something that is needed is not there.
+    pub fn away(message: impl fmt::Display) -> Self {
+        Self::new(AWAY, message)
+    }
+
+    fn new(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string(), hint: None }
+    }
+
+    /// A file that cannot be read or written.
+    pub fn file(path: &Path, error: &io::Error) -> Self {
+        Self::away(format_args!("{}: {error}", path.display()))
+    }
+
+    /// The same failure with its causes behind it.
+    #[must_use]
+    pub fn because(mut self, error: &dyn Error) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if !self.message.contains(&said) {
+                self.message = format!("{}: {said}", self.message);
+            }
+            cause = error.source();
+        }
+        self
+    }
+
+    /// The same failure with what helps.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// What the process ends with.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+/// A line for the error, whatever it consists of, and one for the hint.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message.replace('\n', "\n       "))?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = match error.kind() {
+            StoreErrorKind::Corrupt => Self::no(&error).hint("`evently verify` says what is wrong with the store"),
+            StoreErrorKind::Contended => Self::away(&error).hint("somebody else kept the store busy; try again"),
+            StoreErrorKind::Unavailable => Self::away(&error).hint("`evently doctor` looks for the reason"),
+        };
+        failure.because(&error)
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Store(error) => error.into(),
+            ServiceError::Rejected(Rejection::Invalid(_)) | ServiceError::RejectedBefore(Rejection::Invalid(_)) => {
+                Self::usage(error)
+            }
+            ServiceError::Overloaded | ServiceError::InFlight => Self::away(error).hint("try again in a moment"),
+            ServiceError::Rejected(_) | ServiceError::RejectedBefore(_) | ServiceError::Forbidden | ServiceError::Webhook(_) => {
+                Self::no(error)
+            }
+        }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Store(error) => error.into(),
+            AuthError::Invalid(_) => Self::usage(error),
+            AuthError::Busy(_) => Self::away(error).hint("try again in a moment"),
+            _ => Self::no(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_stand_in_one_line_and_none_twice() {
+        let cause = io::Error::other("no space left");
+        let error = StoreError::new(StoreErrorKind::Unavailable, "apply", cause);
+        let text = Failure::from(error).to_string();
+        assert_eq!(text.lines().next(), Some("error: apply: the store is unavailable: no space left"));
+        assert!(text.lines().nth(1).unwrap().starts_with("hint: "));
+    }
+}

@@ -1,0 +1,64 @@
+//! The store with the services over it, as the command line uses them: directly, beside a running service too.
+
+use std::path::Path;
+
+use evently_core::domain::{Principal, Role, SessionId, UserId};
+use evently_http::{
+    compose::{self, App},
+    config::{Config, Sources},
+};
+use uuid::Uuid;
+
+use crate::{args::Global, failure::Failure};
+
+/// The configuration, with those flags over it that every command takes.
+pub fn config(global: &Global) -> Result<Config, Failure> {
+    config_with(global, Vec::new())
+}
+
+/// The configuration, with more flags over it: what each is called, the setting it is for, and what it says.
+pub fn config_with(global: &Global, flags: Vec<(&'static str, &'static str, String)>) -> Result<Config, Failure> {
+    let mut sources = Sources { file: global.config.clone(), flags, ..Sources::of_process() };
+    if let Some(data) = &global.data {
+        sources.flags.push(("--data", "data.dir", utf8(data)?.to_owned()));
+    }
+    Config::load(&sources).map_err(|errors| {
+        Failure::usage(format_args!("the configuration is wrong\n{errors}"))
+            .hint("`evently config show` shows the settings and who says so")
+    })
+}
+
+fn utf8(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| Failure::usage(format_args!("--data: {} is not UTF-8", path.display())))
+}
+
+/// Opens the store, a new one where there is none.
+pub fn open(global: &Global) -> Result<App, Failure> {
+    open_with(config(global)?)
+}
+
+/// Opens the store if there is one: looking for something makes nothing.
+pub fn open_existing(global: &Global) -> Result<App, Failure> {
+    let config = config(global)?;
+    let file = config.store_file();
+    if !file.exists() {
+        return Err(Failure::away(format_args!("there is no store at {}", file.display()))
+            .hint("name its folder with --data, or make one with `evently serve`"));
+    }
+    open_with(config)
+}
+
+/// Opens the store that the configuration names.
+pub fn open_with(config: Config) -> Result<App, Failure> {
+    compose::open(config).map_err(|error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason"))
+}
+
+/// Who the command line acts as: nobody with an account, and may do everything.
+pub const fn administrator() -> Principal {
+    acting_as(UserId::from_uuid(Uuid::nil()))
+}
+
+/// The system administrator in somebody's place.
+pub const fn acting_as(user_id: UserId) -> Principal {
+    Principal { user_id, role: Role::Admin, session_id: SessionId::from_uuid(Uuid::nil()) }
+}

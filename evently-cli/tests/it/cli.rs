@@ -1,0 +1,323 @@
+//! What each command says, and what it ends with.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::evently::{Evently, Said, bare};
+
+fn plan(evently: &Evently, name: &str, content: &str) -> String {
+    let path = evently.data.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const PLAN: &str = "section,row,seat,category,x,y\nFloor,A,1,Stalls,1,1\nFloor,A,2,Stalls,2,1\nFloor,B,1,Circle,1,2\n";
+
+fn hint_of(said: &Said) -> &str {
+    said.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default()
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
+    let evently = Evently::new();
+    for args in [&["sell"][..], &["venue"], &["event", "create", "--name", "Gala"], &["user", "role", "a@b.example", "king"]] {
+        let said = evently.run(args);
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{args:?}: {said:?}");
+        assert!(!said.stderr.is_empty());
+    }
+    let said = evently.command(&["config", "show"]).env("EVENTLY__HTTP__LISEN", "x").output().map(Said::from).unwrap();
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("EVENTLY__HTTP__LISTEN"), "{said:?}");
+}
+
+#[test]
+fn help_goes_to_stdout_and_names_the_exit_codes() {
+    let said = Said::from(bare().arg("--help").output().unwrap());
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    for word in ["Exit codes", "serve", "verify", "bench", "doctor"] {
+        assert!(said.stdout.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn looking_for_something_makes_nothing() {
+    let evently = Evently::new();
+    let said = evently.run(&["venue", "list"]);
+    assert_eq!(said.code, 3);
+    assert!(said.stderr.starts_with("error: there is no store at "), "{said:?}");
+    assert!(hint_of(&said).contains("--data"));
+    assert_eq!(std::fs::read_dir(evently.data.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_venue_goes_in_and_comes_out_again() {
+    let evently = Evently::new();
+    let file = plan(&evently, "odeon.csv", PLAN);
+    let venue = evently.json(&["venue", "import", &file]);
+    assert_eq!((venue["name"].as_str(), venue["seats_total"].as_u64()), (Some("odeon"), Some(3)));
+    let exported = evently.run(&["venue", "export", "odeon", "--format", "evently"]);
+    let again = evently.run_with(&["venue", "import", "-", "--name", "Twin", "--json"], &exported.stdout);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(again.json()["sections"][0]["seats"], 3);
+    let list = evently.run(&["venue", "list"]);
+    assert_eq!(list.stdout.lines().count(), 3, "{}", list.stdout);
+    assert!(list.stdout.lines().all(|line| line.len() <= 80 && line.trim_end() == line));
+    let said = evently.run(&["venue", "show", "Nowhere"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn a_plan_that_is_wrong_changes_nothing_and_names_every_fault() {
+    let evently = Evently::new();
+    let file = plan(&evently, "twice.csv", &format!("{PLAN}Floor,A,1,Stalls,1,1\n"));
+    let said = evently.run(&["venue", "import", &file]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("line 5"), "{said:?}");
+    assert_eq!(evently.json(&["venue", "list"]), json!({ "items": [] }));
+    let linted = evently.run(&["venue", "lint", &file, "--json"]);
+    assert_eq!(linted.code, 1);
+    assert_eq!(linted.json()["problems"].as_array().unwrap().len(), 1);
+    let missing = evently.run(&["venue", "lint", "/nowhere/plan.json"]);
+    assert_eq!(missing.code, 3);
+}
+
+#[test]
+fn an_event_goes_on_sale_and_its_seats_are_blocked_by_their_names() {
+    let evently = Evently::new();
+    let file = plan(&evently, "odeon.csv", PLAN);
+    evently.json(&["venue", "import", &file]);
+    let create = ["event", "create", "--venue", "odeon", "--name", "Gala", "--start", "2099-05-01T19:30:00+02:00"];
+    let create = [&create[..], &["--end", "2099-05-01T22:00:00+02:00", "--price", "Stalls=45.00", "--price"]].concat();
+    let said = evently.run(&[&create[..], &["Circle=9.999"]].concat());
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("--price Circle"), "{said:?}");
+    let said = evently.run(&[&create[..], &["Balcony=9.99"]].concat());
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("Stalls, Circle"), "{said:?}");
+    let event = evently.json(&[&create[..], &["Circle=9.99"]].concat());
+    assert_eq!(event["status"], "draft");
+    assert_eq!(event["start_time"], "2099-05-01T17:30:00Z");
+    assert_eq!(event["price_categories"][1]["price"], json!({ "amount": 999, "currency": "EUR" }));
+    assert_eq!(evently.json(&["event", "publish", "Gala"])["status"], "upcoming");
+    let blocked = evently.json(&["seats", "block", "Gala", "Floor/A/1", "Floor/B/1"]);
+    assert_eq!(blocked["seat_ids"].as_array().unwrap().len(), 2);
+    let said = evently.run(&["seats", "block", "Gala", "Floor/A/1", "Floor/A/2"]);
+    assert_eq!(said.code, 1, "one is blocked already");
+    assert!(said.stderr.contains("Floor/A/1 is blocked"), "{said:?}");
+    let said = evently.run(&["seats", "unblock", "Gala", "Floor/A/1", "Floor/Z/9"]);
+    assert_eq!(said.code, 1);
+    assert!(hint_of(&said).contains("Floor/A/1"), "{said:?}");
+    assert_eq!(evently.json(&["event", "show", "Gala"])["availability"]["blocked"], 2, "all or none");
+    assert_eq!(evently.json(&["event", "cancel", "Gala", "--reason", "Rain"])["status"], "cancelled");
+    assert_eq!(evently.json(&["event", "list", "--status", "cancelled"])["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_event_can_come_from_a_file_as_the_service_takes_it() {
+    let evently = Evently::new();
+    let file = plan(&evently, "odeon.csv", PLAN);
+    let venue = evently.json(&["venue", "import", &file]);
+    let event = json!({
+        "name": "Gala", "venue_id": venue["id"], "start_time": "2099-05-01T19:30:00Z", "end_time": "2099-05-01T22:00:00Z",
+        "currency": "JPY", "price_categories": [{ "name": "Stalls", "price": 4500 },
+            { "name": "Circle", "price": { "amount": 900, "currency": "JPY" } }],
+    });
+    let said = evently.run_with(&["event", "create", "--file", "-", "--json"], &event.to_string());
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.json()["price_categories"][0]["price"]["amount"], 4500);
+    let mut strange = event;
+    strange["colour"] = json!("red");
+    let said = evently.run_with(&["event", "create", "--file", "-"], &strange.to_string());
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("colour"), "{said:?}");
+}
+
+#[test]
+fn accounts_are_made_once_and_get_roles() {
+    let evently = Evently::new();
+    let id = evently.account("Ada@Example.org", "customer");
+    let twice = ["user", "create", "--email", "ada@example.org", "--name", "Ada", "--password-stdin"];
+    assert_eq!(evently.run_with(&twice, "correct horse\n").code, 1);
+    let short = ["user", "create", "--email", "bob@example.org", "--name", "Bob", "--password-stdin"];
+    let said = evently.run_with(&short, "abc\n");
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("password"), "{said:?}");
+    let no_terminal = ["user", "create", "--email", "bob@example.org", "--name", "Bob"];
+    assert!(hint_of(&evently.run(&no_terminal)).contains("--password-stdin"));
+    assert_eq!(evently.json(&["user", "role", "ada@example.org", "organizer"])["role"], "organizer");
+    assert_eq!(evently.json(&["user", "role", &id, "admin"])["role"], "admin");
+    let users = evently.json(&["user", "list"]);
+    assert_eq!(users["items"][0]["email"], "ada@example.org");
+    assert!(!users.to_string().contains("$2b$"), "hashes are nobody's");
+}
+
+#[test]
+fn a_booking_that_is_not_there_is_a_no() {
+    let evently = Evently::new();
+    evently.account("ada@example.org", "customer");
+    assert_eq!(evently.run(&["booking", "show", "0192f0c1-7d3e-7a10-8c55-5f1e6f0a0001"]).code, 1);
+    assert_eq!(evently.run(&["booking", "show", "7KXR4MQD"]).code, 1);
+    assert_eq!(evently.run(&["booking", "history", "what"]).code, 2);
+}
+
+#[test]
+fn settings_are_shown_with_who_says_so() {
+    let evently = Evently::new().with("EVENTLY__AUTH__SECRET", "0123456789abcdef0123456789abcdef");
+    let settings = evently.json(&["config", "show"]);
+    let find = |key: &str| settings["settings"].as_array().unwrap().iter().find(|row| row["key"] == key).unwrap().clone();
+    assert_eq!(find("data.dir")["source"], "--data");
+    assert_eq!(find("rate_limit.enabled")["source"], "EVENTLY__RATE_LIMIT__ENABLED");
+    assert!(!evently.run(&["config", "show"]).stdout.contains("0123456789abcdef"));
+}
+
+#[test]
+fn doctor_looks_at_everything_and_makes_nothing() {
+    let evently = Evently::new();
+    let report = evently.run(&["doctor", "--json"]);
+    let checks = report.json()["checks"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect::<Vec<_>>();
+    for check in ["configuration", "clock", "open files", "data folder", "disk space", "port", "store", "secrets"] {
+        assert!(checks.contains(&json!(check)), "{check} in {checks:?}");
+    }
+    assert_eq!(std::fs::read_dir(evently.data.path()).unwrap().count(), 0);
+    std::fs::write(evently.data.path().join("evently.db"), "this is a letter to somebody".repeat(10)).unwrap();
+    let said = evently.run(&["doctor"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stdout.contains("is not an Evently store"), "{said:?}");
+    assert_eq!(evently.run(&["user", "list"]).code, 3);
+}
+
+#[test]
+fn a_store_from_the_future_is_told_and_left_alone() {
+    let evently = Evently::new();
+    evently.account("ada@example.org", "customer");
+    let path = evently.data.path().join("evently.db");
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let doctor = evently.run(&["doctor"]);
+    assert_eq!(doctor.code, 1);
+    assert!(doctor.stdout.contains("schema 999"), "{doctor:?}");
+    let said = evently.run(&["user", "list"]);
+    assert_eq!(said.code, 3);
+    assert!(said.stderr.contains("newer version"), "{said:?}");
+}
+
+#[test]
+fn whoever_stops_reading_is_nobodys_panic() {
+    for args in [&["man"][..], &["completions", "bash"], &["--help"], &["config", "show"]] {
+        let mut child = bare().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let said = Said::from(child.wait_with_output().unwrap());
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let evently = Evently::new();
+    let dir = evently.data.path().join("man");
+    assert_eq!(evently.run(&["man", "--dir", dir.to_str().unwrap()]).code, 0);
+    for page in ["evently.1", "evently-venue-import.1", "evently-bench-on-sale.1"] {
+        assert!(dir.join(page).exists(), "{page}");
+    }
+    let page = Said::from(bare().args(["man", "venue", "import"]).output().unwrap());
+    assert!(page.stdout.contains("evently"), "{page:?}");
+    assert_eq!(bare().args(["man", "venue", "sell"]).status().unwrap().code(), Some(2));
+    let script = Said::from(bare().args(["completions", "zsh"]).output().unwrap());
+    assert!(script.stdout.starts_with("#compdef evently"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_works_beside_a_running_service() {
+    let evently = Evently::new();
+    evently.account("ada@example.org", "customer");
+    let event = evently.event(4);
+    let service = evently.serve();
+    let token = service.log_in("ada@example.org").await;
+    let mut connection = service.connection();
+    let mut ask = async |request: evently_cli::http1::Request<'_>| {
+        let answer = connection.send(&request).await.unwrap();
+        (answer.status, crate::evently::body_of(&answer))
+    };
+    let (_, seats) = ask(evently_cli::http1::Request::get(&format!("/api/v1/events/{event}/seats"))).await;
+    let seat = seats["seats"][0]["id"].as_str().unwrap();
+    let hold = json!({ "event_id": event, "seat_ids": [seat] }).to_string();
+    evently.json(&["seats", "block", &event, seat]);
+    let blocked = ask(evently_cli::http1::Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
+    assert_eq!((blocked.0, blocked.1["code"].as_str()), (409, Some("seats_unavailable")));
+    evently.json(&["seats", "unblock", &event, seat]);
+    let (status, booking) = ask(evently_cli::http1::Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
+    assert_eq!(status, 201, "{booking}");
+    let id = booking["id"].as_str().unwrap();
+    let card = br#"{"method":{"type":"card","token":"tok_visa"}}"#;
+    let (status, paid) = ask(evently_cli::http1::Request::post(&format!("/api/v1/bookings/{id}/payment"), card).by(&token)).await;
+    assert_eq!(status, 200, "{paid}");
+    let code = paid["booking"]["code"].as_str().unwrap();
+    let shown = evently.json(&["booking", "show", &code.to_lowercase()]);
+    assert_eq!((shown["status"].as_str(), shown["seats"][0]["ticket"].as_str()), (Some("confirmed"), Some("valid")));
+    let cancelled = evently.json(&["booking", "cancel", id, "--reason", "duplicate"]);
+    assert_eq!(
+        (cancelled["status"].as_str(), cancelled["refunds"][0]["amount"]["amount"].as_i64()),
+        (Some("refunded"), Some(4500))
+    );
+    let history = evently.json(&["booking", "history", id]);
+    let steps = history["items"].as_array().unwrap().iter().filter(|step| step["from"].is_string() || step["to"] == "pending");
+    let steps = steps.map(|step| step["to"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!((steps.first().map(String::as_str), steps.last().map(String::as_str)), (Some("pending"), Some("refunded")));
+    let report = evently.json(&["verify"]);
+    assert_eq!((report["ok"].as_bool(), report["checked"]["bookings"].as_u64()), (Some(true), Some(1)));
+}
+
+#[test]
+fn verify_names_what_was_planted_and_ends_with_1() {
+    let evently = Evently::new();
+    evently.event(4);
+    assert_eq!(evently.run(&["verify"]).code, 0);
+    let file = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let changed = file.execute("update seats set status = 2, booking_id = randomblob(16), version = 1 where number = 2", []);
+    assert_eq!(changed.unwrap(), 1);
+    drop(file);
+    let said = evently.run(&["verify"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stdout.contains("violation: I1 exclusivity"), "{}", said.stdout);
+    let report = evently.run(&["verify", "--json"]).json();
+    assert_eq!(report["ok"], Value::Bool(false));
+    assert!(report["violations"].as_array().unwrap().iter().all(|violation| violation["subject"].is_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_on_sale_sells_every_seat_once_and_agrees_with_the_service() {
+    let evently = Evently::new();
+    evently.account("organizer@example.org", "organizer");
+    let service = evently.serve();
+    let url = service.target.to_string();
+    let args = ["bench", "on-sale", "--url", &url, "--email", "organizer@example.org", "--password", crate::evently::PASSWORD];
+    let sizes = ["--seats", "100", "--buyers", "80", "--connections", "16", "--accounts", "4"];
+    let report = evently.json(&[&args[..], &sizes].concat());
+    assert_eq!(report["ok"], true, "{report}");
+    assert_eq!(report["verify"]["ok"], true);
+    assert_eq!(report["errors"], json!({}));
+    assert!(report["sold_seats"].as_u64().unwrap() >= 80, "{report}");
+    let hot = [
+        "--seats",
+        "1",
+        "--seats-per-buyer",
+        "1",
+        "--buyers",
+        "50",
+        "--connections",
+        "50",
+        "--accounts",
+        "4",
+        "--hot",
+        "--abandon",
+        "0%",
+    ];
+    let report = evently.json(&[&args[..], &hot].concat());
+    assert_eq!((report["steps"]["hold"]["count"].as_u64(), report["steps"]["conflict"]["count"].as_u64()), (Some(1), Some(49)));
+    let said = evently.run(&["bench", "on-sale", "--url", &url, "--password", "wrong password"]);
+    assert_eq!(said.code, 1);
+    service.kill();
+    let said = evently.run(&["bench", "on-sale", "--url", &url]);
+    assert_eq!(said.code, 3);
+    assert!(hint_of(&said).contains("evently serve"), "{said:?}");
+}

@@ -1,0 +1,108 @@
+//! SIGKILL at random moments under load: nothing that was acknowledged is lost, nothing is sold twice.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    evently::{Evently, Service, body_of, copy_folder},
+    load::{Customer, Hall, rush},
+    witness::{Scope, contradictions, resolve},
+};
+
+const CUSTOMERS: usize = 12;
+const SEATS: u32 = 600;
+const CRASHES: u64 = 25;
+/// Another seed gives other moments and other customers.
+const SEED: u64 = 20_261_122;
+
+/// A folder with an event on sale and customers who are logged in, and the service that it was made with.
+async fn opening_day() -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
+    // Holds run out while the service is down, too.
+    let evently = Evently::new().with("EVENTLY__BOOKING__HOLD_TTL", "2s").with("EVENTLY__BOOKING__PAYMENT_WINDOW", "5s");
+    let event = evently.event(SEATS);
+    for number in 0..CUSTOMERS {
+        evently.account(&email(number), "customer");
+    }
+    let service = evently.serve();
+    let mut customers = Vec::new();
+    for number in 0..CUSTOMERS {
+        customers.push(Customer::new(number, SEED, service.log_in(&email(number)).await));
+    }
+    let path = format!("/api/v1/events/{event}/seats");
+    let answer = service.connection().send(&evently_cli::http1::Request::get(&path)).await.unwrap();
+    let seats =
+        body_of(&answer)["seats"].as_array().unwrap().iter().map(|seat| seat["id"].as_str().unwrap().to_owned()).collect();
+    (evently, service, customers, Arc::new(Hall { event, seats }))
+}
+
+fn email(number: usize) -> String {
+    format!("customer{number}@example.org")
+}
+
+/// How long the service is left alone before the crash.
+fn moment(crash: u64) -> Duration {
+    let mixed = (SEED ^ crash).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    Duration::from_millis(100 + mixed % 500)
+}
+
+/// Lets the customers loose, and kills the service under them.
+async fn crash(service: Service, customers: Vec<Customer>, hall: &Arc<Hall>, after: Duration) -> Vec<Customer> {
+    let running = rush(&service, customers, hall);
+    // The moment at which the power goes is nobody's to choose; it is not waited for anything here.
+    tokio::time::sleep(after).await;
+    service.kill();
+    running.join_all().await
+}
+
+fn verified(evently: &Evently) -> Value {
+    let said = evently.run(&["verify", "--json"]);
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    said.json()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_in_a_crash() {
+    let (evently, mut service, mut customers, hall) = opening_day().await;
+    let mut unknown = 0;
+    for number in 0..CRASHES {
+        customers = crash(service, customers, &hall, moment(number)).await;
+        verified(&evently);
+        service = evently.serve();
+        unknown += resolve(&service, &mut customers).await;
+        let scope = Scope::Lately { turn: usize::try_from(number).unwrap(), turns: 10 };
+        let found = contradictions(&service, &customers, scope).await;
+        assert_eq!(found, Vec::<String>::new(), "after crash {number} of seed {SEED}");
+    }
+    assert_eq!(contradictions(&service, &customers, Scope::Everything).await, Vec::<String>::new());
+    // The load was one: there were sales, cancellations and races, and crashes that swallowed answers.
+    let report = verified(&evently);
+    let told = || customers.iter().flat_map(|customer| customer.bookings.values());
+    let answered = customers.iter().map(|customer| customer.answered.len()).sum::<usize>();
+    eprintln!("{answered} answers, {unknown} lost and resolved, {}", report["checked"]);
+    assert!(told().filter(|told| told.paid).count() > 100);
+    assert!(told().filter(|told| told.cancelled).count() > 20);
+    assert!(unknown > 25, "{unknown} lost answers");
+    assert_eq!(report["violations"], Value::Array(Vec::new()));
+}
+
+/// The test above is worth something only if it can fail: here a store forgets what it had acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_forgets_is_found_out() {
+    let (evently, service, customers, hall) = opening_day().await;
+    service.kill();
+    let before = tempfile::tempdir().unwrap();
+    copy_folder(evently.data.path(), before.path());
+    // Nobody knows of the unknown ones, and so they are no acknowledgements.
+    let customers = crash(evently.serve(), customers, &hall, Duration::from_millis(700)).await;
+    let bookings = customers.iter().map(|customer| customer.bookings.len()).sum::<usize>();
+    assert!(bookings > 0, "there was something to forget");
+    for name in ["evently.db", "evently.db-wal", "evently.db-shm"] {
+        let _ = std::fs::remove_file(evently.data.path().join(name));
+    }
+    copy_folder(before.path(), evently.data.path());
+    let service = evently.serve();
+    let found = contradictions(&service, &customers, Scope::Everything).await;
+    let gone = found.iter().filter(|found| found.ends_with("is gone")).count();
+    assert_eq!(gone, bookings, "{found:?}");
+}

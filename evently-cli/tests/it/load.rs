@@ -1,0 +1,177 @@
+//! Customers who hold, pay and cancel while the service may die at any moment. Everything they are told is written down.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use evently_cli::http1::{Answer, Connection, Request};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::evently::Service;
+
+/// A customer with everything that they were told.
+#[derive(Debug)]
+pub struct Customer {
+    pub token: String,
+    pub bookings: BTreeMap<String, Told>,
+    /// The request whose answer got lost, if there is one.
+    pub unknown: Option<Asked>,
+    /// Requests that were answered, each with its answer.
+    pub answered: Vec<(Asked, u16, Value)>,
+    /// How many of them had been given when the service was last started.
+    pub rested: usize,
+    random: u64,
+    number: usize,
+    asked: u64,
+}
+
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub path: String,
+    pub key: String,
+    pub body: String,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Hold,
+    Pay { booking: String },
+    Cancel { booking: String },
+}
+
+impl Asked {
+    /// The booking that it was about, or that it was answered with.
+    pub fn booking<'a>(&'a self, answer: &'a Value) -> Option<&'a str> {
+        match &self.what {
+            What::Hold => answer["id"].as_str(),
+            What::Pay { booking } | What::Cancel { booking } => Some(booking),
+        }
+    }
+}
+
+/// What a customer was told of a booking.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub seats: Vec<String>,
+    pub total: Value,
+    pub code: Option<String>,
+    /// Whether a payment of it succeeded.
+    pub paid: bool,
+    /// Whether it was given up.
+    pub cancelled: bool,
+    /// Whether somebody asked for it to be given up, whatever they were told.
+    pub asked_to_cancel: bool,
+}
+
+impl Customer {
+    pub fn new(number: usize, seed: u64, token: String) -> Self {
+        let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64);
+        Self { token, bookings: BTreeMap::new(), unknown: None, answered: Vec::new(), rested: 0, random, number, asked: 0 }
+    }
+
+    /// Xorshift, <https://www.jstatsoft.org/article/view/v008i14>.
+    fn below(&mut self, end: usize) -> usize {
+        self.random |= 1;
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        usize::try_from(self.random % end as u64).unwrap()
+    }
+
+    /// Goes on until the service is gone.
+    async fn go_on(mut self, mut connection: Connection, hall: Arc<Hall>) -> Self {
+        self.rested = self.answered.len();
+        while self.unknown.is_none() {
+            let asked = self.wish(&hall);
+            if let What::Cancel { booking } = &asked.what {
+                self.bookings.get_mut(booking).unwrap().asked_to_cancel = true;
+            }
+            match self.send(&mut connection, &asked).await {
+                Some(answer) => self.learn(asked, &answer),
+                None => self.unknown = Some(asked),
+            }
+        }
+        self
+    }
+
+    /// Sends a request once; nothing if the answer got lost.
+    async fn send(&self, connection: &mut Connection, asked: &Asked) -> Option<Answer> {
+        let request = Request::post(&asked.path, asked.body.as_bytes()).by(&self.token).keyed(&asked.key);
+        connection.send(&request).await.ok()
+    }
+
+    /// Something to do: pay for what is on hold, give something up, or hold something else.
+    fn wish(&mut self, hall: &Hall) -> Asked {
+        self.asked += 1;
+        let key = format!("{}-{}", self.number, self.asked);
+        let open = self.bookings.iter().filter(|(_, told)| !told.paid && !told.asked_to_cancel).map(|(id, _)| id.clone());
+        let open = open.max();
+        let paid = self.bookings.iter().filter(|(_, told)| told.paid && !told.asked_to_cancel).map(|(id, _)| id.clone());
+        let paid = paid.collect::<Vec<_>>();
+        match (self.below(10), open) {
+            (0..=6, Some(booking)) => {
+                let body = json!({ "method": { "type": "card", "token": "tok_visa" } }).to_string();
+                Asked { path: format!("/api/v1/bookings/{booking}/payment"), key, body, what: What::Pay { booking } }
+            }
+            (7, Some(booking)) => cancel(key, booking),
+            (8 | 9, _) if paid.len() > 2 => {
+                let booking = paid[self.below(paid.len())].clone();
+                cancel(key, booking)
+            }
+            _ => {
+                let first = self.below(hall.seats.len());
+                let chosen = [&hall.seats[first], &hall.seats[(first + 1) % hall.seats.len()]];
+                let body = json!({ "event_id": hall.event, "seat_ids": chosen }).to_string();
+                Asked { path: "/api/v1/bookings".to_owned(), key, body, what: What::Hold }
+            }
+        }
+    }
+
+    /// Notes what an answer says.
+    pub fn learn(&mut self, asked: Asked, answer: &Answer) {
+        let body = crate::evently::body_of(answer);
+        match (&asked.what, answer.status) {
+            (What::Hold, 201) => {
+                let seats =
+                    body["seats"].as_array().unwrap().iter().map(|seat| seat["id"].as_str().unwrap().to_owned()).collect();
+                let told = Told { seats, total: body["total"].clone(), ..Told::default() };
+                self.bookings.insert(body["id"].as_str().unwrap().to_owned(), told);
+            }
+            (What::Pay { booking }, 200) => {
+                let told = self.bookings.get_mut(booking).unwrap();
+                assert_eq!(body["payment"]["status"], "succeeded", "{body}");
+                told.paid = true;
+                told.code = body["booking"]["code"].as_str().map(str::to_owned);
+                // Paid late, after the hold had run out, the seats may be others.
+                let seats = body["booking"]["seats"].as_array().unwrap().iter();
+                told.seats = seats.map(|seat| seat["id"].as_str().unwrap().to_owned()).collect();
+            }
+            (What::Cancel { booking }, 200) => self.bookings.get_mut(booking).unwrap().cancelled = true,
+            // Somebody was faster, or time ran out.
+            (_, 409) => {}
+            (what, status) => panic!("{what:?} was answered {status}: {body}"),
+        }
+        self.answered.push((asked, answer.status, body));
+    }
+}
+
+fn cancel(key: String, booking: String) -> Asked {
+    Asked { path: format!("/api/v1/bookings/{booking}/cancel"), key, body: "{}".to_owned(), what: What::Cancel { booking } }
+}
+
+/// What is fought over.
+#[derive(Debug)]
+pub struct Hall {
+    pub event: String,
+    pub seats: Vec<String>,
+}
+
+/// Lets all customers loose on the service; they come back when it is gone.
+pub fn rush(service: &Service, customers: Vec<Customer>, hall: &Arc<Hall>) -> JoinSet<Customer> {
+    let mut running = JoinSet::new();
+    for customer in customers {
+        running.spawn(customer.go_on(service.connection(), Arc::clone(hall)));
+    }
+    running
+}

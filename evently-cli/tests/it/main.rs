@@ -1,0 +1,7 @@
+//! The binary `evently` as its users have it: a process, its output and its exit code.
+
+mod cli;
+mod crash;
+mod evently;
+mod load;
+mod witness;

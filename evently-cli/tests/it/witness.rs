@@ -1,0 +1,157 @@
+//! Whether a service still stands by everything that it has said.
+
+use std::collections::HashSet;
+
+use evently_cli::http1::{Connection, Request};
+use serde_json::Value;
+
+use crate::{
+    evently::{Service, body_of},
+    load::{Customer, Told},
+};
+
+/// Asks again for every answer that got lost, with the same key, until it is known.
+pub async fn resolve(service: &Service, customers: &mut [Customer]) -> usize {
+    let mut connection = service.connection();
+    let mut resolved = 0;
+    for customer in customers {
+        if let Some(asked) = customer.unknown.take() {
+            let token = customer.token.clone();
+            let request = Request::post(&asked.path, asked.body.as_bytes()).by(&token).keyed(&asked.key);
+            let answer = connection.send(&request).await.expect("the service is up again");
+            customer.learn(asked.clone(), &answer);
+            resolved += 1;
+        }
+    }
+    resolved
+}
+
+/// What of all that was told is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope {
+    /// All bookings.
+    Everything,
+    /// What was told last, and one of so many of the older bookings.
+    Lately {
+        /// Which of them.
+        turn: usize,
+        /// How many turns it takes to see all.
+        turns: usize,
+    },
+}
+
+/// Everything in which the service contradicts what it has told the customers.
+pub async fn contradictions(service: &Service, customers: &[Customer], scope: Scope) -> Vec<String> {
+    let mut connection = service.connection();
+    let mut found = Vec::new();
+    for customer in customers {
+        let lately = customer.answered.iter().skip(customer.rested).filter_map(|(asked, _, body)| asked.booking(body));
+        let lately = lately.collect::<HashSet<_>>();
+        for (number, (id, told)) in customer.bookings.iter().enumerate() {
+            let looked_at = match scope {
+                Scope::Everything => true,
+                Scope::Lately { turn, turns } => number % turns == turn % turns || lately.contains(id.as_str()),
+            };
+            if looked_at {
+                booking(&mut connection, customer, id, told, &mut found).await;
+            }
+        }
+        // The last answers, asked for again: the same, and nothing done twice.
+        for (asked, status, body) in customer.answered.iter().skip(customer.rested) {
+            let request = Request::post(&asked.path, asked.body.as_bytes()).by(&customer.token).keyed(&asked.key);
+            let answer = connection.send(&request).await.unwrap();
+            let again = body_of(&answer);
+            if answer.status != *status || without_trace(again.clone()) != without_trace(body.clone()) {
+                found.push(format!("{asked:?} was answered {status} {body}, and again {} {again}", answer.status));
+            }
+        }
+    }
+    found
+}
+
+/// A problem names the request that it was the answer to.
+fn without_trace(mut body: Value) -> Value {
+    if let Some(object) = body.as_object_mut() {
+        object.remove("trace_id");
+    }
+    body
+}
+
+async fn booking(connection: &mut Connection, customer: &Customer, id: &str, told: &Told, found: &mut Vec<String>) {
+    let path = format!("/api/v1/bookings/{id}");
+    let Some(now) = get(connection, customer, &path).await else {
+        found.push(format!("booking {id} was acknowledged, and is gone"));
+        return;
+    };
+    let status = now["status"].as_str().unwrap_or_default();
+    let may_be: &[&str] = match (told.cancelled, told.paid, told.asked_to_cancel) {
+        (true, _, _) => &["cancelled", "refunded"],
+        (false, true, false) => &["confirmed"],
+        (false, true, true) => &["confirmed", "refunded", "cancelled"],
+        (false, false, _) => &["pending", "expired", "cancelled"],
+    };
+    if !may_be.contains(&status) {
+        found.push(format!("booking {id} should be one of {may_be:?}, and is {status}"));
+    }
+    let mut seats = ids(&now["seats"]);
+    let mut acknowledged = told.seats.clone();
+    seats.sort_unstable();
+    acknowledged.sort_unstable();
+    if seats != acknowledged || now["total"] != told.total {
+        found.push(format!("booking {id} was for {acknowledged:?}, and is for {seats:?}"));
+    }
+    if told.code.is_some() && now["code"].as_str() != told.code.as_deref() {
+        found.push(format!("booking {id} had the code {:?}, and has {}", told.code, now["code"]));
+    }
+    history(connection, customer, id, status, found).await;
+    if told.paid {
+        tickets(connection, customer, id, status, &acknowledged, found).await;
+    }
+}
+
+/// Where the booking stands is where its history has led, step by step.
+async fn history(connection: &mut Connection, customer: &Customer, id: &str, status: &str, found: &mut Vec<String>) {
+    let entries = get(connection, customer, &format!("/api/v1/bookings/{id}/history")).await.unwrap_or_default();
+    let statuses = ["pending", "confirmed", "expired", "cancelled", "refunded"];
+    let mut stands: Option<String> = None;
+    for entry in entries.as_array().into_iter().flatten() {
+        let to = entry["to"].as_str().unwrap_or_default();
+        if statuses.contains(&to) {
+            if entry["from"].as_str() != stands.as_deref() {
+                found.push(format!("booking {id} went from {} although it was {stands:?}", entry["from"]));
+            }
+            stands = Some(to.to_owned());
+        }
+    }
+    if stands.as_deref() != Some(status) {
+        found.push(format!("booking {id} is {status}, and its history ends in {stands:?}"));
+    }
+}
+
+/// What was paid for has one ticket for each seat, good as long as the booking is.
+async fn tickets(
+    connection: &mut Connection,
+    customer: &Customer,
+    id: &str,
+    status: &str,
+    seats: &[String],
+    found: &mut Vec<String>,
+) {
+    let tickets = get(connection, customer, &format!("/api/v1/bookings/{id}/tickets")).await.unwrap_or_default();
+    let good = tickets.as_array().into_iter().flatten().filter(|ticket| ticket["status"] == "valid");
+    let mut good = good.map(|ticket| ticket["seat"]["id"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    good.sort_unstable();
+    let wanted = if status == "confirmed" { seats } else { &[] };
+    if good != wanted {
+        found.push(format!("booking {id} is {status} with the seats {seats:?} and has good tickets for {good:?}"));
+    }
+}
+
+async fn get(connection: &mut Connection, customer: &Customer, path: &str) -> Option<Value> {
+    let answer = connection.send(&Request::get(path).by(&customer.token)).await.expect("the service is up");
+    (answer.status == 200).then(|| body_of(&answer))
+}
+
+fn ids(seats: &Value) -> Vec<String> {
+    seats.as_array().into_iter().flatten().map(|seat| seat["id"].as_str().unwrap_or_default().to_owned()).collect()
+}

@@ -1,0 +1,256 @@
+//! The faults.
+
+use uuid::Uuid;
+
+use super::Invariant;
+use crate::{
+    domain::{
+        BookingCode, BookingId, BookingState, BookingStatus, Entry, Fact, Payment, PaymentId, PaymentState, SeatState,
+        SeatStatus, Stage, TicketState, Timestamp, UserId,
+    },
+    ports::EventRecords,
+};
+
+/// What is planted, what finds it, a part of what is said of it, and how it is planted.
+pub(super) type Planted = (&'static str, Invariant, &'static str, fn(&mut EventRecords));
+
+pub(super) const NOBODY: Uuid = Uuid::from_u128(1);
+
+/// The bookings of the story, in the order in which they were made.
+pub(super) const PAID: usize = 0;
+const EXPIRED: usize = 1;
+const HELD: usize = 2;
+const CALLED_IN: usize = 3;
+const GIVEN_UP: usize = 4;
+const PAYING: usize = 5;
+
+pub(super) const SEATS: &[Planted] = &[
+    ("two live bookings on one seat", Invariant::Exclusivity, "both live", |records| {
+        records.bookings[HELD].seats[0].number = 0;
+    }),
+    ("a confirmed booking has lost its seat", Invariant::Exclusivity, "has lost it", |records| {
+        records.seats[0].state = SeatState::Available;
+    }),
+    ("a sold seat is only reserved", Invariant::Exclusivity, "which is confirmed", |records| {
+        records.seats[0].state = SeatState::Reserved(records.bookings[PAID].id);
+    }),
+    ("a seat still belongs to a booking that has expired", Invariant::Exclusivity, "which is expired", |records| {
+        records.seats[7].state = SeatState::Reserved(records.bookings[EXPIRED].id);
+    }),
+    ("a seat belongs to nobody we know", Invariant::Exclusivity, "which does not exist", |records| {
+        records.seats[7].state = SeatState::Reserved(BookingId::from_uuid(NOBODY));
+    }),
+    ("a seat belongs to a booking that does not claim it", Invariant::Exclusivity, "which does not claim it", |records| {
+        records.seats[7].state = SeatState::Booked(records.bookings[PAID].id);
+    }),
+    ("a booking claims a seat that is not there", Invariant::Exclusivity, "does not have", |records| {
+        records.bookings[PAID].seats[1].number = 99;
+    }),
+    ("a booking has no seats", Invariant::Exclusivity, "no seats", |records| records.bookings[EXPIRED].seats.clear()),
+    ("a seat is missing", Invariant::Conservation, "it has 7 seats instead of 8", |records| records.seats.truncate(7)),
+    ("a seat is there twice", Invariant::Conservation, "without a gap", |records| records.seats[3].number = 2),
+    ("a seat has no price", Invariant::Conservation, "no price category", |records| records.seats[7].category = 9),
+    ("a seat is of another category", Invariant::Conservation, "category that its layout", |records| {
+        records.seats[7].category = 1 - records.seats[7].category;
+    }),
+    ("the event counts its seats wrongly", Invariant::Conservation, "its layout has 8", |records| records.event.seats_total = 9),
+];
+
+pub(super) const MONEY: &[Planted] = &[
+    ("a confirmed booking was not paid", Invariant::Money, "is processing", |records| {
+        records.payments[0].state = PaymentState::Processing;
+    }),
+    ("a confirmed booking names no payment", Invariant::Money, "nothing was paid", |records| {
+        let at = Timestamp::default();
+        records.bookings[PAID].state = BookingState::Confirmed { payment: None, at };
+    }),
+    ("a confirmed booking's payment is lost", Invariant::Money, "0 came in", |records| {
+        records.payments.remove(0);
+    }),
+    ("the money of a confirmed booking goes back", Invariant::Money, "goes back", |records| {
+        let mut refund = records.refunds[0].clone();
+        refund.payment_id = records.payments[0].id;
+        refund.booking_id = records.bookings[PAID].id;
+        records.payments[0].refunded = refund.amount.amount;
+        records.refunds.push(refund);
+    }),
+    ("a booking is paid twice", Invariant::Money, "came in and 0 goes back", |records| {
+        let again = PaymentId::from_uuid(NOBODY);
+        records.payments.push(Payment { id: again, ..records.payments[0].clone() });
+    }),
+    ("a refund is lost", Invariant::Money, "its refunds come to 0", |records| {
+        records.refunds.remove(0);
+    }),
+    ("more goes back than came in", Invariant::Money, "of 4500 that came in", |records| {
+        records.refunds[0].amount.amount += 1;
+        records.payments[1].refunded += 1;
+    }),
+    ("less goes back than the house owes", Invariant::Money, "is refunded and costs 4500", |records| {
+        records.refunds[0].amount.amount = 2250;
+        records.payments[1].refunded = 2250;
+    }),
+    ("more goes back than the policy says", Invariant::Money, "is refunded and costs 4500", |records| {
+        records.refunds[1].amount.amount = 4500;
+        records.payments[2].refunded = 4500;
+    }),
+    ("a customer gave it up when the policy had ended", Invariant::Money, "is refunded and costs 4500", |records| {
+        records.event.details.refunds.until = Timestamp::default();
+    }),
+    ("a booking costs something else than its seats", Invariant::Money, "where its seats cost", |records| {
+        records.bookings[PAID].seats[0].price -= 1;
+    }),
+    ("a payment is of another amount", Invariant::Money, "where its booking costs", |records| {
+        records.payments[3].amount.amount -= 1;
+    }),
+    ("a payment pays for a booking that is not there", Invariant::Money, "does not exist", |records| {
+        records.payments[3].booking_id = BookingId::from_uuid(NOBODY);
+    }),
+    ("a refund comes from a payment that is not there", Invariant::Money, "its payment does not exist", |records| {
+        records.refunds[0].payment_id = PaymentId::from_uuid(NOBODY);
+    }),
+];
+
+pub(super) const HOLDS_AND_TICKETS: &[Planted] = &[
+    ("a hold waits for no payment we know", Invariant::Expiry, "which does not exist", |records| {
+        records.payments.remove(3);
+    }),
+    ("a hold waits for another's payment", Invariant::Expiry, "which is for booking", |records| {
+        records.payments[3].booking_id = records.bookings[HELD].id;
+    }),
+    ("a hold waits for a payment that has failed", Invariant::Expiry, "which has failed", |records| {
+        records.payments[3].state = PaymentState::Failed { reason: "card_declined".into() };
+    }),
+    ("a hold waits for a payment that was made", Invariant::Expiry, "has been made", |records| {
+        records.payments[3].state = PaymentState::Succeeded { at: Timestamp::default() };
+    }),
+    ("a hold does not know of its payment", Invariant::Expiry, "does not know of it", |records| {
+        if let BookingState::Pending(hold) = &mut records.bookings[PAYING].state {
+            hold.payment = None;
+        }
+    }),
+    ("a hold ends before it began", Invariant::Expiry, "before it began", |records| {
+        if let BookingState::Pending(hold) = &mut records.bookings[HELD].state {
+            hold.until = Timestamp::default();
+        }
+    }),
+    ("a confirmed booking lacks a ticket", Invariant::Tickets, "0 good tickets for seat 1", |records| {
+        records.tickets.remove(1);
+    }),
+    ("a confirmed booking's ticket is void", Invariant::Tickets, "0 good tickets for seat 0", |records| {
+        records.tickets[0].state = TicketState::Void;
+    }),
+    ("a confirmed booking has a ticket too many", Invariant::Tickets, "2 good tickets for seat 0", |records| {
+        records.tickets[1].seat = 0;
+    }),
+    ("a ticket is for somebody else's seat", Invariant::Tickets, "which is not its own", |records| records.tickets[0].seat = 2),
+    ("a ticket outlives its booking", Invariant::Tickets, "is still good", |records| {
+        records.tickets[2].state = TicketState::Valid;
+    }),
+    ("a pending booking has a ticket", Invariant::Tickets, "never confirmed", |records| {
+        records.tickets[3].booking_id = records.bookings[HELD].id;
+    }),
+    ("two tickets have one code", Invariant::Tickets, "another ticket has the same code", |records| {
+        records.tickets[1].code = records.tickets[0].code;
+    }),
+    ("two bookings have one code", Invariant::Tickets, "another booking has the same code", |records| {
+        records.bookings[GIVEN_UP].code = records.bookings[PAID].code;
+    }),
+    ("a confirmed booking has no code", Invariant::Tickets, "has no code", |records| records.bookings[PAID].code = None),
+    ("a pending booking has a code", Invariant::Tickets, "has a code", |records| {
+        records.bookings[HELD].code = Some(BookingCode::new(1));
+    }),
+];
+
+pub(super) const JOURNAL: &[Planted] = &[
+    ("a seat's version is ahead", Invariant::Journal, "at version 3, and the journal ends", |records| {
+        records.seats[0].version += 1;
+    }),
+    ("a seat has changed hands unseen", Invariant::Journal, "and the journal ends at booked", |records| {
+        records.seats[0].state = SeatState::Booked(records.bookings[CALLED_IN].id);
+    }),
+    ("a booking's version is ahead", Invariant::Journal, "and the journal ends at confirmed", |records| {
+        records.bookings[PAID].version += 1;
+    }),
+    ("a booking has changed hands unseen", Invariant::Journal, "it is of user", |records| {
+        records.bookings[HELD].user_id = UserId::from_uuid(NOBODY);
+    }),
+    ("a booking has another seat than it took", Invariant::Journal, "does not give it seat 7", |records| {
+        records.bookings[HELD].seats[0].number = 7;
+    }),
+    ("a seat was made cheaper afterwards", Invariant::Journal, "does not give it seat 0 at", |records| {
+        records.bookings[PAID].seats[0].price = 1;
+    }),
+    ("a booking began at another time", Invariant::Journal, "it began at", |records| {
+        records.bookings[HELD].created_at = Timestamp::default();
+    }),
+    ("a booking that the journal does not know", Invariant::Journal, "the journal does not know of it", |records| {
+        records.bookings[HELD].id = BookingId::from_uuid(NOBODY);
+    }),
+    ("a booking is lost", Invariant::Journal, "knows of it and it is not there", |records| {
+        records.bookings.remove(HELD);
+    }),
+    ("the event's version is ahead", Invariant::Journal, "it is published at version", |records| records.event.version += 1),
+    ("an entry is lost", Invariant::Journal, "comes to version 4 where 3 is next", |records| {
+        let id = records.bookings[CALLED_IN].id;
+        let confirmed = |fact: &Fact| matches!(fact, Fact::Booking { id: of, to: BookingStatus::Confirmed, .. } if *of == id);
+        records.journal.retain(|entry| !confirmed(&entry.transition.fact));
+    }),
+    ("an entry is there twice", Invariant::Journal, "where 4 is next", |records| {
+        let last =
+            records.journal.iter().rev().find(|entry| matches!(entry.transition.fact, Fact::Event { .. })).unwrap().clone();
+        records.journal.push(last);
+    }),
+    ("an event comes back from being called off", Invariant::Journal, "does not go from cancelled to published", |records| {
+        let events = records.journal.iter_mut().filter_map(|entry| match &mut entry.transition.fact {
+            Fact::Event { stage, .. } => Some(stage),
+            _ => None,
+        });
+        *events.take(2).last().unwrap() = Stage::Cancelled;
+    }),
+    ("the house sells a seat", Invariant::Journal, "the house does not make seats booked", |records| {
+        for entry in &mut records.journal {
+            if let Fact::House { to } = &mut entry.transition.fact {
+                *to = SeatStatus::Booked;
+            }
+        }
+    }),
+    ("a seat moves without its booking", Invariant::Journal, "which such an entry does not", |records| {
+        let steps = records.journal.iter().find(|entry| !entry.transition.seats.is_empty()).unwrap().transition.seats.clone();
+        let captured = |fact: &Fact| matches!(fact, Fact::Captured { .. });
+        records.journal.iter_mut().find(|entry| captured(&entry.transition.fact)).unwrap().transition.seats = steps;
+    }),
+    ("a seat stays behind", Invariant::Journal, "seats and 1 of them move", |records| {
+        let confirm = |fact: &Fact| matches!(fact, Fact::Booking { to: BookingStatus::Confirmed, .. });
+        records.journal.iter_mut().find(|entry| confirm(&entry.transition.fact)).unwrap().transition.seats.pop();
+    }),
+    ("time goes back for a booking", Invariant::Journal, "time goes back", |records| {
+        let id = records.bookings[PAID].id;
+        let last = records.journal.iter_mut().rfind(|entry| entry.transition.booking_id() == Some(id)).unwrap();
+        last.transition.at = Timestamp::default();
+    }),
+    ("an entry is out of order", Invariant::Journal, "it comes after entry", |records| records.journal.swap(0, 1)),
+    ("a capture was not written down", Invariant::Journal, "does not say that it was captured", |records| {
+        records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::Captured { .. }));
+    }),
+    ("a capture is written down twice", Invariant::Journal, "is captured a second time", |records| {
+        let captured = |entry: &&Entry| matches!(entry.transition.fact, Fact::Captured { .. });
+        let again = records.journal.iter().find(captured).unwrap().clone();
+        records.journal.push(again);
+    }),
+    ("a capture is written down with another amount", Invariant::Journal, "and the journal says 1", |records| {
+        for entry in &mut records.journal {
+            if let Fact::Captured { amount, .. } = &mut entry.transition.fact {
+                *amount = 1;
+            }
+        }
+    }),
+    ("a refund was not written down", Invariant::Journal, "does not say that it is owed", |records| {
+        records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::RefundDue { .. }));
+    }),
+    ("a refund was sent unseen", Invariant::Journal, "do not agree on whether it was sent", |records| {
+        records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::RefundSent { .. }));
+    }),
+    ("a ticket was used unseen", Invariant::Journal, "somebody came in with it", |records| {
+        records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::CheckedIn { .. }));
+    }),
+];

@@ -1,0 +1,46 @@
+/** A service that goes away and comes back. */
+import assert from 'node:assert/strict';
+import { stories } from '../support/story.js';
+
+const HALL = 'Symphony Night';
+const story = stories();
+
+story('a lost connection is shown, found again, and the seats go on changing', async ({ service, api, visitor }) => {
+  const event = await api.event(HALL);
+  const [missed, later] = await api.availableSeats(event.id);
+  const buyer = await api.newBuyer();
+  const anna = await visitor('anna');
+  anna.expectComplaint(/WebSocket connection to .* failed/);
+  anna.expectComplaint(/net::ERR_CONNECTION_REFUSED/);
+
+  await anna.openEvent(event.id);
+  await anna.seesSeat(missed.id, 'available');
+  await service.stop();
+  await anna.reads('connection-banner', /Connection lost/);
+  await anna.keepPicture('connection-lost');
+
+  await service.start();
+  await api.hold(buyer, event.id, [missed.id]);
+  await anna.reads('connection-banner', /Connected again/);
+  await anna.keepPicture('connection-found');
+  await anna.seesSeat(missed.id, 'reserved');
+  await api.hold(buyer, event.id, [later.id]);
+  await anna.seesSeat(later.id, 'reserved');
+  await anna.until('the banner is gone', () => document.querySelector('[data-testid=connection-banner]').textContent === '');
+  assert.ok(await anna.at('seat-map').isVisible());
+});
+
+story('a hold survives a restart of the service, and is paid afterwards', async ({ service, api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+
+  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  await anna.seatsAreThere();
+  await anna.choose(seat.id);
+  await anna.hold();
+  await service.stop();
+  await service.start();
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});

@@ -1,0 +1,48 @@
+/** A hold that runs out. */
+import assert from 'node:assert/strict';
+import { stories } from '../support/story.js';
+
+const HALL = 'Symphony Night';
+const story = stories({ EVENTLY__BOOKING__HOLD_TTL: '4s' });
+
+story('a hold expires while the buyer looks on: a message, and the seat is on sale again for everybody', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+  const ben = await visitor('ben');
+
+  await ben.openEvent(event.id);
+  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  await anna.seatsAreThere();
+  await anna.choose(seat.id);
+  await anna.press('hold-button');
+  await ben.seesSeat(seat.id, 'reserved');
+
+  await anna.page.locator('[data-testid=hold-ran-out], [data-testid=booking-expired]').first().waitFor();
+  await anna.page.getByText('Your hold has run out; the seats are on sale again.').first().waitFor();
+  await anna.keepPicture('hold-ran-out');
+  assert.equal(await anna.at('pay-button').count(), 0, 'there is nothing to pay any more');
+  await ben.seesSeat(seat.id, 'available');
+  await anna.sees('booking-expired');
+  await anna.keepPicture('booking-expired');
+
+  await anna.press('back-to-event');
+  await anna.seatsAreThere();
+  await anna.seesSeat(seat.id, 'available');
+});
+
+story('a seat whose hold has run out can be bought by the one who waited for it', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const ben = await visitor('ben');
+
+  await ben.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  await ben.seatsAreThere();
+  await api.hold(await api.newBuyer(), event.id, [seat.id]);
+  await ben.seesSeat(seat.id, 'reserved');
+  await ben.seesSeat(seat.id, 'available');
+  await ben.choose(seat.id);
+  await ben.press('hold-button');
+  await ben.pay('tok_visa');
+  await ben.receiveTickets(1);
+});

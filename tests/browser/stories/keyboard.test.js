@@ -1,0 +1,98 @@
+/** The whole way without a pointer: every step here is a key. */
+import assert from 'node:assert/strict';
+import { stories } from '../support/story.js';
+
+const CLUB = 'Late Jazz';
+/** With more stops than this before it, nobody would find what they look for. */
+const TABS_MAX = 60;
+const story = stories();
+
+/** Presses Tab until the focus is on what fits `selector`. */
+async function tabTo(visitor, selector) {
+  for (let tabs = 0; tabs < TABS_MAX; tabs += 1) {
+    await visitor.page.keyboard.press('Tab');
+    if (await visitor.page.evaluate((wanted) => document.activeElement.matches(wanted), selector)) return;
+  }
+  throw new Error(`${selector} was not reached with ${TABS_MAX} times Tab`);
+}
+
+/** The same by data-testid. */
+const tabToThe = (visitor, id) => tabTo(visitor, `[data-testid=${id}]`);
+
+story('a buyer comes from the first page to the ticket with the keyboard alone', async ({ api, visitor }) => {
+  const event = await api.event(CLUB);
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  const { keyboard } = anna.page;
+
+  await anna.open('/');
+  await anna.sees('event-card');
+  await tabTo(anna, `[data-event-id="${event.id}"] a`);
+  await anna.keepPicture('keyboard-event-focused');
+  await keyboard.press('Enter');
+  await anna.seatsAreThere();
+
+  await tabToThe(anna, 'seat-map');
+  for (const key of ['ArrowRight', 'ArrowDown', 'ArrowLeft', 'Home', '+', 'Enter']) await keyboard.press(key);
+  await anna.at('selected-seat').first().waitFor({ state: 'attached' });
+  assert.equal(await anna.at('selected-seat').count(), 1);
+  await anna.keepPicture('keyboard-seat-chosen');
+  await tabToThe(anna, 'hold-button');
+  await keyboard.press('Enter');
+
+  await anna.sees('login-email');
+  await tabToThe(anna, 'login-email');
+  await keyboard.type(account.email);
+  await tabToThe(anna, 'login-password');
+  await keyboard.type(account.password);
+  await keyboard.press('Enter');
+
+  await anna.seatsAreThere();
+  await anna.at('selected-seat').first().waitFor({ state: 'attached' });
+  await tabToThe(anna, 'hold-button');
+  await keyboard.press('Enter');
+  await anna.sees('pay-button');
+  await tabToThe(anna, 'card-select');
+  await tabToThe(anna, 'pay-button');
+  await anna.keepPicture('keyboard-pay-focused');
+  await keyboard.press('Enter');
+  await anna.receiveTickets(1);
+  const focused = await anna.page.evaluate(() => document.activeElement.tagName);
+  assert.equal(focused, 'H1', 'a reader is told that it is done');
+});
+
+story('arrow keys lead over the map and say where one is', async ({ api, visitor }) => {
+  const event = await api.event(CLUB);
+  const anna = await visitor('anna');
+  const { keyboard } = anna.page;
+  const said = () => anna.page.locator('#announcer').innerText();
+
+  await anna.openEvent(event.id);
+  await tabToThe(anna, 'seat-map');
+  await anna.until('a seat is announced', () => document.getElementById('announcer').textContent !== '');
+  const places = new Set([await said()]);
+  for (const key of ['ArrowRight', 'ArrowRight', 'ArrowDown', 'ArrowDown', 'Home', 'End']) {
+    await keyboard.press(key);
+    places.add(await said());
+  }
+  assert.ok(places.size >= 5, `different places are announced: ${[...places].join(' | ')}`);
+  assert.match([...places][0], /available/i);
+});
+
+story('a dialog is left with Escape, and the focus returns to where it was', async ({ api, visitor }) => {
+  const event = await api.event(CLUB);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const booking = await api.hold(account, event.id, [seat.id]);
+  const anna = await visitor('anna');
+
+  await anna.openSignedIn(account, `/bookings/${booking.id}`);
+  await anna.sees('pay-button');
+  await tabToThe(anna, 'cancel-booking');
+  await anna.page.keyboard.press('Enter');
+  await anna.sees('confirm-dialog');
+  await anna.page.keyboard.press('Escape');
+  await anna.at('confirm-dialog').waitFor({ state: 'detached' });
+  assert.ok(await anna.at('cancel-booking').evaluate((button) => button === document.activeElement));
+  await anna.sees('pay-button');
+});
