@@ -45,7 +45,7 @@ impl Shop {
         let store = MemoryStore::new(ids.clone());
         let layout = LayoutId::new(ids.uuid(NOW));
         let venue_id = VenueId::from_uuid(ids.uuid(NOW));
-        let later = NOW + std::time::Duration::from_secs(86_400);
+        let later = NOW + std::time::Duration::from_hours(24);
         let event = Event {
             id: EventId::from_uuid(ids.uuid(NOW)),
             venue_id,

@@ -28,7 +28,7 @@ const ACCOUNTS: [(&str, &str, Role); 5] = [
 ];
 /// Who bought in the past. Nobody can log in as them.
 const GUESTS: u32 = 40;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 /// How many past bookings are made in one transaction.
 const BATCH: usize = 200;
 
@@ -45,7 +45,7 @@ pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, Sta
     let arena = venue(app, &organizer, &plans::arena()).await?;
 
     let now = app.clock.now();
-    let evening = Timestamp::from_secs(now.as_secs().div_euclid(86_400) * 86_400) + Duration::from_secs(19 * 3600 + 1800);
+    let evening = Timestamp::from_secs(now.as_secs().div_euclid(86_400) * 86_400) + Duration::from_mins(19 * 60 + 30);
     past(app, &organizer, &guests, hall, "Winter Songs", evening - 24 * DAY, 70).await?;
     past(app, &organizer, &guests, club, "Open Stage", evening - 17 * DAY, 85).await?;
     past(app, &organizer, &guests, hall, "Two Pianos", evening - 9 * DAY, 45).await?;
@@ -113,7 +113,7 @@ async fn event(
         description: text.to_owned(),
         venue_id,
         start_time: start,
-        end_time: start + Duration::from_secs(3 * 3600),
+        end_time: start + Duration::from_hours(3),
         currency: Currency::EUR,
         prices: prices.collect(),
         opens_at: Some(start - 90 * DAY),

@@ -10,8 +10,8 @@ use evently_http::{
     telemetry,
 };
 
-/// Sells seats over HTTP. Settings come from built-in defaults, config/PROFILE.yaml, --config, EVENTLY__SECTION__KEY and flags,
-/// the later ones first.
+/// Sells seats over HTTP. Settings come from built-in defaults, `config/PROFILE.yaml`, `--config`, `EVENTLY__SECTION__KEY` and
+/// flags; what comes later wins.
 #[derive(Parser)]
 #[command(name = "evently-server", version)]
 struct Arguments {

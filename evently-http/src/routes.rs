@@ -22,11 +22,10 @@ use crate::{compose::App, problem::Problem};
 
 /// The routes of the service.
 pub fn router(app: Arc<App>) -> Router {
-    let import_limit = usize::try_from(app.config.http.import_limit.0).unwrap_or(usize::MAX);
-    let (router, document) = documented(import_limit).split_for_parts();
+    let (router, document) = documented(app.config.http.import_limit.0).split_for_parts();
     let document = openapi::finish(document);
     router
-        .merge(openapi::routes(document))
+        .merge(openapi::routes(&document))
         .merge(pages::routes(&app))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(None) })
         .with_state(app)

@@ -10,7 +10,7 @@ use crate::compose::{App, stopped};
 /// How soon what is due is noticed.
 const SOON: Duration = Duration::from_millis(200);
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Starts the workers. They end when the application is to stop; each finishes what it has begun.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {

@@ -1,7 +1,9 @@
 //! `evently serve`: the service on one machine.
 
+use std::sync::Arc;
+
 use clap::Args;
-use evently_http::serve::serve;
+use evently_http::{clock::SystemClock, demo, serve::serve, server::Stopped, telemetry};
 
 use crate::{args::Global, failure::Failure, reply::Reply, reply::talk, shop};
 
@@ -21,7 +23,18 @@ pub async fn run(global: &Global, command: Serve) -> Result<Reply, Failure> {
     flags.extend(command.listen.map(|listen| ("--listen", "http.listen", listen)));
     flags.extend(command.demo.then(|| ("--demo", "demo.enabled", "true".to_owned())));
     let config = shop::config_with(global, flags)?;
-    let served = serve(config, |_, address| talk(format_args!("listening on http://{address}"))).await;
-    served.map_err(|error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason"))?;
+    telemetry::install(&config.log, "evently", Arc::new(SystemClock::new()));
+    let served = serve(config, |app, address| {
+        talk(format_args!("listening on http://{address}"));
+        if app.config.demo.enabled {
+            talk(format_args!("demo accounts, all with the password {}:", demo::PASSWORD));
+            talk("  buyer1@demo.evently, buyer2@demo.evently, organizer@demo.evently, staff@demo.evently, admin@demo.evently");
+        }
+    });
+    match served.await {
+        Ok(Stopped::Finished) => {}
+        Ok(Stopped::CutOff) => talk("some requests took too long to finish, and were cut off"),
+        Err(error) => return Err(Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason")),
+    }
     Ok(Reply::file(Vec::new()))
 }

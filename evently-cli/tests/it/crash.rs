@@ -43,7 +43,7 @@ fn email(number: usize) -> String {
 /// How long the service is left alone before the crash.
 fn moment(crash: u64) -> Duration {
     let mixed = (SEED ^ crash).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    Duration::from_millis(100 + mixed % 500)
+    Duration::from_millis(60 + mixed % 400)
 }
 
 /// Lets the customers loose, and kills the service under them.

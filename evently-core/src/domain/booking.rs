@@ -104,8 +104,7 @@ pub struct HoldTerms {
 impl Default for HoldTerms {
     /// Five minutes, thirty at most, and thirty for a payment.
     fn default() -> Self {
-        let minutes = |n: u64| Duration::from_secs(60 * n);
-        Self { ttl: minutes(5), cap: minutes(30), payment_window: minutes(30) }
+        Self { ttl: Duration::from_mins(5), cap: Duration::from_mins(30), payment_window: Duration::from_mins(30) }
     }
 }
 

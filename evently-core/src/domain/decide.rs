@@ -26,7 +26,7 @@ use super::{
 use crate::ports::Ids;
 
 /// How long the answer to a request with a key is kept.
-pub const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const ANSWERS_KEPT: Duration = Duration::from_hours(24);
 
 /// Decides one request at `now`. An error of the ledger ends the whole transaction.
 pub fn decide<L: Ledger>(ledger: &mut L, ids: &dyn Ids, now: Timestamp, request: &Request) -> Result<Answer, L::Error> {

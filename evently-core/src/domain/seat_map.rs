@@ -72,7 +72,9 @@ impl SeatMap {
     pub fn new(seats: impl IntoIterator<Item = (SeatStatus, u32)>) -> Self {
         let (statuses, versions): (Vec<_>, Vec<_>) = seats.into_iter().unzip();
         let mut counts = SeatCounts::default();
-        statuses.iter().for_each(|status| counts.add(*status));
+        for status in &statuses {
+            counts.add(*status);
+        }
         Self { seq: versions.iter().copied().map(u64::from).sum(), statuses, versions, counts }
     }
 

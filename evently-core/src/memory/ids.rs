@@ -15,7 +15,7 @@ impl SeededIds {
         Self(AtomicU64::new(seed))
     }
 
-    /// SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
+    /// `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
     fn next(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);

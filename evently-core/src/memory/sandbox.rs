@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How far a webhook's signature may lie from now.
-const TOLERANCE: Duration = Duration::from_secs(300);
+const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// When the sandbox does what it does later.
 #[derive(Debug, Clone, Copy)]

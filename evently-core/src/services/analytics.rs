@@ -1,6 +1,9 @@
 //! Sales as the journal tells them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, hash_map::Entry::Vacant},
+    sync::Arc,
+};
 
 use rustc_hash::FxHashMap;
 
@@ -67,8 +70,8 @@ impl AnalyticsService {
         let mut views = FxHashMap::<EventId, Arc<EventView>>::default();
         for entry in entries {
             let id = entry.transition.event_id;
-            if !views.contains_key(&id) {
-                views.insert(id, self.events.view(id).await?);
+            if let Vacant(vacant) = views.entry(id) {
+                vacant.insert(self.events.view(id).await?);
             }
         }
         let section_of = |event: EventId, seat: u32| {

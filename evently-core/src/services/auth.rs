@@ -53,7 +53,7 @@ pub struct AuthTerms {
 impl Default for AuthTerms {
     /// Thirty minutes, and seven days.
     fn default() -> Self {
-        Self { access_ttl: Duration::from_secs(30 * 60), refresh_ttl: Duration::from_secs(7 * 24 * 60 * 60) }
+        Self { access_ttl: Duration::from_mins(30), refresh_ttl: Duration::from_hours(7 * 24) }
     }
 }
 
@@ -180,14 +180,13 @@ impl AuthService {
             TokenError::Invalid => AuthError::TokenInvalid,
         })?;
         let Claims { user_id, session_id, .. } = claims;
-        let role = match self.believed_role(session_id, now) {
-            Some(role) => role,
-            None => {
-                let holder = self.parts.sessions.holder(session_id).await?.filter(|user| user.id == user_id);
-                let role = holder.ok_or(AuthError::TokenInvalid)?.role;
-                self.believe(session_id, role, now);
-                role
-            }
+        let role = if let Some(role) = self.believed_role(session_id, now) {
+            role
+        } else {
+            let holder = self.parts.sessions.holder(session_id).await?.filter(|user| user.id == user_id);
+            let role = holder.ok_or(AuthError::TokenInvalid)?.role;
+            self.believe(session_id, role, now);
+            role
         };
         Ok(Principal { user_id, role, session_id })
     }
@@ -259,6 +258,6 @@ fn check_password(invalid: &mut Invalid, password: &str, email: &str) {
     invalid.require(!password.contains('\0'), "password", "invalid_character", "no NUL characters");
     let own = !password.eq_ignore_ascii_case(email);
     invalid.require(own, "password", "too_easy", "not the e-mail address");
-    let varied = password.chars().any(|c| Some(c) != password.chars().next());
+    let varied = password.chars().any(|c| !password.starts_with(c));
     invalid.require(varied, "password", "too_easy", "not one character over and over");
 }

@@ -232,16 +232,12 @@ impl EventService {
         }
         let mut categories = Vec::with_capacity(layout.categories.len());
         for category in &layout.categories {
-            match prices.iter().find(|draft| draft.name == category.name) {
-                Some(PriceDraft { name, price }) => categories.push(PriceCategory {
-                    id: PriceCategoryId::from_uuid(self.ids.uuid(now)),
-                    name: name.clone(),
-                    price: *price,
-                }),
-                None => {
-                    let message = format!("say what seats of the category {} cost", category.name);
-                    invalid.add("price_categories", "missing_category", message);
-                }
+            if let Some(PriceDraft { name, price }) = prices.iter().find(|draft| draft.name == category.name) {
+                let id = PriceCategoryId::from_uuid(self.ids.uuid(now));
+                categories.push(PriceCategory { id, name: name.clone(), price: *price });
+            } else {
+                let message = format!("say what seats of the category {} cost", category.name);
+                invalid.add("price_categories", "missing_category", message);
             }
         }
         invalid.into_result()?;

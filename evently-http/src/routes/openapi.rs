@@ -35,14 +35,14 @@ struct Problem {
     code: String,
     trace_id: Option<String>,
     /// The fields that are wrong.
-    errors: Option<Vec<Field>>,
+    errors: Option<Vec<InvalidField>>,
     /// The seats in the way.
     seats: Option<Vec<Seat>>,
 }
 
 /// A field that is wrong.
 #[derive(Serialize, ToSchema)]
-struct Field {
+struct InvalidField {
     field: String,
     code: String,
     message: String,
@@ -56,7 +56,7 @@ struct Seat {
 }
 
 #[derive(OpenApi)]
-#[openapi(components(schemas(Problem, Field, Seat)))]
+#[openapi(components(schemas(Problem, InvalidField, Seat)))]
 struct Common;
 
 /// The statuses that any request may get.
@@ -139,7 +139,7 @@ pub fn document() -> Document {
 }
 
 /// The document and the page.
-pub(super) fn routes(document: Document) -> Router<Arc<App>> {
+pub(super) fn routes(document: &Document) -> Router<Arc<App>> {
     let json = document.to_json().expect("the document is plain data");
     let served = get(move || {
         let json = json.clone();

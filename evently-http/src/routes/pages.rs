@@ -87,7 +87,9 @@ fn fingerprint(files: &BTreeMap<String, Bytes>) -> String {
         digest.update((content.len() as u64).to_le_bytes());
         digest.update(content);
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest = digest.finalize();
+    let first = digest.first_chunk().expect("a digest has 32 bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }
 
 fn media_type(name: &str) -> &'static str {

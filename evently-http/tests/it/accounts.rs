@@ -6,7 +6,7 @@ use crate::app::{PASSWORD, TestApp};
 
 #[tokio::test]
 async fn an_account_is_made_and_logs_in() {
-    let app = TestApp::with(&[("auth.access_ttl", "30m")]).await;
+    let app = TestApp::with(&[("auth.access_ttl", "30m")]);
     let new = json!({"email": "Ada@Example.org", "password": PASSWORD, "name": "Ada"});
     let user = app.post("/auth/register", None, new.clone()).await.expect(201);
     assert_eq!((&user["email"], &user["role"]), (&json!("ada@example.org"), &json!("customer")));
@@ -18,7 +18,7 @@ async fn an_account_is_made_and_logs_in() {
 
 #[tokio::test]
 async fn an_unknown_address_and_a_wrong_password_look_the_same() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     app.customer("ada").await;
     let mut answers = Vec::new();
     for email in ["ada@example.org", "bob@example.org", "no address"] {
@@ -32,7 +32,7 @@ async fn an_unknown_address_and_a_wrong_password_look_the_same() {
 
 #[tokio::test]
 async fn every_wrong_field_of_a_registration_is_named() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     let body = app.post("/auth/register", None, json!({"email": "x", "password": "short", "name": " "})).await;
     let body = body.refused(422, "validation_failed");
     let fields = body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap());
@@ -47,7 +47,7 @@ async fn every_wrong_field_of_a_registration_is_named() {
 
 #[tokio::test]
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     let ada = app.customer("ada").await;
     let first = json!({"refresh_token": ada.refresh_token});
     let second = app.post("/auth/refresh", None, first.clone()).await.expect(200);
@@ -59,7 +59,7 @@ async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
 
 #[tokio::test]
 async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
-    let app = std::sync::Arc::new(TestApp::new().await);
+    let app = std::sync::Arc::new(TestApp::new());
     let ada = app.customer("ada").await;
     let mut refreshes = tokio::task::JoinSet::new();
     for _ in 0..100 {
@@ -72,7 +72,7 @@ async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
 
 #[tokio::test]
 async fn logging_out_ends_the_access_token_too() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     let ada = app.customer("ada").await;
     app.get("/api/v1/me", Some(&ada)).await.expect(200);
     app.post("/auth/logout", None, json!({"refresh_token": ada.refresh_token})).await.expect(204);
@@ -81,7 +81,7 @@ async fn logging_out_ends_the_access_token_too() {
 
 #[tokio::test]
 async fn an_access_token_ends_after_half_an_hour_to_the_second() {
-    let app = TestApp::with(&[("auth.access_ttl", "30m")]).await;
+    let app = TestApp::with(&[("auth.access_ttl", "30m")]);
     let ada = app.customer("ada").await;
     app.advance(1799);
     app.get("/api/v1/me", Some(&ada)).await.expect(200);
@@ -91,7 +91,7 @@ async fn an_access_token_ends_after_half_an_hour_to_the_second() {
 
 #[tokio::test]
 async fn a_login_ends_after_seven_days_however_often_it_is_refreshed() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     let mut token = app.customer("ada").await.refresh_token;
     for _ in 0..6 {
         app.advance(24 * 3600);
@@ -104,7 +104,7 @@ async fn a_login_ends_after_seven_days_however_often_it_is_refreshed() {
 
 #[tokio::test]
 async fn no_token_and_strange_tokens_are_refused() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     app.get("/api/v1/me", None).await.refused(401, "token_invalid");
     for value in ["Bearer ", "Bearer x", "Bearer a.b.c", "bearer eyJhbGciOiJub25lIn0.e30."] {
         let answer = app.call_with(Method::GET, "/api/v1/me", None, None, &[("authorization", value)]).await;
@@ -116,7 +116,7 @@ async fn no_token_and_strange_tokens_are_refused() {
 
 #[tokio::test]
 async fn only_an_admin_sees_accounts_and_changes_roles_and_it_counts_at_once() {
-    let app = TestApp::new().await;
+    let app = TestApp::new();
     let admin = app.person("admin", Role::Admin).await;
     app.advance(1); // ids, and so the list, go by the time
     let ada = app.customer("ada").await;

@@ -67,12 +67,12 @@ impl Answer {
 }
 
 impl TestApp {
-    pub async fn new() -> Self {
-        Self::with(&[]).await
+    pub fn new() -> Self {
+        Self::with(&[])
     }
 
     /// An application with settings of its own.
-    pub async fn with(settings: &[(&'static str, &str)]) -> Self {
+    pub fn with(settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_str().unwrap();
         let usual = [("data.dir", data), ("auth.bcrypt_cost", "4"), ("rate_limit.enabled", "false"), ("auth.access_ttl", "1d")];
@@ -164,9 +164,9 @@ impl TestApp {
 
     /// An event at that venue, a draft, in a day.
     pub async fn draft(&self, organizer: &Person, venue: &str, more: Value) -> EventId {
-        let start = self.now() + Duration::from_secs(24 * 3600);
+        let start = self.now() + Duration::from_hours(24);
         let mut event = json!({
-            "name": "A night out", "venue_id": venue, "start_time": start, "end_time": start + Duration::from_secs(7200),
+            "name": "A night out", "venue_id": venue, "start_time": start, "end_time": start + Duration::from_hours(2),
             "currency": "EUR", "price_categories": [{"name": "Seats", "price": 4500}],
         });
         for (key, value) in more.as_object().unwrap() {
