@@ -1,6 +1,6 @@
 //! Evently on the command line.
 //!
-//! A command gives back a [`Reply`](reply::Reply) or a [`Failure`](failure::Failure); only [`run`] writes to stdout. Data goes to stdout
+//! A command gives back a `Reply` or a `Failure`; only [`run`] writes to stdout. Data goes to stdout
 //! in one piece and talk to stderr, so that `--json` is always one document and a closed pipe is nobody's panic.
 
 mod args;

@@ -1,10 +1,20 @@
 //! Bookings: money that comes in time, and money that goes back.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use evently_core::domain::{
-    BookingState, BookingStatus, Command, GatewayReport, Outcome, Payment, PaymentState, RefundState, Rejection, SeatStatus,
-    TicketState,
+use evently_core::{
+    domain::{
+        BookingState, BookingStatus, Command, GatewayReport, Outcome, Payment, PaymentState, RefundState, Rejection, SeatStatus,
+        TicketState, Timestamp,
+    },
+    memory::SeededIds,
+    ports::Ids,
 };
 
 use crate::{DOOR, Fixture, GATEWAY, HOUSE, ORGANIZER, SYSTEM, World, customer, fixtures};
@@ -150,6 +160,31 @@ pub async fn what_costs_nothing_is_confirmed_at_once(world: World) {
     let booking = world.cancel(customer(1), booking.id).await.unwrap();
     assert_eq!(booking.status(), BookingStatus::Cancelled, "no money goes back");
     assert_eq!(balance(&world, &event).await, (0, 0));
+}
+
+/// Secrets of which every four make the same booking code.
+struct Stuttering(SeededIds, AtomicU64);
+
+impl Ids for Stuttering {
+    fn uuid(&self, now: Timestamp) -> uuid::Uuid {
+        self.0.uuid(now)
+    }
+
+    fn secret(&self) -> u128 {
+        let number = self.1.fetch_add(1, Ordering::Relaxed);
+        u128::from(number) << 64 | u128::from(number / 4)
+    }
+}
+
+pub async fn a_code_is_given_out_once(world: World) {
+    let world = world.with_ids(Arc::new(Stuttering(SeededIds::new(3), AtomicU64::new(0)))).await;
+    let event = world.event(1, 4).await;
+    let [first, second] = [world.buy(&event, customer(1), &[0]).await, world.buy(&event, customer(1), &[1]).await];
+    assert_ne!(first.code, second.code);
+    world.cancel(HOUSE, first.id).await.unwrap();
+    let third = world.buy(&event, customer(1), &[2]).await;
+    assert_ne!(first.code, third.code, "not even when its booking has ended");
+    world.audited(&event).await;
 }
 
 pub async fn a_buyer_gets_back_what_the_policy_says(world: World) {

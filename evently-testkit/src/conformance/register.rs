@@ -69,6 +69,7 @@ macro_rules! store_conformance {
                 money_for_a_booking_that_was_given_up_goes_back
                 money_taken_elsewhere_confirms_and_counts_once
                 what_costs_nothing_is_confirmed_at_once
+                a_code_is_given_out_once
                 a_buyer_gets_back_what_the_policy_says
                 a_buyer_may_get_nothing_back
                 a_buyer_cannot_give_up_too_late
