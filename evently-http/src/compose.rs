@@ -1,6 +1,6 @@
 //! The composition root: the one place that knows every adapter, and builds the whole application from one configuration.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use evently_core::{
     domain::HoldTerms,
@@ -113,7 +113,7 @@ pub fn open(config: Config) -> Result<App, StartError> {
 pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
     let data = &config.data.dir;
     let in_data = |what: String| |source| StartError::Data { what, source };
-    std::fs::create_dir_all(data).map_err(in_data(format!("the data folder {} (data.dir)", data.display())))?;
+    private_folder(data).map_err(in_data(format!("the data folder {} (data.dir)", data.display())))?;
     let ids: Arc<dyn Ids> = Arc::new(SystemIds::new());
     let secret = |set, name: &str| {
         let file = data.join(name);
@@ -197,6 +197,15 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
 pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // Without anybody who could say so it is to stop as well.
     let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// Makes the folder if it is not there: for its owner alone, since it holds addresses and secrets.
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 fn cores() -> usize {

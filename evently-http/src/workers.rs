@@ -24,6 +24,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("send mails", SOON, |app| Box::pin(async move { Ok(app.notifications.send_due().await? > 0) }));
     every("take in sales", SOON, |app| Box::pin(async move { Ok(app.analytics.take_in().await? > 0) }));
     every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
+    every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
     workers
 }
@@ -46,6 +47,15 @@ async fn repeat(app: Arc<App>, name: &'static str, pause: Duration, work: Work) 
             let _ = tokio::time::timeout(pause, stopped(&mut stopping)).await;
         }
     }
+}
+
+/// Sets the gauges of what is under way. The first is the name that dashboards know, the second says what it is.
+async fn count_bookings(app: Arc<App>) -> Result<bool, Error> {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are far fewer bookings")]
+    let pending = app.ports.chores.pending_total().await? as f64;
+    metrics::gauge!("active_bookings_total").set(pending);
+    metrics::gauge!("evently_pending_bookings").set(pending);
+    Ok(false)
 }
 
 /// Delivers the sandbox's webhooks as it would post them: signed, and read like any other.

@@ -24,6 +24,7 @@ statements! {
     );
     OWED_REFUNDS = refund_sql!("where r.succeeded_at is null order by r.created_at limit ?1");
     PAYMENT_OF_REFUND = payment_sql!("where p.id = ?1");
+    PENDING_TOTAL = "select count(*) from bookings where status = 'pending'";
     /// The oldest stand in front: only as many are looked at as may go.
     FORGET_ANSWERS = "delete from answers \
         where answer_key in (select answer_key from answers order by answer_key limit ?2) and at < ?1";
@@ -47,6 +48,12 @@ impl Chores for SqliteStore {
 
     async fn owed_refunds(&self, limit: u32) -> Result<Vec<(Refund, Payment)>, StoreError> {
         self.read("owed_refunds", move |tx| owed_refunds(tx, limit)).await
+    }
+
+    async fn pending_total(&self) -> Result<u64, StoreError> {
+        let count = |row: &Row<'_>| row.get::<_, i64>(0);
+        let total = self.read("pending_total", move |tx| each_row(tx, PENDING_TOTAL, [], count)).await?;
+        Ok(total.first().map_or(0, |total| total.unsigned_abs()))
     }
 
     async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

@@ -123,6 +123,10 @@ impl Chores for MemoryStore {
         Ok(owed.map(|refund| (refund.clone(), state.payments[&refund.payment_id].clone())).collect())
     }
 
+    async fn pending_total(&self) -> Result<u64, StoreError> {
+        Ok(self.state().deadlines.len() as u64)
+    }
+
     async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let mut state = self.state();
         let old = state.answers.iter().filter(|(_, (_, answer))| answer.at < before).map(|(id, _)| *id);

@@ -19,6 +19,9 @@ pub trait Chores: Send + Sync {
     /// Refunds that their gateway has not confirmed, oldest first, each with its payment.
     async fn owed_refunds(&self, limit: u32) -> Result<Vec<(Refund, Payment)>, StoreError>;
 
+    /// How many bookings are pending.
+    async fn pending_total(&self) -> Result<u64, StoreError>;
+
     /// Forgets some of the answers given before `before`, and says how many.
     async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

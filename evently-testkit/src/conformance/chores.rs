@@ -17,12 +17,14 @@ pub async fn holds_that_have_run_out_are_found_the_longest_due_first(world: Worl
         world.wait(SECOND);
     }
     assert_eq!(due(10).await, []);
+    assert_eq!(world.store.chores.pending_total().await.unwrap(), 4);
     world.wait_until(first + world.terms.ttl + SECOND * 2);
     assert_eq!(due(10).await, held[..3], "the deadline itself is too late");
     assert_eq!(due(2).await, held[..2]);
     world.expire(held[0]).await;
     world.cancel(customer(1), held[1]).await.unwrap();
     assert_eq!(due(10).await, held[2..3]);
+    assert_eq!(world.store.chores.pending_total().await.unwrap(), 2);
 }
 
 pub async fn a_deadline_that_moved_is_found_where_it_is(world: World) {

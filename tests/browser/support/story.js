@@ -39,7 +39,11 @@ export function stories(settings = {}) {
     [browser] = await Promise.all([chromium.launch(CHROMIUM), service.start()]);
   });
   after(async () => {
-    await Promise.allSettled([browser?.close(), service.end()]);
+    try {
+      await browser?.close();
+    } finally {
+      await service.end();
+    }
   });
   return (name, body) => test(name, { timeout: STORY_LIMIT_MS }, () => tell({ name, body, browser, service, file }));
 }

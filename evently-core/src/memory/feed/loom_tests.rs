@@ -188,3 +188,20 @@ fn a_comparison_with_the_store_loses_nothing() {
         assert_caught_up(&seats, &feed);
     });
 }
+
+#[test]
+fn two_who_begin_first_follow_the_same_event() {
+    loom::model(|| {
+        let (seats, feed) = feed();
+        let other = {
+            let feed = feed.clone();
+            thread::spawn(move || subscribe(&feed, None))
+        };
+        let subscriptions = [subscribe(&feed, None), other.join().unwrap()];
+        change(&seats, &feed, 0);
+        for subscription in subscriptions {
+            assert_eq!(follow(subscription, None), *map(&feed));
+        }
+        assert_caught_up(&seats, &feed);
+    });
+}
