@@ -54,15 +54,19 @@ export function eventsPage(visit) {
     place);
 }
 
+/** What began longer ago than this is over, and found only by searching. */
+const LONGEST_EVENT_MS = 12 * 60 * 60 * 1000;
+
 async function list(q, signal) {
-  const first = await api.events({ q, limit: 24 }, signal);
+  const from = q ? undefined : new Date(Date.now() - LONGEST_EVENT_MS).toISOString();
+  const first = await api.events({ q, from, limit: 24 }, signal);
   if (first.items.length === 0) return nothing(q);
   const cards = h('ul', { class: 'cards' }, first.items.map(card));
   if (q) announce(`${plural(first.items.length, 'event')}${first.next_cursor ? ' and more' : ''}`);
   const place = h('div', null, h('h2', { class: 'visually-hidden' }, 'Events'), cards);
   const more = h('div', { class: 'more' });
   append(place, more);
-  offerMore(more, first.next_cursor, (cursor) => api.events({ q, limit: 24, cursor }, signal), (items) => {
+  offerMore(more, first.next_cursor, (cursor) => api.events({ q, from, limit: 24, cursor }, signal), (items) => {
     append(cards, items.map(card));
   });
   return place;

@@ -74,3 +74,21 @@ fn money_and_another_buyer_at_the_deadline_do_not_both_get_the_seat() {
         audited(&story, now);
     });
 }
+
+#[test]
+fn a_call_is_decided_whole() {
+    loom::model(|| {
+        let story = Story::begin();
+        let calls = [10, 20].map(|number| [hold(&story, number, &[0]), hold(&story, number + 1, &[1])]);
+        let threads = calls.map(|requests| {
+            let (store, now) = (Arc::clone(&story.store), story.now);
+            thread::spawn(move || ready(store.apply(now, &requests)).unwrap())
+        });
+        for applied in threads.map(|thread| thread.join().unwrap()) {
+            let accepted = applied.answers.iter().filter(|answer| answer.result.is_ok()).count();
+            assert!(accepted == 0 || accepted == 2, "one call comes before the other");
+            assert_eq!(applied.changes.len(), accepted, "and is told its own changes");
+        }
+        audited(&story, story.now);
+    });
+}

@@ -182,7 +182,7 @@ pub async fn extend(
 
 /// Give a booking up. Held seats are free again; a confirmed booking is refunded as the event's policy says.
 #[utoipa::path(post, path = "/api/v1/bookings/{booking_id}/cancel", tag = "bookings", security(("bearer" = [])),
-    params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Option<Cancellation>,
+    params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Cancellation,
     responses((status = 200, body = BookingBody)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,

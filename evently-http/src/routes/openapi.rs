@@ -7,7 +7,8 @@ use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{
-        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, License, OpenApi as Document, RefOr, ResponseBuilder,
+        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, License, ObjectBuilder, OpenApi as Document, RefOr,
+        ResponseBuilder, Type,
         path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
@@ -84,6 +85,7 @@ pub(super) fn finish(mut document: Document) -> Document {
         for (method, operation) in [("get", &mut item.get), ("post", &mut item.post), ("patch", &mut item.patch)] {
             if let Some(operation) = operation {
                 operation.operation_id = Some(operation_id(method, path));
+                narrow_parameters(path, operation);
                 add_problems(path, operation);
             }
         }
@@ -104,6 +106,26 @@ fn operation_id(method: &str, path: &str) -> String {
     parts.join("_")
 }
 
+/// Says which texts a parameter may be.
+fn narrow_parameters(path: &str, operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        let pattern = match (parameter.name.as_str(), path) {
+            ("idempotency-key", _) => "^[!-~]{1,255}$",
+            ("cursor", _) => "^[A-Za-z0-9_-]{1,64}$",
+            ("interval", _) => "^(hour|day)$",
+            ("format", _) => "^(evently|pretix|csv)$",
+            ("code", _) => "^[34679ACDEFGHJKMNPQRTVWXY]{8}$",
+            ("status", "/api/v1/events" | "/api/v1/admin/events") => "^(draft|upcoming|ongoing|completed|cancelled)$",
+            ("status", "/api/v1/events/{event_id}/seats") => "^(available|reserved|booked|blocked)$",
+            ("status", _) => "^(pending|confirmed|expired|cancelled|refunded)$",
+            _ => continue,
+        };
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build();
+        parameter.schema = Some(RefOr::T(text.into()));
+    }
+}
+
 fn add_problems(path: &str, operation: &mut Operation) {
     let mut add = |status: &str, description: &str| {
         let problem =
@@ -114,9 +136,7 @@ fn add_problems(path: &str, operation: &mut Operation) {
         add(status, description);
     }
     add("400", "The request cannot be read");
-    if path.contains('{') || path.ends_with("/me") {
-        add("404", "There is no such thing, or the caller may not know of it");
-    }
+    add("404", "There is no such thing, or the caller may not know of it");
     if operation.security.is_some() || path.starts_with("/auth/") {
         add("401", "A valid token is needed");
         add("403", "The account may not do this");

@@ -71,7 +71,8 @@ pub async fn pay(
     let (payment, booking) = &paid.value;
     context::note_event(booking.event_id);
     if let PaymentState::Failed { reason } = &payment.state {
-        let detail = format!("the payment was declined: {reason}; the hold stays");
+        let why = if reason == "card_declined" { "the card was declined".to_owned() } else { reason.replace('_', " ") };
+        let detail = format!("{why}; the seats stay on hold, try another card");
         return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));
     }
     let view = app.events.view(booking.event_id).await?;

@@ -91,6 +91,28 @@ pub async fn a_message_is_taken_in_once(world: World) {
     assert_eq!((payment.status(), booking.status()), ("processing", BookingStatus::Pending));
 }
 
+pub async fn two_gateways_may_give_messages_the_same_id(world: World) {
+    let event = world.event(1, 4).await;
+    for (seat, provider) in [(0, "one"), (1, "other")] {
+        let held = world.hold(&event, customer(1), &[seat]).await;
+        let (payment_id, terms) = (world.payment_id(), world.terms);
+        let start = Command::StartPayment { payment_id, booking_id: held.id, provider: provider.to_owned(), terms };
+        world.ask(customer(1), start).await.unwrap();
+        let settle = Command::SettlePayment {
+            payment_id,
+            report: GatewayReport::Succeeded,
+            reference: None,
+            message: Some("evt_1".to_owned()),
+            instead: Vec::new(),
+            terms,
+            answers: None,
+        };
+        let (_, booking) = fixtures::paid(world.ask(GATEWAY, settle).await.unwrap());
+        assert_eq!(booking.status(), BookingStatus::Confirmed, "{provider}");
+    }
+    world.audited(&event).await;
+}
+
 pub async fn a_capture_counts_once_however_often_it_is_reported(world: World) {
     let event = world.event(1, 4).await;
     let held = world.hold(&event, customer(1), &[0]).await;
@@ -235,7 +257,7 @@ pub async fn everything_comes_back_when_the_event_is_called_off(world: World) {
     let sold = world.buy(&event, customer(1), &[0]).await;
     world.wait(event.event.details.refunds.until.since(world.now()));
     world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
-    let booking = world.cancel(SYSTEM, sold.id).await.unwrap();
+    let booking = world.cancel(customer(1), sold.id).await.unwrap();
     assert_eq!(booking.status(), BookingStatus::Refunded);
     assert_eq!(balance(&world, &event).await, (4500, 4500));
 }

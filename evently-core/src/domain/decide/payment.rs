@@ -30,7 +30,7 @@ impl<L: Ledger> Desk<'_, L> {
         if let Some((open, _)) = hold.payment {
             self.give_up(open)?;
         }
-        let payment = self.new_payment(id, &booking, provider, PaymentState::Processing)?;
+        let payment = self.new_payment(id, &booking, provider, None, PaymentState::Processing)?;
         if booking.total.amount == 0 {
             let booking = self.confirm(booking, None, None)?;
             let paid = Payment { state: PaymentState::Succeeded { at: self.now }, ..payment };
@@ -60,7 +60,14 @@ impl<L: Ledger> Desk<'_, L> {
         self.ledger.payment(id).map_err(Stop::Failed)?.ok_or(Stop::Refused(Rejection::NotFound(Thing::Payment)))
     }
 
-    fn new_payment(&mut self, id: PaymentId, booking: &Booking, provider: &str, state: PaymentState) -> Decision<Payment, L> {
+    fn new_payment(
+        &mut self,
+        id: PaymentId,
+        booking: &Booking,
+        provider: &str,
+        reference: Option<&str>,
+        state: PaymentState,
+    ) -> Decision<Payment, L> {
         let payment = Payment {
             id,
             booking_id: booking.id,
@@ -68,7 +75,7 @@ impl<L: Ledger> Desk<'_, L> {
             amount: booking.total,
             state,
             provider: provider.to_owned(),
-            reference: None,
+            reference: reference.map(str::to_owned),
             refunded: 0,
             created_at: self.now,
         };
@@ -198,9 +205,7 @@ impl<L: Ledger> Desk<'_, L> {
         }
         self.live_hold(&booking)?;
         let state = PaymentState::Succeeded { at: self.now };
-        let payment = self.new_payment(payment_id, &booking, "external", state)?;
-        let payment = Payment { reference: reference.map(str::to_owned), ..payment };
-        self.ledger.put_payment(&payment).map_err(Stop::Failed)?;
+        let payment = self.new_payment(payment_id, &booking, "external", reference, state)?;
         self.record_capture(&payment)?;
         let booking = self.confirm(booking, Some(payment_id), None)?;
         Ok(Outcome::Payment(payment, booking))

@@ -121,7 +121,7 @@ pub async fn show(
 
 /// Give a customer's booking up, for the house: all money goes back.
 #[utoipa::path(post, path = "/api/v1/admin/bookings/{booking_id}/cancel", tag = "administration", security(("bearer" = [])),
-    params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Option<Cancellation>,
+    params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Cancellation,
     responses((status = 200, body = crate::wire::BookingBody)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,

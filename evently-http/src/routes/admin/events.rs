@@ -226,7 +226,7 @@ pub async fn publish(
 
 /// Call an event off. All its bookings are cancelled and refunded.
 #[utoipa::path(post, path = "/api/v1/admin/events/{event_id}/cancel", tag = "administration", security(("bearer" = [])),
-    params(("event_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Option<Cancellation>,
+    params(("event_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Cancellation,
     responses((status = 200, body = EventBody)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,

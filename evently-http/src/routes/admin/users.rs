@@ -47,7 +47,7 @@ pub async fn list(
 #[serde(deny_unknown_fields)]
 pub struct RoleEdit {
     /// `customer`, `organizer`, `staff` or `admin`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(customer|organizer|staff|admin)$")]
     role: Role,
 }
 
