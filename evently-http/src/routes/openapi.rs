@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{
-        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, License, ObjectBuilder, OpenApi as Document, RefOr,
+        ComponentsBuilder, Content, ContentBuilder, InfoBuilder, License, ObjectBuilder, OpenApi as Document, RefOr, Required,
         ResponseBuilder, Type,
         path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
@@ -86,6 +86,9 @@ pub(super) fn finish(mut document: Document) -> Document {
             if let Some(operation) = operation {
                 operation.operation_id = Some(operation_id(method, path));
                 narrow_parameters(path, operation);
+                if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| path.ends_with("/cancel")) {
+                    body.required = Some(Required::False); // whoever cancels need not say why
+                }
                 add_problems(path, operation);
             }
         }
