@@ -1,6 +1,6 @@
 //! What is sold: the one door in, and the reads of bookings and what belongs to them.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evently_core::{
@@ -33,12 +33,12 @@ statements! {
             order by id desc limit ?3 \
         ) order by b.id desc"
     );
+    /// Looks a customer up in each event, of which there are few beside bookings.
     BOOKINGS_OF_USER = booking_sql!(
         "where b.id in ( \
-            select id from bookings \
-            where user_id = ?4 and id < ?1 and (?2 is null or status = ?2) \
-                and (?5 is null or event_key = (select event_key from events where id = ?5)) \
-            order by id desc limit ?3 \
+            select b.id from events e cross join bookings b on b.event_key = e.event_key \
+            where b.user_id = ?4 and b.id < ?1 and (?2 is null or b.status = ?2) and (?5 is null or e.id = ?5) \
+            order by b.id desc limit ?3 \
         ) order by b.id desc"
     );
 
@@ -56,9 +56,13 @@ impl Bookings for SqliteStore {
     #[tracing::instrument(skip_all, fields(requests = requests.len()))]
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
         let requests = requests.to_vec();
-        let ids = Arc::clone(&self.ids);
+        let (ids, kept) = (Arc::clone(&self.ids), Arc::clone(&self.kept));
         let apply = move |tx: &Transaction<'_>| {
-            let mut ledger = SqliteLedger::new(tx);
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if requests.iter().any(|request| request.key.is_some()) {
+                kept.catch_up(tx)?;
+            }
+            let mut ledger = SqliteLedger::new(tx, &kept);
             let decide = |request| decide(&mut ledger, &*ids, now, request);
             let answers = requests.iter().map(decide).collect::<Result<Vec<_>, _>>()?;
             Ok(Applied { answers, changes: ledger.into_changes() })

@@ -25,9 +25,10 @@ statements! {
     OWED_REFUNDS = refund_sql!("where r.succeeded_at is null order by r.created_at limit ?1");
     PAYMENT_OF_REFUND = payment_sql!("where p.id = ?1");
     PENDING_TOTAL = "select count(*) from bookings where status = 'pending'";
-    /// The oldest stand in front: only as many are looked at as may go.
+    /// The oldest stand in front: only as many are looked at as may go. The last one stays, so that its number is not given again.
     FORGET_ANSWERS = "delete from answers \
-        where answer_key in (select answer_key from answers order by answer_key limit ?2) and at < ?1";
+        where answer_key in (select answer_key from answers order by answer_key limit ?2) and at < ?1 \
+            and answer_key < (select max(answer_key) from answers)";
 }
 
 #[async_trait]

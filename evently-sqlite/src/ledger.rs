@@ -20,6 +20,7 @@ use self::sql::{
 };
 use crate::{
     error::Fault,
+    kept::KeptAnswers,
     rows::{PaymentColumns, StateColumns, StoredEvent, execute, find, find_all, from_json, seats_text, to_json, value},
 };
 
@@ -31,6 +32,9 @@ pub(crate) struct SqliteLedger<'t> {
     events: HashMap<EventId, StoredEvent>,
     seats: HashMap<i64, Seat>,
     head: Option<Head>,
+    /// Where the answers of earlier transactions stand, and those of this one.
+    kept: &'t KeptAnswers,
+    kept_now: HashMap<[u8; 32], i64>,
     changes: Vec<SeatChange>,
 }
 
@@ -41,8 +45,16 @@ struct Head {
 }
 
 impl<'t> SqliteLedger<'t> {
-    pub(crate) fn new(tx: &'t Transaction<'t>) -> Self {
-        Self { tx, events: HashMap::new(), seats: HashMap::new(), head: None, changes: Vec::new() }
+    pub(crate) fn new(tx: &'t Transaction<'t>, kept: &'t KeptAnswers) -> Self {
+        Self {
+            tx,
+            events: HashMap::new(),
+            seats: HashMap::new(),
+            head: None,
+            kept,
+            kept_now: HashMap::new(),
+            changes: Vec::new(),
+        }
     }
 
     /// The seats that were changed, in the order of their changes.
@@ -324,13 +336,19 @@ impl Ledger for SqliteLedger<'_> {
     }
 
     fn answer(&mut self, key: &[u8; 32]) -> Result<Option<([u8; 32], Answer)>, Fault> {
+        let Some(row) = self.kept_now.get(key).copied().or_else(|| self.kept.row(key)) else { return Ok(None) };
         let mut answer = self.tx.prepare_cached(ANSWER)?;
-        let kept = answer.query_row([key], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
-        kept.map(|(fingerprint, content)| Ok((fingerprint, from_json("answers", &content)?))).transpose()
+        let found = answer.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))).optional()?;
+        found
+            .filter(|(of, ..): &([u8; 32], [u8; 32], String)| of == key)
+            .map(|(_, fingerprint, content)| Ok((fingerprint, from_json("answers", &content)?)))
+            .transpose()
     }
 
     fn keep_answer(&mut self, key: &RequestKey, answer: &Answer) -> Result<(), Fault> {
         let values = params![key.id, key.fingerprint, answer.at.as_micros(), to_json(answer)];
-        execute(self.tx, KEEP_ANSWER, values).map(drop)
+        execute(self.tx, KEEP_ANSWER, values)?;
+        self.kept_now.insert(key.id, self.tx.last_insert_rowid());
+        Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod catalog;
 mod chores;
 mod error;
 mod figures;
+mod kept;
 mod ledger;
 mod open;
 mod outbox;

@@ -114,7 +114,11 @@ impl SqliteStore {
 
 const WRITER_CACHE_KIB: i32 = 64 << 10;
 const READER_CACHE_KIB: i32 = 16 << 10;
-const WAL_BYTES_MAX: u64 = 64 << 20;
+/// How long the write-ahead log grows before its pages are put where they belong. The more there are, the more of them replace
+/// one another, and the fewer requests have to wait for that.
+const CHECKPOINT_PAGES: u32 = 12_000;
+/// Longer than it becomes on its own.
+const WAL_BYTES_MAX: u64 = 96 << 20;
 /// More than there are statements.
 const STATEMENTS_MAX: usize = 128;
 const PAGE_BYTES: u64 = 4096;
@@ -203,7 +207,7 @@ fn set_up(connection: &Connection, cache_kib: i32, options: &Options) -> rusqlit
     // Where a file is mapped into memory, an I/O error is a signal that ends the process instead of an error.
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 2000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", i64::try_from(WAL_BYTES_MAX).expect("it is small"))?;
     if let Some(bytes) = options.max_bytes {
         let pages = i64::try_from(bytes / PAGE_BYTES).unwrap_or(i64::MAX).max(1);

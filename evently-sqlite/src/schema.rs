@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "20261122090300_answers",
     "20261122090400_accounts",
     "20261122090500_figures",
+    "20261122180000_hot_paths",
 ];
 
 /// The latest version of the schema that this build knows.

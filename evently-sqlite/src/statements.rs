@@ -16,7 +16,7 @@ pub(crate) use statements;
 mod tests {
     use rusqlite::Connection;
 
-    use crate::{accounts, audit, bookings, catalog, chores, figures, ledger, outbox, schema, sessions};
+    use crate::{accounts, audit, bookings, catalog, chores, figures, kept, ledger, outbox, schema, sessions};
 
     fn migrated() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
@@ -32,6 +32,7 @@ mod tests {
             catalog::STATEMENTS,
             chores::STATEMENTS,
             figures::STATEMENTS,
+            kept::STATEMENTS,
             ledger::STATEMENTS,
             outbox::STATEMENTS,
             sessions::STATEMENTS,
@@ -73,19 +74,20 @@ mod tests {
             ("UPDATE_BOOKING", "SEARCH bookings USING PRIMARY KEY (id=?)"),
             (
                 "HELD_SEATS",
-                "SEARCH bookings USING COVERING INDEX bookings_user (user_id=? AND status=? AND event_key=? AND expires_at>?)",
+                "SEARCH bookings USING COVERING INDEX bookings_customer (event_key=? AND user_id=? AND status=? AND expires_at>?)",
             ),
             ("CODE_TAKEN", "USING COVERING INDEX bookings_code_unique (code=?)"),
             ("TICKET_BY_CODE", "SEARCH t USING INDEX sqlite_autoindex_tickets_2 (code=?)"),
             ("TICKETS", "SEARCH t USING INDEX sqlite_autoindex_tickets_3 (booking_id=?)"),
-            ("ANSWER", "SEARCH answers USING INDEX sqlite_autoindex_answers_1 (key=?)"),
+            ("ANSWER", "SEARCH answers USING INTEGER PRIMARY KEY (rowid=?)"),
+            ("KEPT_SINCE", "SEARCH answers USING COVERING INDEX answers_keys (answer_key>?)"),
             ("DUE_HOLDS", "SEARCH bookings USING COVERING INDEX bookings_due (expires_at<?)"),
             ("CALLED_OFF", "SEARCH b USING COVERING INDEX bookings_event (event_key=? AND status=?)"),
             ("CALLED_OFF", "USING COVERING INDEX events_cancelled"),
             ("UNDECIDED_PAYMENTS", "USING INDEX payments_undecided (created_at<?)"),
             ("OWED_REFUNDS", "SCAN r USING INDEX refunds_owed"),
             ("FORGET_ANSWERS", "SEARCH answers USING INTEGER PRIMARY KEY (rowid=?)"),
-            ("BOOKINGS_OF_USER", "USING COVERING INDEX bookings_user (user_id=?"),
+            ("BOOKINGS_OF_USER", "SEARCH b USING COVERING INDEX bookings_customer (event_key=? AND user_id=?)"),
             ("BOOKINGS_OF_EVENT", "USING COVERING INDEX bookings_event (event_key=?"),
             ("BOOKINGS", "SEARCH b USING PRIMARY KEY (id<?)"),
             ("HISTORY", "SEARCH journal USING INDEX journal_event (event_key=? AND booking_id=?)"),

@@ -15,7 +15,7 @@ use tokio::{
     task,
 };
 
-use crate::error::Fault;
+use crate::{error::Fault, kept::KeptAnswers};
 
 /// A store in a single file. A handle: clones share the file's connections.
 #[derive(Clone)]
@@ -23,13 +23,15 @@ pub struct SqliteStore {
     pub(crate) ids: Arc<dyn Ids>,
     writer: Arc<Mutex<Writer>>,
     readers: Arc<Readers>,
+    /// Only whoever writes asks it.
+    pub(crate) kept: Arc<BlockingMutex<KeptAnswers>>,
 }
 
 impl SqliteStore {
     pub(crate) fn new(ids: Arc<dyn Ids>, writer: Writer, readers: Vec<Connection>) -> Self {
         let permits = Arc::new(Semaphore::new(readers.len()));
         let readers = Readers { idle: BlockingMutex::new(readers), permits };
-        Self { ids, writer: Arc::new(Mutex::new(writer)), readers: Arc::new(readers) }
+        Self { ids, writer: Arc::new(Mutex::new(writer)), readers: Arc::new(readers), kept: Arc::default() }
     }
 
     /// Does `work` in a write transaction, and commits it unless it fails. Writers come in turn.

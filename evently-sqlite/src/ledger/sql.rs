@@ -61,7 +61,6 @@ statements! {
     HEAD = "select position, hash from journal order by position desc limit 1";
     RECORD = "insert into journal (position, event_key, booking_id, content, hash) values (?1, ?2, ?3, ?4, ?5)";
 
-    ANSWER = "select fingerprint, content from answers where key = ?1";
-    /// A replaced answer moves to the end, so that the oldest stay in front.
-    KEEP_ANSWER = "insert or replace into answers (key, fingerprint, at, content) values (?1, ?2, ?3, ?4)";
+    ANSWER = "select key, fingerprint, content from answers where answer_key = ?1";
+    KEEP_ANSWER = "insert into answers (key, fingerprint, at, content) values (?1, ?2, ?3, ?4)";
 }

@@ -1,5 +1,6 @@
 //! The embedded store against real files.
 
+mod answers;
 mod audit;
 mod conformance;
 mod durable;
