@@ -1,9 +1,9 @@
 -- What a hold writes goes to the end of a table, or stays within its event, so that it costs the same however much was sold before.
 
--- A customer's bookings within an event: how many seats are on hold is answered without a look at the rows. An index that begins
--- with the customer spreads over the whole past, and dirties a page of its own for each hold.
+-- A customer's bookings within an event, which are few. An index that begins with the customer spreads over the whole past, and
+-- dirties a page of its own for each hold.
 drop index bookings_user;
-create index bookings_customer on bookings (event_key, user_id, status, expires_at, seat_count);
+create index bookings_customer on bookings (event_key, user_id, status);
 
 -- The same holds for an index of the keys, which are random. Which row has a key is known in memory; see src/kept.rs. A key that is
 -- used again after its time gets a further row, and the last one counts.

@@ -112,7 +112,8 @@ impl SqliteStore {
     }
 }
 
-const WRITER_CACHE_KIB: i32 = 64 << 10;
+/// Room for the hot events. No more than that: now and then SQLite goes through all of it at a commit.
+const WRITER_CACHE_KIB: i32 = 16 << 10;
 const READER_CACHE_KIB: i32 = 16 << 10;
 /// How long the write-ahead log grows before its pages are put where they belong. The more there are, the more of them replace
 /// one another, and the fewer requests have to wait for that.

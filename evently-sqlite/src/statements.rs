@@ -72,10 +72,7 @@ mod tests {
             ("UPDATE_SEAT", "SEARCH seats USING INTEGER PRIMARY KEY (rowid=?)"),
             ("BOOKING", "SEARCH b USING PRIMARY KEY (id=?)"),
             ("UPDATE_BOOKING", "SEARCH bookings USING PRIMARY KEY (id=?)"),
-            (
-                "HELD_SEATS",
-                "SEARCH bookings USING COVERING INDEX bookings_customer (event_key=? AND user_id=? AND status=? AND expires_at>?)",
-            ),
+            ("HELD_SEATS", "SEARCH bookings USING INDEX bookings_customer (event_key=? AND user_id=? AND status=?)"),
             ("CODE_TAKEN", "USING COVERING INDEX bookings_code_unique (code=?)"),
             ("TICKET_BY_CODE", "SEARCH t USING INDEX sqlite_autoindex_tickets_2 (code=?)"),
             ("TICKETS", "SEARCH t USING INDEX sqlite_autoindex_tickets_3 (booking_id=?)"),

@@ -3,7 +3,11 @@
 //! An on-sale is thousands of requests in the same second, and one transaction each is the wall that they all run into. Here
 //! one batch is being committed while the next one gathers. There is no timer: a request that is alone waits for nobody.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -75,6 +79,35 @@ impl HandedIn {
     }
 }
 
+/// Adds to a batch what comes while every other task that can run does so once, and again for as long as something comes. Those who
+/// have just been answered often ask again at once; without this the first of them would be a batch of one, and hold up the rest.
+async fn gather(waiting: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, most: usize) {
+    let mut before = 0;
+    while before < batch.len() && batch.len() < most {
+        before = batch.len();
+        others_first().await;
+        while batch.len() < most
+            && let Ok(one) = waiting.try_recv()
+        {
+            batch.push(one);
+        }
+    }
+}
+
+/// Goes to the end of the queue of tasks that can run.
+async fn others_first() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 struct Clerk {
     store: Arc<dyn Bookings>,
     feed: Arc<dyn SeatFeed>,
@@ -85,6 +118,7 @@ impl Clerk {
     async fn serve(self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
         let mut batch = Vec::with_capacity(most);
         while waiting.recv_many(&mut batch, most).await > 0 {
+            gather(&mut waiting, &mut batch, most).await;
             let (requests, answers): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|Waiting { request, answer }| (request, answer)).unzip();
             self.decide(&requests, answers).await;
