@@ -59,6 +59,11 @@ export function formatTimes(startIso, endIso) {
   return `${zonedTimeFormat.format(start)} – ${shortFormat.format(end)}`;
 }
 
+/** "20:30" */
+export function formatTime(iso) {
+  return timeFormat.format(new Date(iso));
+}
+
 /** "Sat 22 Nov, 20:30" */
 export function formatShort(iso) {
   return shortFormat.format(new Date(iso));
@@ -102,9 +107,17 @@ export function formatClock(seconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
+/** What rows are called where they have no name of their own: 12, 12a, C, CC. */
+const BARE_ROW = /^(?:\d+\p{L}?|\p{L}{1,2})$/u;
+
+/** "Row C"; "Box 1" and "T23" are names already. @param {string} label */
+export function rowName(label) {
+  return BARE_ROW.test(label) ? `Row ${label}` : label;
+}
+
 /** "Row C seat 12", or "Seat 12" where there are no rows. @param {{row?: string | null, label: string}} seat */
 export function seatName(seat) {
-  return seat.row ? `Row ${seat.row} seat ${seat.label}` : `Seat ${seat.label}`;
+  return seat.row ? `${rowName(seat.row)} seat ${seat.label}` : `Seat ${seat.label}`;
 }
 
 /** "Row C seat 12 and row D seat 1" */

@@ -5,32 +5,26 @@ import { busy, notice, sentToSignIn } from './feedback.js';
 import { joinNames, seatName } from './format.js';
 import { navigate, signInPath } from './router.js';
 import { isSignedIn } from './session.js';
+import { tellOtherTabs } from './tabs.js';
 
 /** More names than this are a number. */
 const NAMES_MAX = 6;
 
-/** "Row C seat 12 has just been taken." */
-export function takenText(model, indexes) {
-  const has = indexes.length === 1 ? 'has' : 'have';
-  const who = indexes.length > NAMES_MAX
-    ? `${indexes.length} of your seats`
-    : joinNames(indexes.map((i) => seatName(model.seat(i))));
-  return `${who} ${has} just been taken.`;
-}
-
 export class Holding {
   #attempt = new Attempt();
   /** While the request is out, or its outcome unknown, seats that turn reserved may well be reserved by us. */
-  underway = false;
+  #underway = false;
 
   /**
-   * @param {string} eventId
-   * @param {import('./selection.js').Selection} selection
-   * @param {import('./seat-panel.js').SeatPanel} panel
-   * @param {AbortSignal} signal of the page
+   * @param {object} parts
+   * @param {string} parts.eventId
+   * @param {import('./selection.js').Selection} parts.selection
+   * @param {import('./own-bookings.js').OwnBookings} parts.own
+   * @param {import('./seat-panel.js').SeatPanel} parts.panel
+   * @param {AbortSignal} parts.signal of the page
    */
-  constructor(eventId, selection, panel, signal) {
-    Object.assign(this, { eventId, selection, panel, signal });
+  constructor({ eventId, selection, own, panel, signal }) {
+    Object.assign(this, { eventId, selection, own, panel, signal });
   }
 
   /** Holds the chosen seats. @param {HTMLButtonElement} button */
@@ -38,40 +32,70 @@ export class Holding {
     return this.#hold({ event_id: this.eventId, seat_ids: this.selection.ids }, button);
   }
 
+  /** Takes out of the choice what is no longer to be had, and says so. */
+  async dropLost() {
+    const lost = this.#underway ? [] : this.selection.lost();
+    if (lost.length > 0) await this.#drop(lost);
+  }
+
   async #hold(body, button) {
     // The choice stays in sessionStorage meanwhile.
     if (!isSignedIn()) return navigate(signInPath());
     this.panel.say();
-    this.underway = true;
+    this.#underway = true;
     try {
       const booking = await busy(button, () => this.#attempt.run(body, (key) => api.createBooking(body, key)));
+      tellOtherTabs(booking);
       this.selection.clear();
       if (!this.signal.aborted) navigate(`/bookings/${booking.id}`);
     } catch (error) {
-      this.underway = isOutcomeUnknown(error);
-      this.#explain(error);
+      this.#underway = isOutcomeUnknown(error);
+      await this.#explain(error);
     }
   }
 
-  #explain(error) {
+  async #explain(error) {
     if (this.signal.aborted || sentToSignIn(error)) return;
-    const taken = this.underway ? [] : this.#takenSeats(error);
-    this.selection.drop(taken);
-    this.panel.say(taken.length > 0
-      ? notice('warning', h('p', { testid: 'seats-taken' }, this.#takenMessage(taken)))
-      : notice('error', h('p', null, error.message)));
+    const lost = this.#underway ? [] : this.#lostBy(error);
+    if (lost.length > 0) await this.#drop(lost);
+    else this.panel.say(notice('error', h('p', null, error.message)));
   }
 
   /** Those that the service named, and those that the live feed has told of meanwhile. */
-  #takenSeats(error) {
+  #lostBy(error) {
     const { model } = this.selection;
     const named = error.code === 'seats_unavailable' ? error.seats.map(({ id }) => model.indexById.get(id)) : [];
     const chosen = [...named, ...this.selection.lost()].filter((i) => i !== undefined && this.selection.has(i));
     return [...new Set(chosen)];
   }
 
-  #takenMessage(taken) {
+  async #drop(lost) {
+    this.selection.drop(lost);
+    // Somebody else has them, or the visitor in another tab: the service knows.
+    if (lost.some((i) => !this.own.has(i))) await this.own.load();
+    if (this.signal.aborted) return;
+    const mine = lost.filter((i) => this.own.has(i));
+    const taken = lost.filter((i) => !this.own.has(i));
+    const notices = [];
+    if (taken.length > 0) notices.push(notice('warning', h('p', { testid: 'seats-taken' }, this.#takenText(taken))));
+    if (mine.length > 0) notices.push(notice('info', h('p', { testid: 'seats-yours' }, this.#yoursText(mine))));
+    this.panel.say(...notices);
+  }
+
+  /** "Row C seat 12 has just been taken." */
+  #takenText(indexes) {
     const rest = this.selection.size > 0 ? ' Your other seats are still chosen, but not held yet.' : '';
-    return takenText(this.selection.model, taken) + rest;
+    return `${this.#names(indexes)} ${indexes.length === 1 ? 'has' : 'have'} just been taken.${rest}`;
+  }
+
+  #yoursText(indexes) {
+    return `${this.#names(indexes)} ${indexes.length === 1 ? 'is' : 'are'} yours already: you took `
+      + `${indexes.length === 1 ? 'it' : 'them'} in another tab or on another device.`;
+  }
+
+  #names(indexes) {
+    return indexes.length > NAMES_MAX
+      ? `${indexes.length} of your seats`
+      : joinNames(indexes.map((i) => seatName(this.selection.model.seat(i))));
   }
 }

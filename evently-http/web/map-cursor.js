@@ -58,7 +58,6 @@ export class MapCursor {
   /** @param {boolean} withSection at first, and when it is another one */
   say(withSection) {
     const section = withSection ? `${this.model.seat(this.seat).section}. ` : '';
-    const chosen = this.selection.has(this.seat) ? ', chosen' : '';
-    this.announce(section + this.describe(this.seat) + chosen);
+    this.announce(section + this.describe(this.seat));
   }
 }

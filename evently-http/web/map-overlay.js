@@ -1,16 +1,13 @@
-/** What lies over the seats and changes with every move: chosen and own seats, names of sections, hover and cursor. */
+/** What lies over the seats and changes with every move: names, chosen and own seats, hover and cursor. */
 import { GLYPH, drawGlyph } from './map-glyphs.js';
+import { MapLabels } from './map-labels.js';
 import { SEAT_HALF } from './map-scene.js';
-
-/** Above this distance of seats, in CSS pixels, one wants to see each seat, and names would cover some. */
-const NAMES_BELOW = 6.5;
-const NAME_PX = 12;
 
 export class MapOverlay {
   /** @param {import('./seat-model.js').SeatModel} model */
   constructor(model) {
     this.model = model;
-    this.middles = model.sections.map((section) => middleOf(model, section));
+    this.labels = new MapLabels(model);
     /** @type {import('./map-glyphs.js').Palette} */
     this.palette = null;
   }
@@ -23,7 +20,7 @@ export class MapOverlay {
    */
   draw(ctx, view, dpr, { own, chosen, hovered, cursor }) {
     ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
-    if (view.pitchPx < NAMES_BELOW) this.#drawSectionNames(ctx, view);
+    this.labels.draw(ctx, view, this.palette);
     for (const i of own) this.#drawMarked(ctx, view, i, GLYPH.own);
     for (const i of chosen) this.#drawMarked(ctx, view, i, GLYPH.chosen);
     if (hovered >= 0) this.#drawRing(ctx, view, hovered, this.palette.ink, 2);
@@ -50,46 +47,4 @@ export class MapOverlay {
     ctx.strokeStyle = colour;
     ctx.stroke();
   }
-
-  /** Those that have room: not much wider than their section, and not over another name. */
-  #drawSectionNames(ctx, view) {
-    if (this.model.sections.length < 2) return;
-    ctx.font = `600 ${NAME_PX}px ${this.palette.font}`;
-    ctx.textAlign = 'center';
-    ctx.textBaseline = 'middle';
-    const drawn = [];
-    this.model.sections.forEach(({ name }, s) => {
-      const middle = this.middles[s];
-      if (!middle) return;
-      const width = ctx.measureText(name).width + 10;
-      const { x, y } = view.toScreen(middle.x, middle.y);
-      const overlaps = (other) => Math.abs(other.x - x) < (other.width + width) / 2 && Math.abs(other.y - y) < NAME_PX + 8;
-      if (width > middle.width * view.scale * 1.4 || drawn.some(overlaps)) return;
-      drawn.push({ x, y, width });
-      this.#drawName(ctx, name, x, y, width);
-    });
-  }
-
-  #drawName(ctx, name, x, y, width) {
-    ctx.globalAlpha = 0.88;
-    ctx.fillStyle = this.palette.ground;
-    ctx.beginPath();
-    ctx.roundRect(x - width / 2, y - 10, width, 20, 6);
-    ctx.fill();
-    ctx.globalAlpha = 1;
-    ctx.fillStyle = this.palette.ink;
-    ctx.fillText(name, x, y + 1);
-  }
-}
-
-function middleOf({ x, y }, { first, end }) {
-  if (end <= first) return null;
-  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let i = first; i < end; i += 1) {
-    left = Math.min(left, x[i]);
-    right = Math.max(right, x[i]);
-    top = Math.min(top, y[i]);
-    bottom = Math.max(bottom, y[i]);
-  }
-  return { x: (left + right) / 2, y: (top + bottom) / 2, width: right - left };
 }

@@ -9,7 +9,6 @@ import { AVAILABLE } from './seat-states.js';
 const DOTS_BELOW = 6.5;
 /** From here on a seat bears its number. */
 const LABELS_FROM = 19;
-const ROW_LABELS_FROM = 13;
 /** How far the bitmap reaches beyond the screen on each side, in CSS pixels. */
 const MARGIN = 220;
 /** More changed seats than this are cheaper in one full drawing. */
@@ -77,7 +76,6 @@ export class MapScene {
     this.#ctx.fillRect(0, 0, width, height);
     this.#drawAreas();
     this.#drawSeats(this.#seatsIn(0, 0, width, height));
-    this.#drawRowLabels(width, height);
   }
 
   /** Shows the bitmap as it is; scaled, while a zoom is going on. @param {CanvasRenderingContext2D} ctx */
@@ -196,39 +194,18 @@ export class MapScene {
     }
   }
 
-  /** The row's label before its first seat, away from the second. */
-  #drawRowLabels(width, height) {
-    if (this.#pitch / this.#placed.dpr < ROW_LABELS_FROM) return;
-    const ctx = this.#ctx;
-    const { dpr } = this.#placed;
-    const size = Math.round(Math.max(9 * dpr, Math.min(14 * dpr, this.#pitch * 0.5)));
-    ctx.font = `500 ${size}px ${this.palette.font}`;
-    ctx.textAlign = 'center';
-    ctx.textBaseline = 'middle';
-    ctx.fillStyle = this.palette.ink;
-    for (const { first, end, label } of this.model.rows) {
-      if (!label || end - first < 2) continue;
-      const [x0, y0] = this.#pixelOf(first);
-      const [x1, y1] = this.#pixelOf(first + 1);
-      const away = this.#pitch / (Math.hypot(x1 - x0, y1 - y0) || 1);
-      const [x, y] = [x0 + (x0 - x1) * away, y0 + (y0 - y1) * away];
-      if (x < 0 || y < 0 || x > width || y > height) continue;
-      ctx.fillText(label, x, y, this.#pitch * 1.4);
-    }
-  }
-
   #drawAreas() {
     const { scale, x, y } = this.#placed;
     const ctx = this.#ctx;
     ctx.save();
     ctx.setTransform(scale, 0, 0, scale, x, y);
-    for (const area of this.model.areas) drawArea(ctx, area, this.model.pitch, scale, this.palette);
+    for (const area of this.model.areas) drawArea(ctx, area, this.model.pitch, this.palette);
     ctx.restore();
   }
 }
 
-/** Decoration: the stage, the bar, a name on the floor. Faint, so that any colour goes with either theme. */
-function drawArea(ctx, area, pitch, scale, palette) {
+/** Decoration: the stage, the bar. Faint, so that any colour goes with either theme; map-labels.js writes their names. */
+function drawArea(ctx, area, pitch, palette) {
   const { x, y, width, height, rotation } = area;
   ctx.save();
   ctx.translate(x + width / 2, y + height / 2);
@@ -244,7 +221,6 @@ function drawArea(ctx, area, pitch, scale, palette) {
     ctx.strokeStyle = palette.muted;
     ctx.stroke();
   }
-  if (area.text) drawAreaText(ctx, area, pitch, scale, palette);
   ctx.restore();
 }
 
@@ -266,18 +242,4 @@ function areaPath(ctx, { kind, width, height, points }) {
     default:
       return false;
   }
-}
-
-function drawAreaText(ctx, { text, width, height }, pitch, scale, palette) {
-  const across = width > 0 ? (width * 0.9) / (0.6 * text.length) : Infinity;
-  const size = Math.min(across, pitch * 3, height > 0 ? height * 0.5 : pitch * 1.3);
-  ctx.translate(width / 2, height / 2);
-  // In pixels again: a font of a fraction of a unit, as in a layout drawn in metres, is drawn badly.
-  ctx.scale(1 / scale, 1 / scale);
-  ctx.globalAlpha = 1;
-  ctx.fillStyle = palette.ink;
-  ctx.font = `600 ${size * scale}px ${palette.font}`;
-  ctx.textAlign = 'center';
-  ctx.textBaseline = 'middle';
-  ctx.fillText(text, 0, 0, width > 0 ? width * 0.95 * scale : undefined);
 }

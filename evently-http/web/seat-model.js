@@ -1,5 +1,5 @@
 /** A layout as flat arrays: seat i is the i-th of the layout (sections, rows, seats in order), as in the compact state. */
-import { attributeName, formatMoney } from './format.js';
+import { attributeName, formatMoney, rowName } from './format.js';
 import { SeatGrid } from './seat-grid.js';
 
 export const DIRECTIONS = {
@@ -75,7 +75,7 @@ export class SeatModel {
   /** "Row C, seat 12, 45.00 EUR, available" @param {string} state in words */
   describe(i, state) {
     const seat = this.seat(i);
-    const place = seat.row ? [`Row ${seat.row}`, `seat ${seat.label}`] : [`Seat ${seat.label}`];
+    const place = seat.row ? [rowName(seat.row), `seat ${seat.label}`] : [`Seat ${seat.label}`];
     const price = this.price(i);
     const extras = this.attributes[i].map(attributeName);
     return [...place, ...(price ? [formatMoney(price)] : []), state, ...extras].join(', ');

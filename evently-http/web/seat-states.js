@@ -7,6 +7,8 @@ export const BOOKED = 2;
 export const BLOCKED = 3;
 
 export const STATUS_NAMES = ['available', 'reserved', 'booked', 'blocked'];
+/** The same for people. */
+export const STATUS_WORDS = ['available', 'reserved', 'booked', 'not on sale'];
 
 const MAGIC = 0x4d535645; // "EVSM", read as little-endian
 const HEADER_BYTES = 20;

@@ -3,7 +3,7 @@
  * use a screen reader, a keyboard, or a small screen. A section's seats are built when it is first opened.
  */
 import { append, h, replace } from './dom.js';
-import { formatCount, formatMoney } from './format.js';
+import { formatCount, formatMoney, rowName } from './format.js';
 import { GLYPH, glyphOf } from './map-glyphs.js';
 
 /** Up to this many seats the first section is open from the start. */
@@ -23,19 +23,20 @@ export class SeatList {
    * @param {import('./seat-model.js').SeatModel} parts.model
    * @param {import('./seat-states.js').SeatStates} parts.states
    * @param {import('./selection.js').Selection} parts.selection
+   * @param {import('./own-bookings.js').OwnBookings} parts.own
    * @param {(i: number) => string} parts.describe
-   * @param {(i: number) => boolean} parts.isOwn
    * @param {(i: number) => void} parts.onToggle
    * @param {AbortSignal} parts.signal
    */
-  constructor({ model, states, selection, describe, isOwn, onToggle, signal }) {
-    Object.assign(this, { model, states, selection, describe, isOwn, onToggle });
+  constructor({ model, states, selection, own, describe, onToggle, signal }) {
+    Object.assign(this, { model, states, selection, own, describe, onToggle });
     this.#build();
     states.changed.on((indexes) => {
       this.#update(indexes);
       this.#updateCountsSoon();
     }, signal);
     selection.changed.on((indexes) => this.#update(indexes), signal);
+    own.changed.on(() => this.#update(null), signal);
   }
 
   #build() {
@@ -72,7 +73,7 @@ export class SeatList {
       const seats = [];
       for (let i = row.first; i < row.end; i += 1) if (this.#passes(i)) seats.push(this.#seatButton(i));
       if (seats.length === 0) continue;
-      const name = row.label ? `Row ${row.label}` : 'Seats';
+      const name = row.label ? rowName(row.label) : 'Seats';
       append(body, h('div', { class: 'row', role: 'group', 'aria-label': name },
         h('h4', { class: 'row-name' }, name), h('div', { class: 'row-seats' }, seats)));
     }
@@ -94,8 +95,7 @@ export class SeatList {
 
   #updateButton(i, button) {
     const chosen = this.selection.has(i);
-    const own = this.isOwn(i);
-    const glyph = own ? GLYPH.own : glyphOf(this.states.status[i], this.model.category[i], false);
+    const glyph = this.own.has(i) ? GLYPH.own : glyphOf(this.states.status[i], this.model.category[i], false);
     button.dataset.glyph = chosen ? GLYPH.chosen : glyph;
     button.dataset.seatId = this.model.ids[i];
     button.setAttribute('aria-pressed', String(chosen));
@@ -133,11 +133,6 @@ export class SeatList {
   }
 
   // Changes.
-
-  /** Seats have become one's own. */
-  refresh() {
-    this.#update(null);
-  }
 
   /** @param {number[] | null} indexes */
   #update(indexes) {

@@ -1,14 +1,15 @@
 /** The seat map: a canvas, what pointers and keys do to it, and when it is drawn. */
-import { h, icon, replace } from './dom.js';
 import { MapCursor } from './map-cursor.js';
+import { mapFrame } from './map-frame.js';
 import { listen } from './map-input.js';
 import { onThemeChange, readPalette } from './map-glyphs.js';
+import { MapMotion } from './map-motion.js';
 import { MapOverlay } from './map-overlay.js';
 import { MapScene } from './map-scene.js';
+import { MapTooltip } from './map-tooltip.js';
 import { MapView } from './map-view.js';
 
 const STEP = 1.5;
-const MOVE_MS = 180;
 /** While a zoom goes on the old bitmap is scaled; this long after the last step the seats are drawn sharp. */
 const SETTLE_MS = 110;
 /** A tap on seats closer together than this, in CSS pixels, comes nearer instead of choosing one of them. */
@@ -19,8 +20,6 @@ export class SeatMap {
   #dirty = false;
   #hovered = -1;
   #zoomedAt = -Infinity;
-  #move = null;
-  #own = new Set();
   #keyboard = false;
   #placed = false;
 
@@ -29,6 +28,7 @@ export class SeatMap {
    * @param {import('./seat-model.js').SeatModel} parts.model
    * @param {import('./seat-states.js').SeatStates} parts.states
    * @param {import('./selection.js').Selection} parts.selection
+   * @param {import('./own-bookings.js').OwnBookings} parts.own
    * @param {(i: number) => string} parts.describe a seat in words
    * @param {(i: number) => void} parts.onToggle
    * @param {(text: string) => void} parts.announce
@@ -36,20 +36,22 @@ export class SeatMap {
    * @param {AbortSignal} parts.signal
    */
   constructor(parts) {
-    const { model, states, selection, describe, onToggle, name, signal } = parts;
-    Object.assign(this, { model, states, selection, describe, onToggle });
+    const { model, states, selection, own, describe, onToggle, name, signal } = parts;
+    Object.assign(this, { model, states, selection, own, onToggle });
     this.cursor = new MapCursor(parts);
     this.view = new MapView(boundsWithAreas(model), model.pitch);
     this.scene = new MapScene(model, states);
     this.overlay = new MapOverlay(model);
+    this.motion = new MapMotion(this.view);
+    this.tooltip = new MapTooltip(model, this.view, describe);
     this.#build(name);
     this.ctx = this.canvas.getContext('2d', { alpha: false });
     listen(this.canvas, this.#actions(), signal);
     states.changed.on((indexes) => {
       this.scene.patch(indexes);
-      this.#redraw();
+      this.#marksChanged();
     }, signal);
-    selection.changed.on(() => this.#redraw(), signal);
+    for (const marks of [selection, own]) marks.changed.on(() => this.#marksChanged(), signal);
     onThemeChange(() => this.#readTheme(), signal);
     const observer = new ResizeObserver(() => this.#resize());
     observer.observe(this.canvas);
@@ -57,41 +59,25 @@ export class SeatMap {
   }
 
   #build(name) {
-    this.canvas = h('canvas', {
-      class: 'map-canvas',
-      testid: 'seat-map',
-      tabindex: 0,
-      role: 'application',
-      'aria-roledescription': 'seat map',
-      'aria-label': `Seat map of ${name}`,
-      'aria-describedby': 'map-help',
-      on: { focus: () => this.#focused(), blur: () => this.#redraw() },
+    const { element, canvas } = mapFrame({
+      name, tooltip: this.tooltip.element,
+      onFocus: () => this.#focused(),
+      onBlur: () => this.#redraw(),
+      onCommand: (command) => this.#command(command),
     });
-    this.tooltip = h('div', { class: 'map-tooltip', hidden: true, 'aria-hidden': 'true' });
-    const button = (label, name, run) => h('button', {
-      class: 'map-button', type: 'button', 'aria-label': label, title: label, on: { click: run },
-    }, icon(name));
-    this.element = h('div', { class: 'map' },
-      this.canvas,
-      this.tooltip,
-      h('div', { class: 'map-buttons', role: 'group', 'aria-label': 'Zoom' },
-        button('Zoom in', 'plus', () => this.#zoomStep(STEP)),
-        button('Zoom out', 'minus', () => this.#zoomStep(1 / STEP)),
-        button('Show the whole venue', 'fit', () => this.#moveTo(this.view.fitted()))),
-      h('p', { class: 'map-help', id: 'map-help' },
-        'Arrow keys move from seat to seat, Enter or Space chooses, plus and minus zoom, 0 shows the whole venue. '
-        + 'The list view has the same seats as buttons.'));
+    this.element = element;
+    this.canvas = canvas;
   }
 
   #actions() {
     return {
       pan: (dx, dy) => {
-        this.#move = null;
+        this.motion.stop();
         this.view.panBy(dx, dy);
         this.#redraw();
       },
       zoom: (factor, x, y) => {
-        this.#move = null;
+        this.motion.stop();
         this.view.position = this.view.zoomed(factor, x, y);
         this.#zoomedAt = performance.now();
         this.#redraw();
@@ -112,16 +98,6 @@ export class SeatMap {
     this.#redraw();
   }
 
-  /** Seats that the viewer holds or has booked. @param {Iterable<number>} indexes */
-  set own(indexes) {
-    this.#own = new Set(indexes);
-    this.#redraw();
-  }
-
-  isOwn(i) {
-    return this.#own.has(i);
-  }
-
   /** Where a seat is, in CSS pixels of the viewport. */
   clientPosition(i) {
     const box = this.canvas.getBoundingClientRect();
@@ -129,10 +105,18 @@ export class SeatMap {
     return { x: box.left + x, y: box.top + y };
   }
 
+  /** The names on the map and where they are, in CSS pixels of the viewport. */
+  get labels() {
+    const box = this.canvas.getBoundingClientRect();
+    return this.overlay.labels.shown(this.view).map(({ left, right, top, bottom, ...label }) => ({
+      ...label, left: left + box.left, right: right + box.left, top: top + box.top, bottom: bottom + box.top,
+    }));
+  }
+
   /** Brings a seat to the middle, near enough to be chosen. */
   showSeat(i) {
     const scale = Math.max(this.view.scale, READABLE_PITCH / this.model.pitch);
-    this.#move = null;
+    this.motion.stop();
     this.view.position = this.view.centred(this.model.x[i], this.model.y[i], scale);
     this.#redraw();
   }
@@ -163,21 +147,14 @@ export class SeatMap {
     if (i < 0 && this.#hovered < 0) return;
     this.#hovered = i;
     this.canvas.classList.toggle('is-over-seat', i >= 0);
-    this.tooltip.hidden = i < 0;
-    if (i >= 0) this.#placeTooltip(i);
+    this.tooltip.show(i);
     this.#redraw();
   }
 
-  #placeTooltip(i) {
-    const { section } = this.model.seat(i);
-    replace(this.tooltip, h('div', null, h('strong', null, section), h('span', null, this.describe(i))));
-    const { x, y } = this.view.toScreen(this.model.x[i], this.model.y[i]);
-    const above = y > 90;
-    this.tooltip.classList.toggle('is-below', !above);
-    const half = this.tooltip.offsetWidth / 2;
-    const left = Math.min(this.view.width - half - 6, Math.max(half + 6, x));
-    const gap = this.view.pitchPx / 2 + 8;
-    this.tooltip.style.transform = `translate(${left}px, ${above ? y - gap : y + gap}px)`;
+  /** Seats have been chosen, taken or given back, perhaps the one under the pointer. */
+  #marksChanged() {
+    if (this.#hovered >= 0) this.tooltip.show(this.#hovered);
+    this.#redraw();
   }
 
   // The keyboard.
@@ -224,32 +201,22 @@ export class SeatMap {
   // Moving and drawing.
 
   #zoomStep(factor) {
+    const { x, y } = this.#anchor();
+    this.#moveTo(this.view.zoomed(factor, x, y));
+  }
+
+  /** What a button or a key zooms around: the cursor, else the seat nearest to the middle, so that one does not end in the void. */
+  #anchor() {
+    const middle = { x: this.view.width / 2, y: this.view.height / 2 };
     const onCursor = this.#keyboard && this.cursor.seat >= 0 && document.activeElement === this.canvas;
-    const around = onCursor
-      ? this.view.toScreen(this.model.x[this.cursor.seat], this.model.y[this.cursor.seat])
-      : { x: this.view.width / 2, y: this.view.height / 2 };
-    this.#moveTo(this.view.zoomed(factor, around.x, around.y));
+    const i = onCursor ? this.cursor.seat : this.#seatAt(middle.x, middle.y, Math.min(middle.x, middle.y));
+    return i < 0 ? middle : this.view.toScreen(this.model.x[i], this.model.y[i]);
   }
 
+  /** @param {import('./map-view.js').Position} target */
   #moveTo(target) {
-    if (matchMedia('(prefers-reduced-motion: reduce)').matches) {
-      this.view.position = target;
-    } else {
-      this.#move = { from: this.view.position, target, began: performance.now() };
-    }
+    this.motion.to(target);
     this.#redraw();
-  }
-
-  #advance(now) {
-    const { from, target, began } = this.#move;
-    const part = Math.min(1, Math.max(0, (now - began) / MOVE_MS));
-    const eased = 1 - (1 - part) ** 3;
-    const between = (a, b) => a + (b - a) * eased;
-    this.view.position = part === 1 ? target : {
-      scale: between(from.scale, target.scale), x: between(from.x, target.x), y: between(from.y, target.y),
-    };
-    if (part === 1) this.#move = null;
-    else if (from.scale !== target.scale) this.#zoomedAt = now;
   }
 
   #resize() {
@@ -286,22 +253,27 @@ export class SeatMap {
   }
 
   #draw(now) {
-    if (this.#move) this.#advance(now);
     const { scene, view, dpr } = this;
+    if (this.motion.advance(now)) this.#zoomedAt = now;
     if (!scene.isFresh(view, dpr)) {
       const settling = now - this.#zoomedAt < SETTLE_MS && scene.isNear(view, dpr);
       if (settling) this.#redraw();
-      else scene.draw(view, dpr);
+      else this.#drawSharp();
     }
     scene.show(this.ctx, view, dpr);
     this.#drawOver();
-    if (this.#move) this.#redraw();
+    if (this.motion.isUnderWay) this.#redraw();
+  }
+
+  #drawSharp() {
+    this.scene.draw(this.view, this.dpr);
+    this.overlay.labels.place(this.view.scale, this.scene.palette.font);
   }
 
   #drawOver() {
     const withCursor = this.#keyboard && document.activeElement === this.canvas;
     this.overlay.draw(this.ctx, this.view, this.dpr, {
-      own: this.#own, chosen: this.selection.indexes, hovered: this.#hovered, cursor: withCursor ? this.cursor.seat : -1,
+      own: this.own.seats, chosen: this.selection.indexes, hovered: this.#hovered, cursor: withCursor ? this.cursor.seat : -1,
     });
   }
 }

@@ -77,6 +77,15 @@ story('arrow keys lead over the map and say where one is', async ({ api, visitor
   }
   assert.ok(places.size >= 5, `different places are announced: ${[...places].join(' | ')}`);
   assert.match([...places][0], /available/i);
+
+  await keyboard.press('Home');
+  const row = (await api.get(`/api/v1/events/${event.id}/layout`)).sections[0].rows[0];
+  assert.ok(row.seats.length > 1, 'there is somewhere to go and come back from');
+  await keyboard.press('Enter');
+  await anna.until('the choice is announced', () => / chosen, 1 of /.test(document.getElementById('announcer').textContent));
+  await keyboard.press('End');
+  await keyboard.press('Home');
+  assert.match(await said(), /chosen by you/);
 });
 
 story('a dialog is left with Escape, and the focus returns to where it was', async ({ api, visitor }) => {

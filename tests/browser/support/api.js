@@ -55,6 +55,11 @@ export class Api {
     return (await this.get(`/api/v1/events/${eventId}/seats?status=available`)).seats;
   }
 
+  /** The bookings of an account, the newest first. */
+  async bookings(account) {
+    return (await this.get('/api/v1/bookings?limit=100', { token: await this.signIn(account) })).items;
+  }
+
   async seatStatus(eventId, seatId) {
     const { seats } = await this.get(`/api/v1/events/${eventId}/seats`);
     return seats.find(({ id }) => id === seatId).status;

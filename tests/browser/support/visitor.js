@@ -14,6 +14,8 @@ export class Visitor {
   #complaints = [];
   /** Complaints that a test has announced. */
   #expected = [];
+  /** Further tabs of the same browser. */
+  #tabs = [];
 
   /**
    * @param {import('playwright-core').Browser} browser @param {string} url of the service
@@ -50,9 +52,18 @@ export class Visitor {
    */
   expectComplaint(complaint) {
     this.#expected.push(complaint);
+    for (const tab of this.#tabs) tab.expectComplaint(complaint);
+  }
+
+  /** Opens another tab: the same session, and a page of its own. @returns {Promise<Visitor>} */
+  async openTab() {
+    const tab = new Visitor(this.context, await this.context.newPage(), this.host);
+    this.#tabs.push(tab);
+    return tab;
   }
 
   assertNothingAmiss() {
+    for (const tab of this.#tabs) tab.assertNothingAmiss();
     const amiss = this.#complaints.filter((complaint) => !this.#expected.some((expected) => expected.test(complaint)));
     assert.deepEqual(amiss, [], 'nothing in the console, nothing uncaught, nothing from another host');
   }
@@ -162,6 +173,21 @@ export class Visitor {
     await this.page.mouse.move(x, y);
     await this.page.mouse.click(x, y);
     await this.chosen(seatId).waitFor({ state: 'attached' });
+  }
+
+  /** Chooses a seat in the list. @param {{id: string, section: string}} seat */
+  async chooseInList({ id, section }) {
+    await this.press('seat-list-toggle');
+    const details = this.at('seat-section').filter({ has: this.page.getByRole('heading', { level: 3, name: section, exact: true }) });
+    // In a small venue the first section is open already.
+    if (!await details.evaluate((one) => one.open)) await details.locator('summary').click();
+    await details.locator(`[data-testid=seat-button][data-seat-id="${id}"]`).click();
+    await this.chosen(id).waitFor({ state: 'attached' });
+  }
+
+  /** What is written on the map, and where; each text with its box in the window. */
+  mapLabels() {
+    return this.page.evaluate(() => window.evently.labels());
   }
 
   chosen(seatId) {

@@ -1,0 +1,78 @@
+/** What the visitor already holds or has booked at one event, from the service and from other tabs. */
+import { api } from './api.js';
+import { Emitter } from './emitter.js';
+import { isSignedIn } from './session.js';
+import { bookingElsewhere } from './tabs.js';
+
+const LIVE = ['pending', 'confirmed'];
+
+export class OwnBookings {
+  /** Emits when there are others, or one of them has become something else. */
+  changed = new Emitter();
+  /** @type {Map<string, any>} those that have seats, by id */
+  #live = new Map();
+  /** @type {Map<number, any>} the booking of a seat, by its index */
+  #bySeat = new Map();
+
+  /**
+   * @param {string} eventId
+   * @param {import('./seat-model.js').SeatModel} model
+   * @param {AbortSignal} signal of the page
+   */
+  constructor(eventId, model, signal) {
+    Object.assign(this, { eventId, model, signal });
+    bookingElsewhere.on((booking) => {
+      if (booking.event_id !== eventId) return;
+      this.#take(booking);
+      this.#settle();
+    }, signal);
+  }
+
+  /** Asks the service. It is a convenience: where there is no answer the page goes on with what it knows. */
+  async load() {
+    if (!isSignedIn()) return;
+    try {
+      const { items } = await api.bookings({ event_id: this.eventId, limit: 100 }, this.signal);
+      this.#live.clear();
+      for (const booking of items) this.#take(booking);
+      this.#settle();
+    } catch {
+      // As said.
+    }
+  }
+
+  #take(booking) {
+    if (LIVE.includes(booking.status)) this.#live.set(booking.id, booking);
+    else this.#live.delete(booking.id);
+  }
+
+  #settle() {
+    this.#bySeat.clear();
+    for (const booking of this.#live.values()) {
+      for (const { id } of booking.seats ?? []) {
+        const i = this.model.indexById.get(id);
+        if (i !== undefined) this.#bySeat.set(i, booking);
+      }
+    }
+    this.changed.emit();
+  }
+
+  /** Seat indexes. */
+  get seats() {
+    return this.#bySeat.keys();
+  }
+
+  has(i) {
+    return this.#bySeat.has(i);
+  }
+
+  /** The seat in words, from the owner's side. */
+  words(i) {
+    return this.#bySeat.get(i).status === 'pending' ? 'held by you' : 'booked by you';
+  }
+
+  /** A hold that is yet to be paid, or undefined. */
+  get unpaid() {
+    return [...this.#live.values()].find(({ status }) => status === 'pending');
+  }
+}
