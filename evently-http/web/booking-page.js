@@ -1,10 +1,13 @@
 /** One booking, whatever has become of it: the checkout while it is held, the tickets once it is paid, or how it ended. */
-import { Attempt, api } from './api.js';
-import { confirmDialog, eventOf, paymentOf, statusTag, summary } from './booking-parts.js';
+import { Attempt, api, pause } from './api.js';
+import { historySection } from './booking-history.js';
+import { confirmDialog, eventOf, paymentOf, ranOutText, seatsWord, statusTag, summary } from './booking-parts.js';
 import { checkout } from './checkout.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, fill, notice, sentToSignIn, skeletons } from './feedback.js';
-import { attributeName, bookingStatus, formatMoney, formatStamp } from './format.js';
+import { bookingStatus, formatMoney, joinNames, seatName } from './format.js';
+import { isPassing, isPaymentUnderWay } from './payment-wait.js';
+import { bookingElsewhere, tellOtherTabs } from './tabs.js';
 import { calendarButton, ticketList } from './tickets.js';
 
 /** @param {import('./router.js').Visit} visit */
@@ -48,10 +51,12 @@ class BookingView {
     } else {
       this.visit.setTitle(`${bookingStatus(booking.status)}: ${eventName}`);
       replace(this.place, finished(context));
+      follow(booking, (changed) => (changed.status === booking.status ? this.show(changed) : this.#became(changed)), signal);
     }
   }
 
   #became(booking, asOf = performance.now()) {
+    tellOtherTabs(booking);
     this.show(booking, asOf);
     const heading = this.place.querySelector('h1');
     heading?.setAttribute('tabindex', '-1');
@@ -61,67 +66,128 @@ class BookingView {
   }
 }
 
+const FOLLOW_MS = 1500;
+/** Money may take days; asking becomes rarer with every look in vain, up to this. */
+const FOLLOW_MS_MAX = 60_000;
+
+/** Looks for what may still become of a finished booking: money that comes late or goes back, or another tab's doing. */
+async function follow(booking, onChange, signal) {
+  const known = moneyOf(booking);
+  const look = async () => {
+    const now = await api.booking(booking.id, signal);
+    if (now.status !== booking.status || moneyOf(now) !== known) onChange(now);
+  };
+  bookingElsewhere.on(({ id, status }) => {
+    if (id === booking.id && status !== booking.status) look().catch(() => {});
+  }, signal);
+  try {
+    for (let wait = FOLLOW_MS; isMoneyMoving(booking); wait = Math.min(wait * 1.5, FOLLOW_MS_MAX)) {
+      await pause(wait, signal);
+      await look().catch((error) => {
+        if (!isPassing(error)) throw error;
+      });
+    }
+  } catch {
+    // The page stays as it is; a reload shows what has become of it.
+  }
+}
+
+function isMoneyMoving(booking) {
+  return isPaymentUnderWay(booking) || (booking.refunds ?? []).some(({ status }) => status === 'pending');
+}
+
+const moneyOf = ({ payments = [], refunds = [] }) => JSON.stringify([...payments, ...refunds].map(({ id, status }) => [id, status]));
+
 function finished({ booking, event, signal, cancelButton: cancel }) {
   const confirmed = booking.status === 'confirmed';
   return h('div', { class: 'columns' },
     h('div', { class: 'column-main' },
       h('a', { class: 'crumb', href: '/bookings' }, icon('back'), 'My bookings'),
-      confirmed ? confirmedHead(booking, event) : endedHead(booking),
+      confirmed ? confirmedHead(booking, event, signal) : endedHead(booking),
       confirmed && ticketSection(booking, signal),
-      historySection(booking, signal)),
+      historySection(booking.id, signal)),
     h('div', { class: 'column-side' },
       summary(booking, event),
       confirmed && h('div', { class: 'actions actions-column' }, calendarButton(booking), cancel)));
 }
 
-function confirmedHead(booking, event) {
+function confirmedHead(booking, event, signal) {
+  const one = booking.seats?.length === 1;
   return h('header', { class: 'outcome outcome-good', testid: 'booking-confirmed' },
     h('h1', null, 'You’re going'),
-    h('p', { class: 'lead' }, 'Your seats for ', h('strong', { dir: 'auto' }, event?.name ?? 'this event'),
-      ' are booked. Show a ticket’s code at the door.'),
+    h('p', { class: 'lead' }, `Your ${seatsWord(booking)} for `, h('strong', { dir: 'auto' }, event?.name ?? 'this event'),
+      one ? ' is booked. Show the ticket’s code at the door.' : ' are booked. Show each ticket’s code at the door.'),
+    lateNote(booking, signal),
     h('p', { class: 'code-line' }, h('span', null, 'Booking code'),
       h('strong', { class: 'code', testid: 'booking-code' }, booking.code)));
 }
 
-const ENDINGS = {
-  expired: {
-    title: 'Your hold has run out',
-    text: 'Your hold has run out; the seats are on sale again.',
-    link: 'Choose seats again',
-  },
-  cancelled: {
-    title: 'This booking is cancelled',
-    text: 'Its seats are on sale again. If you had paid, the refund follows the event’s policy.',
-    link: 'Back to the event',
-  },
-  refunded: {
-    title: 'This booking was refunded',
-    text: 'Its seats are on sale again.',
-    link: 'Back to the event',
-  },
-};
+/** Where the money came after the hold had run out, the buyer should know, above all if the seats are others. */
+function lateNote(booking, signal) {
+  const place = h('p', { testid: 'paid-late', hidden: true });
+  const say = (text) => {
+    place.textContent = text;
+    place.hidden = false;
+  };
+  api.history(booking.id, signal).then((transitions) => {
+    const reason = transitions.findLast(({ to }) => to === 'confirmed')?.reason;
+    if (reason === 'paid_late') {
+      say(`Your payment came after the hold had run out; your ${seatsWord(booking)} ${
+        booking.seats?.length === 1 ? 'was' : 'were'} still free.`);
+    }
+    if (reason === 'paid_late_other_seats') {
+      say('Your payment came after the hold had run out and somebody else had taken your choice. For the same price we booked '
+        + `${joinNames((booking.seats ?? []).map(seatName))} for you instead. If that does not suit you, you can cancel.`);
+    }
+  }).catch(() => {});
+  return place;
+}
 
 function endedHead(booking) {
-  const { title, text, link } = ENDINGS[booking.status]
-    ?? { title: bookingStatus(booking.status), text: '', link: 'Back to the event' };
+  const { title, text, link } = ending(booking);
   return h('header', { class: 'outcome', testid: `booking-${booking.status}` },
     statusTag(booking.status),
     h('h1', null, title),
-    h('p', { class: 'lead' }, text),
-    refundLines(booking),
+    text && h('p', { class: 'lead' }, text),
+    paymentLines(booking),
     h('a', { class: 'button button-main', href: `/events/${booking.event_id}`, testid: 'back-to-event' }, link));
 }
 
-/** What goes back to the card, as far as the service tells. */
-function refundLines(booking) {
-  const { refunds = [] } = booking;
-  if (refunds.length === 0) {
-    const returned = ['refunded', 'partially_refunded'].includes(paymentOf(booking)?.status);
-    return returned && h('p', { testid: 'refund' }, 'Your payment has been returned.');
+function ending(booking) {
+  const onSale = booking.seats?.length === 1 ? 'Its seat is on sale again.' : 'Its seats are on sale again.';
+  switch (booking.status) {
+    case 'expired': return { title: 'Your hold has run out', text: ranOutText(booking), link: 'Choose seats again' };
+    case 'cancelled': return { title: 'This booking is cancelled', text: onSale, link: 'Back to the event' };
+    case 'refunded': return { title: 'This booking was refunded', text: onSale, link: 'Back to the event' };
+    default: return { title: bookingStatus(booking.status), text: '', link: 'Back to the event' };
   }
-  return refunds.map(({ amount, status }) => h('p', { testid: 'refund', 'data-status': status },
-    h('strong', null, formatMoney(amount)),
-    status === 'succeeded' ? ' has been returned to your card.' : ' is on its way back to your card.'));
+}
+
+/** What is known of the money of a booking that has ended. */
+function paymentLines(booking) {
+  const { refunds = [] } = booking;
+  if (refunds.length > 0) return refunds.map(refundLine);
+  if (['refunded', 'partially_refunded'].includes(paymentOf(booking)?.status)) {
+    return h('p', { testid: 'refund' }, 'Your payment has been returned.');
+  }
+  if (!isPaymentUnderWay(booking)) return null;
+  const seats = seatsWord(booking);
+  return h('p', { testid: 'payment-late' }, booking.status === 'expired'
+    ? `Your bank has not decided on your payment yet. Should it come through after all, you get your ${seats} if still free, or `
+      + `else others like ${seats === 'seat' ? 'it' : 'them'}; if there are none, the money goes back to your card.`
+    : 'Your bank has not decided on your payment yet. Should it come through after all, the money goes back to your card.');
+}
+
+const REFUND_REASONS = {
+  paid_too_late: 'Your payment came after the hold had run out, and there were no such seats left.',
+  already_paid: 'The booking had been paid already.',
+};
+
+function refundLine({ amount, status, reason }) {
+  const why = REFUND_REASONS[reason];
+  return h('p', { testid: 'refund', 'data-status': status },
+    why && `${why} `, h('strong', null, formatMoney(amount)),
+    status === 'succeeded' ? ' has been returned to your card.' : ' is on its way back to your card.');
 }
 
 function ticketSection(booking, signal) {
@@ -130,41 +196,23 @@ function ticketSection(booking, signal) {
   return h('section', { 'aria-labelledby': 'tickets-title' }, h('h2', { id: 'tickets-title' }, 'Tickets'), place);
 }
 
-function historySection(booking, signal) {
-  const place = h('div');
-  const details = h('details', { class: 'history', testid: 'booking-history' },
-    h('summary', null, h('h2', null, 'History')), place);
-  details.addEventListener('toggle', () => {
-    if (details.open && !place.hasChildNodes()) fill(place, skeletons(2, 'lines'), () => historyList(booking, signal));
-  });
-  return details;
-}
-
-async function historyList(booking, signal) {
-  const answer = await api.history(booking.id, signal);
-  const steps = Array.isArray(answer) ? answer : answer.items;
-  return h('ol', { class: 'history-steps' }, steps.map(({ at, from, to, actor, reason }) => h('li', null,
-    h('time', { datetime: at }, formatStamp(at)),
-    h('span', null,
-      h('strong', null, from ? `${attributeName(from)} → ${attributeName(to)}` : attributeName(to)),
-      h('span', { class: 'quiet' }, [actor && `by ${actor}`, reason].filter(Boolean).join(' · '))))));
-}
-
 /** Cancels after asking; a held booking frees its seats, a paid one is refunded as the event's policy says. */
 function cancelButton(booking, onCancelled) {
   const attempt = new Attempt();
   const message = h('div');
   const paid = booking.status === 'confirmed';
+  const seats = seatsWord(booking);
+  const one = seats === 'seat';
   const button = h('button', { class: 'button button-quiet', type: 'button', testid: 'cancel-booking' },
-    paid ? 'Cancel booking' : 'Give the seats back');
+    paid ? 'Cancel booking' : `Give the ${seats} back`);
   button.addEventListener('click', async () => {
     const reason = await confirmDialog({
-      title: paid ? 'Cancel this booking?' : 'Give these seats back?',
+      title: paid ? 'Cancel this booking?' : `Give ${one ? 'this seat' : 'these seats'} back?`,
       text: paid
-        ? 'Your tickets stop working at once. What is refunded follows the event’s policy.'
-        : 'They go on sale again at once, and somebody else may take them.',
+        ? `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. What is refunded follows the event’s policy.`
+        : `${one ? 'It goes' : 'They go'} on sale again at once, and somebody else may take ${one ? 'it' : 'them'}.`,
       yes: paid ? 'Cancel booking' : 'Give back',
-      no: paid ? 'Keep booking' : 'Keep seats',
+      no: paid ? 'Keep booking' : `Keep ${seats}`,
     });
     if (reason === null) return button.focus();
     replace(message);
@@ -174,7 +222,11 @@ function cancelButton(booking, onCancelled) {
       // The whole booking again: the answer need not tell of refunds.
       onCancelled(await api.booking(booking.id));
     } catch (error) {
-      if (!sentToSignIn(error)) replace(message, notice('error', h('p', null, error.message)));
+      if (sentToSignIn(error)) return;
+      replace(message, notice('error', h('p', null, error.message)));
+      // It may have run out, or been paid, a moment ago.
+      const now = error.status === 409 ? await api.booking(booking.id).catch(() => booking) : booking;
+      if (now.status !== booking.status) onCancelled(now);
     }
   });
   return h('div', { class: 'cancel' }, button, message);

@@ -27,6 +27,17 @@ export function paymentOf(booking) {
   return booking.payments?.at(-1) ?? booking.payment ?? null;
 }
 
+/** "seat" or "seats". */
+export function seatsWord({ seats = [] }) {
+  return seats.length === 1 ? 'seat' : 'seats';
+}
+
+/** What an expired hold means. */
+export function ranOutText(booking) {
+  const seats = seatsWord(booking);
+  return `Your hold has run out; the ${seats} ${seats === 'seat' ? 'is' : 'are'} on sale again.`;
+}
+
 export function totalOf(booking) {
   return booking.total ?? sumMoney((booking.seats ?? []).map(({ price }) => price).filter(Boolean));
 }

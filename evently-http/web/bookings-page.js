@@ -5,6 +5,7 @@ import { append, h } from './dom.js';
 import { emptyState, fill, skeletons } from './feedback.js';
 import { bookingStatus, formatMoney, formatShort, plural } from './format.js';
 import { offerMore } from './events-page.js';
+import { bookingElsewhere } from './tabs.js';
 
 const STATUSES = ['pending', 'confirmed', 'expired', 'cancelled', 'refunded'];
 const LIMIT = 20;
@@ -24,6 +25,7 @@ export function bookingsPage(visit) {
     show();
   });
   show();
+  bookingElsewhere.on(show, visit.signal);
   return h('div', { class: 'bookings-page' },
     h('div', { class: 'page-head' },
       h('h1', null, 'My bookings'),

@@ -1,11 +1,13 @@
 /** Paying for a hold: the time left, a card, and the wait for the bank. */
 import { Attempt, api, newKey, pause } from './api.js';
-import { paymentOf, summary, totalOf } from './booking-parts.js';
+import { ranOutText, seatsWord, summary, totalOf } from './booking-parts.js';
 import { Countdown } from './countdown.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, notice, sentToSignIn } from './feedback.js';
-import { formatMoney } from './format.js';
+import { formatMoney, formatTime } from './format.js';
 import { ApiError, isAborted } from './http.js';
+import { isPaymentUnderWay, waitForPayment } from './payment-wait.js';
+import { bookingElsewhere } from './tabs.js';
 
 /** What the built-in sandbox gateway does with each of its cards. */
 const TEST_CARDS = [
@@ -19,11 +21,11 @@ const TEST_CARDS = [
   ['tok_late', 'Card that is confirmed only after the hold has run out'],
 ];
 
+/** Our clock may be ahead of the service's: it is asked for so long whether the hold has run out. */
+const END_POLLS = 10;
 const POLL_MS = 1000;
-const POLL_SLOWLY_MS = 3000;
-/** After this many quick looks it is not a matter of seconds. */
-const QUICK_POLLS = 30;
-const UNDER_WAY = ['requires_action', 'processing'];
+/** A bank that has said nothing for so long may never do; the service then lets another card be tried. */
+const PATIENCE_S = 16;
 
 /**
  * @param {object} context
@@ -40,29 +42,33 @@ export function checkout(context) {
 
 class Checkout {
   #payment = new Attempt();
-  #waiting = false;
+  /** Ends the wait for the bank; null while there is none. */
+  #wait = null;
 
   constructor({ booking, asOf, event, cancelButton, onChange, signal }) {
-    Object.assign(this, { booking, event, onChange, signal });
+    Object.assign(this, { booking, event, cancelButton, onChange, signal });
     this.countdown = new Countdown({ onEnd: () => this.#ranOut(), signal });
     this.messages = h('div', { class: 'checkout-messages' });
     this.stage = h('div', { class: 'checkout-stage' });
     this.more = h('button', {
       class: 'button button-small', type: 'button', testid: 'extend-button', on: { click: () => this.#extend() },
     }, 'More time');
+    this.title = h('h1', null, `Pay for your ${seatsWord(booking)}`);
+    this.bar = h('div', { class: 'hold-bar' }, this.countdown.element, this.more);
     this.element = h('div', { class: 'columns' },
       h('div', { class: 'column-main' },
         h('a', { class: 'crumb', href: `/events/${booking.event_id}` }, icon('back'), 'Back to the seats'),
-        h('h1', null, 'Pay for your seats'),
-        h('div', { class: 'hold-bar' }, this.countdown.element, this.more),
-        this.messages, this.stage),
+        this.title, this.bar, this.messages, this.stage),
       h('div', { class: 'column-side' }, summary(booking, event), cancelButton));
-    // A sleeping computer may stop the page's clock, and another tab may have paid.
+    // A sleeping computer may stop the page's clock, and another tab or device may have paid.
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden && !this.#waiting) this.#look().catch(() => {});
+      if (!document.hidden && !this.#wait) this.#look().catch(() => {});
     }, { signal });
+    bookingElsewhere.on(({ id }) => {
+      if (id === booking.id) this.#look().catch(() => {});
+    }, signal);
     this.#take(booking, asOf);
-    if (UNDER_WAY.includes(paymentOf(booking)?.status)) this.#wait();
+    if (isPaymentUnderWay(booking)) this.#waitForBank();
     else this.#showForm();
   }
 
@@ -78,6 +84,7 @@ class Checkout {
     return true;
   }
 
+  /** @returns {Promise<boolean>} whether the booking is still to be paid */
   async #look() {
     const asOf = performance.now();
     return this.#take(await api.booking(this.booking.id, this.signal), asOf);
@@ -90,7 +97,9 @@ class Checkout {
   // The form.
 
   #showForm() {
-    this.#waiting = false;
+    this.#wait?.abort();
+    this.#wait = null;
+    this.more.hidden = false;
     const card = h('select', { id: 'card', testid: 'card-select' },
       TEST_CARDS.map(([token, words]) => h('option', { value: token }, words)));
     const pay = h('button', { class: 'button button-main', type: 'submit', testid: 'pay-button' },
@@ -123,19 +132,19 @@ class Checkout {
   #paid(payment, booking, asOf) {
     if (!this.#take({ ...booking, payments: [payment] }, asOf)) return;
     if (payment.status === 'failed') return this.#declined();
-    this.#wait();
+    this.#waitForBank();
   }
 
   async #notPaid(error) {
     if (sentToSignIn(error)) return;
     if (error.code === 'payment_declined') return this.#declined(error.message);
     // The bank may have it all the same: the booking will tell.
-    if (error instanceof ApiError && error.status === 0) return this.#wait();
+    if (error instanceof ApiError && error.status === 0) return this.#waitForBank();
     this.#say('error', error.message, 'payment-error');
     if (error.status === 409) await this.#look().catch(() => {});
   }
 
-  #declined(detail = 'The payment was declined; your seats are still held.') {
+  #declined(detail = `The payment was declined; we still hold your ${seatsWord(this.booking)}.`) {
     this.#showForm();
     this.#say('error', `${detail} Please choose another card.`, 'payment-declined');
     this.stage.querySelector('select').focus();
@@ -156,7 +165,7 @@ class Checkout {
       if (isAborted(error) || sentToSignIn(error)) return;
       if (error.code === 'extension_limit') {
         this.more.hidden = true;
-        this.#say('info', 'These seats cannot be held any longer. Please pay within the time shown.', 'extension-limit');
+        this.#say('info', 'The hold cannot be made any longer. Please pay within the time shown.', 'extension-limit');
       } else {
         this.#say('error', error.message);
         if (error.status === 409) await this.#look().catch(() => {});
@@ -167,72 +176,64 @@ class Checkout {
   // Waiting for the bank.
 
   #showWaiting() {
+    this.note = h('p', { class: 'quiet', testid: 'waiting-note' });
+    this.choice = h('div', { class: 'actions', hidden: true },
+      h('button', { class: 'button', type: 'button', testid: 'other-card', on: { click: () => this.#showForm() } },
+        'Try another card'));
     replace(this.stage, h('section', { class: 'waiting', role: 'status', testid: 'payment-waiting' },
       h('span', { class: 'spinner', 'aria-hidden': 'true' }),
       h('h2', null, 'Your bank is confirming…'),
       h('p', null, 'This usually takes a few seconds. You can leave this page; the booking goes on without it.'),
-      h('p', { class: 'quiet', testid: 'waiting-note' })));
+      this.note, this.choice));
+  }
+
+  #stillWaiting(seconds, reached) {
+    const patient = seconds < PATIENCE_S;
+    this.choice.hidden = patient;
+    if (!reached) return this.#note('We cannot reach the service just now, and keep trying.');
+    this.#note(patient ? '' : `Your bank has not answered yet. We hold your ${seatsWord(this.booking)} until `
+      + `${formatTime(this.booking.expires_at)} and keep asking. You can also try another card: should both payments come `
+      + 'through, one goes back to you.');
   }
 
   #note(text) {
-    const place = this.stage.querySelector('[data-testid=waiting-note]');
-    if (place && place.textContent !== text) place.textContent = text;
+    if (this.note.textContent !== text) this.note.textContent = text;
   }
 
-  async #wait() {
-    if (this.#waiting) return;
-    this.#waiting = true;
+  async #waitForBank() {
+    if (this.#wait) return;
+    const wait = new AbortController();
+    this.#wait = wait;
+    this.signal.addEventListener('abort', () => wait.abort(), { once: true, signal: wait.signal });
     this.more.hidden = true;
     replace(this.messages);
     this.#showWaiting();
     try {
-      for (let polls = 0; this.#waiting; polls += 1) {
-        await pause(polls < QUICK_POLLS ? POLL_MS : POLL_SLOWLY_MS, this.signal);
-        await this.#poll(polls);
+      const end = await waitForPayment({
+        look: async () => (await this.#look() ? this.booking : null),
+        onStillWaiting: (seconds, reached) => this.#stillWaiting(seconds, reached),
+        signal: wait.signal,
+      });
+      if (end === 'failed') this.#declined(`Your bank did not confirm the payment; we still hold your ${seatsWord(this.booking)}.`);
+      if (end === 'no trace') {
+        this.#showForm();
+        this.#say('warning', 'We have no word of a payment. Please try again; you will not be charged twice.');
       }
     } catch (error) {
       if (!isAborted(error) && !sentToSignIn(error)) this.#say('error', error.message);
+    } finally {
+      if (this.#wait === wait) this.#wait = null;
     }
-  }
-
-  async #poll(polls) {
-    try {
-      if (!await this.#look()) {
-        this.#waiting = false;
-        return;
-      }
-    } catch (error) {
-      const passing = error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
-      if (!passing) throw error;
-      return this.#note('We cannot reach the service just now, and keep trying.');
-    }
-    const status = paymentOf(this.booking)?.status;
-    if (status === 'failed') {
-      this.more.hidden = false;
-      return this.#declined('Your bank did not confirm the payment; your seats are still held.');
-    }
-    // A request that never arrived leaves no payment behind.
-    if (!status && polls >= 5) {
-      this.more.hidden = false;
-      this.#showForm();
-      return this.#say('warning', 'We have no word of a payment. Please try again; you will not be charged twice.');
-    }
-    this.#note(polls >= QUICK_POLLS ? 'Your bank takes longer than usual. We keep asking.' : '');
   }
 
   // The end of the hold.
 
   /** Our clock says that it is over; the service has the last word. */
   async #ranOut() {
-    if (this.#waiting) return;
-    this.more.hidden = true;
-    replace(this.messages);
-    replace(this.stage, h('section', { class: 'waiting', role: 'status', testid: 'hold-ran-out' },
-      h('h2', null, 'Your hold has run out'),
-      h('p', null, 'Your hold has run out; the seats are on sale again.'),
-      h('a', { class: 'button button-main', href: `/events/${this.booking.event_id}` }, 'Choose seats again')));
+    if (this.#wait) return;
+    this.#showRanOut();
     try {
-      for (let tries = 0; tries < 10; tries += 1) {
+      for (let tries = 0; tries < END_POLLS; tries += 1) {
         await pause(POLL_MS + tries * 500, this.signal);
         const asOf = performance.now();
         const booking = await api.booking(this.booking.id, this.signal);
@@ -244,8 +245,24 @@ class Checkout {
     }
   }
 
+  #showRanOut() {
+    // There is nothing left to pay, to prolong or to give back.
+    this.#offer(false);
+    replace(this.messages);
+    replace(this.stage, h('section', { class: 'waiting', role: 'status', testid: 'hold-ran-out' },
+      h('p', null, ranOutText(this.booking)),
+      h('a', { class: 'button button-main', href: `/events/${this.booking.event_id}` }, 'Choose seats again')));
+  }
+
+  /** @param {boolean} open whether the booking can be paid */
+  #offer(open) {
+    this.title.textContent = open ? `Pay for your ${seatsWord(this.booking)}` : 'Your hold has run out';
+    this.bar.hidden = !open;
+    this.cancelButton.hidden = !open;
+  }
+
   #goOn(booking, asOf) {
-    this.more.hidden = false;
+    this.#offer(true);
     this.#showForm();
     this.#take(booking, asOf);
   }

@@ -19,7 +19,7 @@ export class SeatPanel {
     this.messages = h('div', { class: 'panel-messages' });
     this.hold = h('button', {
       class: 'button button-main', type: 'button', testid: 'hold-button', on: { click: () => onHold(this.hold) },
-    }, 'Hold these seats');
+    });
     this.summary = h('button', {
       class: 'panel-summary', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'panel-body',
       on: { click: () => this.#setOpen(!this.#open) },
@@ -61,6 +61,7 @@ export class SeatPanel {
       ? [h('strong', null, plural(size, 'seat')), h('span', null, formatMoney(total))]
       : [h('strong', null, 'No seats yet'), h('span', null, 'Tap a seat')]);
     this.hold.disabled = size === 0;
+    this.hold.textContent = size === 1 ? 'Hold this seat' : 'Hold these seats';
     this.element.classList.toggle('is-empty', size === 0);
   }
 

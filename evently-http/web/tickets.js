@@ -7,13 +7,12 @@ import { isAborted } from './http.js';
 
 /** @param {AbortSignal} signal of the view: the pictures are let go with it */
 export async function ticketList(booking, signal) {
-  const answer = await api.tickets(booking.id, signal);
-  const tickets = Array.isArray(answer) ? answer : answer.items;
+  const tickets = await api.tickets(booking.id, signal);
   if (tickets.length === 0) return emptyState('No tickets yet', 'They are being made. Please look again in a moment.');
   return h('div', null,
     h('ul', { class: 'tickets' }, tickets.map((ticket) => ticketCard(ticket, signal))),
     tickets.some(({ pdf_url: pdf }) => pdf) && h('div', { class: 'actions' }, downloadButton({
-      words: 'All tickets as PDF', url: api.ticketsPdfUrl(booking.id), name: `tickets-${booking.code ?? booking.id}.pdf`,
+      words: 'Download PDF', url: api.ticketsPdfUrl(booking.id), name: `tickets-${booking.code ?? booking.id}.pdf`,
       testid: 'tickets-pdf',
     })));
 }
@@ -26,10 +25,7 @@ function ticketCard(ticket, signal) {
       h('h3', null, name),
       h('p', { class: 'quiet' }, ticket.seat.section),
       h('p', { class: 'ticket-code', testid: 'ticket-code' }, ticket.code),
-      TICKET_WORDS[ticket.status] && h('p', { class: 'tag' }, TICKET_WORDS[ticket.status]),
-      usable && ticket.pdf_url && downloadButton({
-        words: 'PDF', label: `Ticket for ${name} as PDF`, url: ticket.pdf_url, name: `ticket-${ticket.code}.pdf`, small: true,
-      })),
+      TICKET_WORDS[ticket.status] && h('p', { class: 'tag' }, TICKET_WORDS[ticket.status])),
     usable && ticket.qr_svg_url && qrCode(ticket, name, signal));
 }
 
@@ -63,11 +59,9 @@ export function calendarButton(booking) {
   });
 }
 
-function downloadButton({ words, label = null, url, name, testid = null, small = false, symbol = 'download' }) {
+function downloadButton({ words, url, name, testid, symbol = 'download' }) {
   const message = h('div');
-  const button = h('button', {
-    class: small ? 'button button-small' : 'button', type: 'button', 'aria-label': label, testid,
-  }, icon(symbol), words);
+  const button = h('button', { class: 'button', type: 'button', testid }, icon(symbol), words);
   button.addEventListener('click', async () => {
     replace(message);
     try {

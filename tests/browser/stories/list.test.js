@@ -23,10 +23,11 @@ story('with the list alone a seat is found by its name, chosen, held and paid fo
   assert.match(name, new RegExp(`\\b${seat.label}\\b.*available`, 'i'), 'its name says where it is and that it can be had');
   await page.getByRole('button', { name, exact: true }).filter({ visible: true }).first().press('Enter');
   assert.equal(await button.getAttribute('aria-pressed'), 'true');
+  assert.match(await button.getAttribute('aria-label'), /chosen by you/);
   await anna.keepPicture('event-list-chosen');
 
-  await page.getByRole('button', { name: 'Hold these seats' }).press('Enter');
-  await page.getByRole('heading', { level: 1, name: 'Pay for your seats' }).waitFor();
+  await page.getByRole('button', { name: 'Hold this seat' }).press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Pay for your seat' }).waitFor();
   await page.getByRole('button', { name: /^Pay / }).press('Enter');
   await anna.receiveTickets(1);
 });

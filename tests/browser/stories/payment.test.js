@@ -5,15 +5,16 @@ import { stories } from '../support/story.js';
 const HALL = 'Symphony Night';
 const story = stories();
 
-async function atTheCheckout({ api, visitor }) {
+async function atTheCheckout({ api, visitor }, count = 1) {
   const event = await api.event(HALL);
-  const [seat] = await api.availableSeats(event.id);
+  const seats = (await api.availableSeats(event.id)).slice(0, count);
   const anna = await visitor('anna');
-  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  const account = await api.newBuyer();
+  await anna.openSignedIn(account, `/events/${event.id}`);
   await anna.seatsAreThere();
-  await anna.choose(seat.id);
+  for (const { id } of seats) await anna.choose(id);
   await anna.hold();
-  return { anna, event, seat };
+  return { anna, account, event, seat: seats[0] };
 }
 
 story('a declined card leaves the hold, and another card pays', async (scene) => {
@@ -51,13 +52,36 @@ story('a slow payment is found confirmed by a visitor who left and came back', a
   await anna.receiveTickets(1);
 });
 
-story('a payment that is confirmed twice makes one ticket', async (scene) => {
-  const { anna } = await atTheCheckout(scene);
+for (const [token, what] of [
+  ['tok_duplicate_webhook', 'is confirmed three times over'],
+  ['tok_out_of_order', 'is confirmed first and announced afterwards'],
+]) {
+  story(`a payment that ${what} makes one ticket for each seat`, async (scene) => {
+    const { anna, account } = await atTheCheckout(scene, 2);
 
-  await anna.pay('tok_duplicate_webhook');
-  await anna.receiveTickets(1);
-  await anna.page.reload();
-  await anna.receiveTickets(1);
+    await anna.pay(token);
+    await anna.receiveTickets(2);
+    // The last message comes two seconds after the first.
+    await anna.page.waitForTimeout(3000);
+    await anna.page.reload();
+    await anna.receiveTickets(2);
+    const [booking, ...others] = await scene.api.bookings(account);
+    assert.equal(booking.status, 'confirmed');
+    assert.deepEqual(others, []);
+  });
+}
+
+story('seats that are given back while the bank is deciding are not sold, and the money comes back', async (scene) => {
+  const { anna, event, seat } = await atTheCheckout(scene);
+
+  await anna.pay('tok_slow');
+  await anna.sees('payment-waiting');
+  await anna.press('cancel-booking');
+  await anna.press('dialog-yes');
+  await anna.sees('booking-cancelled');
+  assert.equal(await scene.api.seatStatus(event.id, seat.id), 'available');
+  await anna.reads('refund', /has been returned to your card/);
+  await anna.keepPicture('booking-cancelled-refunded');
 });
 
 story('more time is given on request', async (scene) => {

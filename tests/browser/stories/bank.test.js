@@ -1,0 +1,80 @@
+/** Banks that do not answer, or answer too late. */
+import assert from 'node:assert/strict';
+import { stories } from '../support/story.js';
+
+const HALL = 'Symphony Night';
+/** The page waits a while for a bank before it offers anything else. */
+const BANK_PATIENCE_MS = 60_000;
+const story = stories({
+  EVENTLY__BOOKING__HOLD_TTL: '8s',
+  EVENTLY__BOOKING__PAYMENT_WINDOW: '3s',
+});
+const storyOfSilence = stories({ EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s' });
+
+async function paysWith(token, { api, visitor }, event) {
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  await anna.seatsAreThere();
+  await anna.choose(seat.id);
+  await anna.hold();
+  await anna.pay(token);
+  await anna.sees('payment-waiting');
+  return { anna, seat };
+}
+
+const ofHall = async (scene) => scene.api.event(HALL);
+
+storyOfSilence('a bank that never answers: the page says so, the seat stays held, and another card pays', async (scene) => {
+  const event = await ofHall(scene);
+  const { anna, seat } = await paysWith('tok_timeout', scene, event);
+
+  await anna.at('waiting-note').filter({ hasText: /has not answered yet.*until \d+:\d\d/ }).waitFor({ timeout: BANK_PATIENCE_MS });
+  await anna.keepPicture('bank-does-not-answer');
+  assert.equal(await scene.api.seatStatus(event.id, seat.id), 'reserved');
+  await anna.press('other-card');
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});
+
+storyOfSilence('who does not want to wait for the bank leaves, finds the seat still held, and gives it back', async (scene) => {
+  const event = await ofHall(scene);
+  const { anna, seat } = await paysWith('tok_timeout', scene, event);
+
+  await anna.press('nav-bookings');
+  await anna.reads('booking-card', /Held, not paid yet/);
+  await anna.at('booking-card').getByRole('link').click();
+  await anna.sees('payment-waiting');
+  assert.equal(await scene.api.seatStatus(event.id, seat.id), 'reserved');
+  await anna.press('cancel-booking');
+  await anna.press('dialog-yes');
+  await anna.sees('booking-cancelled');
+  await anna.sees('payment-late');
+  assert.equal(await scene.api.seatStatus(event.id, seat.id), 'available');
+});
+
+story('money that comes after the hold has run out buys the seat if it is still free, and the page tells', async (scene) => {
+  const event = await ofHall(scene);
+  const { anna, seat } = await paysWith('tok_late', scene, event);
+
+  await anna.receiveTickets(1);
+  await anna.reads('paid-late', /after the hold had run out.*still free/);
+  await anna.keepPicture('paid-late');
+  assert.equal(await scene.api.seatStatus(event.id, seat.id), 'booked');
+});
+
+story('money that comes when nothing is sold any more goes back, and the page tells', async (scene) => {
+  const { api } = scene;
+  const seats = [{ label: '1', x: 0, y: 0, category: 'Best' }, { label: '2', x: 1, y: 0, category: 'Best' }];
+  const plan = { name: 'Small room', sections: [{ name: 'Stalls', rows: [{ label: 'A', seats }] }] };
+  const event = await api.newEvent({ plan, name: 'A short evening' });
+  const { anna } = await paysWith('tok_late', scene, event);
+  // The evening is moved forward and is over before the money is there.
+  const at = (seconds) => new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+  const token = await api.signIn({ email: 'organizer@demo.evently' });
+  await api.call('PATCH', `/api/v1/admin/events/${event.id}`, { token, body: { start_time: at(1), end_time: at(2), sales: { closes_at: at(2) } } });
+
+  await anna.sees('booking-expired');
+  await anna.reads('refund', /after the hold had run out.*has been returned to your card/);
+  await anna.keepPicture('paid-too-late');
+});

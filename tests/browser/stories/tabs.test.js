@@ -1,0 +1,78 @@
+/** One buyer with two tabs. */
+import assert from 'node:assert/strict';
+import { stories } from '../support/story.js';
+
+const HALL = 'Symphony Night';
+const story = stories();
+
+async function withTwoTabs({ api, visitor }) {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  await anna.openSignedIn(account, `/events/${event.id}`);
+  await anna.seatsAreThere();
+  const tab = await anna.openTab();
+  await tab.openEvent(event.id);
+  return { anna, tab, event, seat, account };
+}
+
+story('what is held in one tab is seen as one’s own in the other, and paid there', async (scene) => {
+  const { anna, tab, event, seat, account } = await withTwoTabs(scene);
+
+  await tab.choose(seat.id);
+  await anna.choose(seat.id);
+  await anna.hold();
+  await tab.reads('seats-yours', /yours already/);
+  assert.equal(await tab.at('seats-taken').count(), 0, 'nobody else has taken it');
+  assert.equal(await tab.at('selected-seat').count(), 0);
+  await tab.keepPicture('other-tab-has-it');
+
+  await tab.press('resume-booking');
+  await tab.pay('tok_visa');
+  await tab.receiveTickets(1);
+  await anna.receiveTickets(1);
+  const bookings = await scene.api.bookings(account);
+  assert.deepEqual(bookings.map(({ status }) => status), ['confirmed']);
+  assert.equal(await scene.api.seatStatus(event.id, seat.id), 'booked');
+});
+
+story('both tabs hold the same seat in the same moment: there is one booking', async (scene) => {
+  const { anna, tab, seat, account } = await withTwoTabs(scene);
+  anna.expectComplaint(/status of 409/);
+
+  await tab.choose(seat.id);
+  await anna.choose(seat.id);
+  await Promise.all([anna, tab].map((one) => one.at('hold-button').evaluate((button) => button.click())));
+  const outcomes = await Promise.all([anna, tab].map(async (one) => {
+    await one.page.locator('[data-testid=pay-button], [data-testid=seats-yours]').first().waitFor();
+    return one.at('pay-button').count();
+  }));
+  assert.deepEqual(outcomes.sort(), [0, 1]);
+  assert.equal((await scene.api.bookings(account)).length, 1);
+});
+
+story('the list of bookings follows what is done in another tab', async (scene) => {
+  const { anna, tab, seat } = await withTwoTabs(scene);
+
+  await tab.open('/bookings');
+  await tab.sees('empty-state');
+  await anna.choose(seat.id);
+  await anna.hold();
+  await tab.reads('booking-card', /Held, not paid yet/);
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+  await tab.reads('booking-card', /Confirmed/);
+});
+
+story('who signs out in one tab is signed out in the other, which shows nothing private any more', async (scene) => {
+  const { anna, tab, seat } = await withTwoTabs(scene);
+
+  await anna.choose(seat.id);
+  await anna.hold();
+  await tab.open('/bookings');
+  await tab.sees('booking-card');
+  await anna.press('logout');
+  await tab.sees('login-email');
+  assert.equal(await tab.at('booking-card').count(), 0);
+});
