@@ -27,7 +27,9 @@ export function loginPage(visit) {
     password.input.value = DEMO_PASSWORD;
     form.querySelector('button[type=submit]').focus();
   };
-  return accountPage('Sign in', next, form,
+  const ended = visit.query.has('ended') && notice('info',
+    h('p', { testid: 'session-ended' }, 'Your session has ended. Please sign in again to go on.'));
+  return accountPage('Sign in', next, ended, form,
     isDemo() && demoHint(useDemo),
     h('p', { class: 'account-other' }, 'New here? ', h('a', { href: `/register${nextQuery(next)}` }, 'Create an account')));
 }

@@ -64,8 +64,9 @@ export async function fill(place, waiting, load, heading) {
 
 /** @returns {boolean} whether `error` was the lack of a session, and the visitor is on the way to the sign-in page */
 export function sentToSignIn(error) {
-  if (error.code !== 'sign_in_needed') return false;
-  navigate(signInPath(), { replace: true });
+  if (error.code !== 'sign_in_needed' && error.code !== 'session_ended') return false;
+  // Of several requests that fail together the first one leads there.
+  if (location.pathname !== '/login') navigate(signInPath({ ended: error.code === 'session_ended' }), { replace: true });
   return true;
 }
 

@@ -7,22 +7,23 @@
  * - one event: seat-map (the canvas), seat-map-toggle, seat-list-toggle, seats-left, category-filter, seat-list,
  *   available-only, seat-section (a <details>), seat-button (with data-seat-id), selection-panel, selected-seats,
  *   selected-seat (with data-seat-id), selection-total, hold-button, seats-taken, resume-booking,
- *   connection-banner
+ *   seats-yours, connection-banner, map-tooltip
  * - checkout: countdown, extend-button, extension-limit, card-select, pay-button, payment-declined, payment-error,
- *   payment-waiting, waiting-note, hold-ran-out, booking-seat, booking-total, cancel-booking
+ *   payment-waiting, waiting-note, other-card, hold-ran-out, booking-seat, booking-total, cancel-booking
  * - a finished booking: booking-confirmed, booking-expired, booking-cancelled, booking-refunded, booking-code, ticket
  *   (with data-status), ticket-code, ticket-qr, tickets-pdf, calendar-link, booking-history, cancel-booking,
- *   confirm-dialog, dialog-yes, dialog-no, back-to-event, refund
+ *   confirm-dialog, dialog-yes, dialog-no, back-to-event, refund, payment-late, paid-late
  * - my bookings: status-filter, booking-card (with data-booking-id), booking-status (with data-status)
- * - accounts: login-email, login-password, login-submit, login-error, register-name, register-email,
+ * - accounts: session-ended, login-email, login-password, login-submit, login-error, register-name, register-email,
  *   register-password, register-submit, demo-accounts
  * - an unknown address: not-found
  *
  * hold-button is in the page but not shown while no seat is chosen.
  *
  * On an event's page `window.evently` has seatPosition(id), in CSS pixels of the viewport; showSeat(id), which brings a
- * seat to the middle of the map, large enough to be clicked; statusOf(id); and seatIds(). A click on seats less than
- * 5 pixels apart zooms in instead of choosing, so call showSeat first in a large venue.
+ * seat to the middle of the map, large enough to be clicked; statusOf(id); seatIds(); and labels(), the names on the map
+ * with their boxes. A click on seats less than 5 pixels apart zooms in instead of choosing, so call showSeat first in a
+ * large venue.
  */
 import { loginPage, registerPage } from './account-pages.js';
 import { bookingPage } from './booking-page.js';
@@ -77,5 +78,10 @@ async function leave() {
 }
 
 document.getElementById('time-zone-note').textContent = `Times are shown in your time zone, ${timeZoneName()}.`;
-sessionChanged.on(showNavigation);
+sessionChanged.on((where) => {
+  showNavigation();
+  // Signed out in another tab: what was private is not left on the screen.
+  const isPrivate = location.pathname.startsWith('/bookings');
+  if (where === 'elsewhere' && isPrivate && !isSignedIn()) navigate(signInPath(), { replace: true });
+});
 startRouter(document.getElementById('main'), notFoundPage, showNavigation);

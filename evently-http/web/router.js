@@ -53,9 +53,9 @@ export function navigate(path, { replace = false } = {}) {
   outlet.focus({ preventScroll: true });
 }
 
-/** The sign-in page that comes back here. */
-export function signInPath() {
-  return `/login?next=${encodeURIComponent(address())}`;
+/** The sign-in page that comes back here. @param {{ended?: boolean}} [options] whether a session has ended unasked */
+export function signInPath({ ended = false } = {}) {
+  return `/login?next=${encodeURIComponent(address())}${ended ? '&ended=1' : ''}`;
 }
 
 /** A path of ours that may be followed after signing in; anything else leads to the start. */

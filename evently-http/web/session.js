@@ -16,7 +16,7 @@ let access = null;
 /** @type {Promise<string> | null} */
 let renewing = null;
 
-/** Tells when somebody signs in or out, here or in another tab. */
+/** Tells when somebody signs in or out, here or `elsewhere`: in another tab. */
 export const sessionChanged = new Emitter();
 
 export function isSignedIn() {
@@ -32,7 +32,7 @@ export function currentUser() {
   }
 }
 
-/** An access token that should be good for a request now. Rejects with `sign_in_needed` where there is none. */
+/** An access token that should be good for a request now. Rejects with `sign_in_needed` or `session_ended` where there is none. */
 export async function accessToken() {
   if (access && access.endsAt - performance.now() > RENEW_EARLY_MS) return access.token;
   return renew();
@@ -58,7 +58,7 @@ async function spendRefreshToken() {
   const spent = await readRefreshToken();
   if (!spent) {
     await forget();
-    throw signInNeeded();
+    throw sessionEnded();
   }
   try {
     const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: spent } });
@@ -67,7 +67,7 @@ async function spendRefreshToken() {
     // Only a refusal ends the session; a lost connection does not.
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     await forget();
-    throw signInNeeded();
+    throw sessionEnded();
   }
 }
 
@@ -78,6 +78,10 @@ function inTurn(work) {
 
 function signInNeeded() {
   return new ApiError({ status: 401, code: 'sign_in_needed', detail: 'Please sign in to go on.' });
+}
+
+function sessionEnded() {
+  return new ApiError({ status: 401, code: 'session_ended', detail: 'Your session has ended. Please sign in again.' });
 }
 
 async function keep(pair) {
@@ -128,5 +132,5 @@ window.addEventListener('storage', (change) => {
   // A null key means that the whole storage was cleared.
   if (change.key !== null && change.key !== USER_KEY) return;
   access = null;
-  sessionChanged.emit();
+  sessionChanged.emit('elsewhere');
 });

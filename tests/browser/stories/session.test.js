@@ -1,0 +1,92 @@
+/** A session that ends while somebody chooses. */
+import assert from 'node:assert/strict';
+import { stories } from '../support/story.js';
+
+const HALL = 'Symphony Night';
+const story = stories({ EVENTLY__AUTH__ACCESS_TTL: '2s' });
+
+/** Somebody who has chosen a seat; `bearer` tells the token that the page sent last. */
+async function choosing({ api, visitor }) {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  const seen = { token: null, refreshes: 0 };
+  anna.page.on('request', (request) => {
+    seen.token = request.headers().authorization?.replace('Bearer ', '') ?? seen.token;
+    if (request.url().endsWith('/auth/refresh')) seen.refreshes += 1;
+  });
+  return { api, event, seat, account, anna, seen };
+}
+
+async function goOn({ anna, event, seat, account }) {
+  await anna.openSignedIn(account, `/events/${event.id}`);
+  await anna.seatsAreThere();
+  await anna.choose(seat.id);
+}
+
+/** Waits until the service no longer takes a token. */
+async function untilRefused(api, token) {
+  for (;;) {
+    try {
+      await api.get('/api/v1/me', { token });
+    } catch (error) {
+      assert.match(error.message, /token_expired/);
+      return;
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
+story('an access token that ends while one looks is renewed unseen, and the choice is kept', async (scene) => {
+  const visit = await choosing(scene);
+  const { api, anna, seen } = visit;
+  await goOn(visit);
+
+  await untilRefused(api, seen.token);
+  const before = seen.refreshes;
+  await anna.hold();
+  assert.ok(seen.refreshes > before, 'the token was renewed');
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});
+
+story('an access token that ends before the page expects it is renewed after the refusal', async (scene) => {
+  const visit = await choosing(scene);
+  const { api, anna, seen } = visit;
+  anna.expectComplaint(/status of 401/);
+  await anna.page.route(/\/auth\/(login|refresh)$/, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...await answer.json(), expires_in: 1800 } });
+  });
+  await goOn(visit);
+
+  await untilRefused(api, seen.token);
+  assert.equal(seen.refreshes, 0, 'the page believes its token is good');
+  await anna.hold();
+  assert.equal(seen.refreshes, 1);
+});
+
+story('who is signed out from elsewhere is asked to sign in again, and the choice is kept', async (scene) => {
+  const visit = await choosing(scene);
+  const { api, anna, seat, account } = visit;
+  anna.expectComplaint(/status of 401/);
+  await goOn(visit);
+
+  const refreshToken = await anna.page.evaluate(() => new Promise((resolve) => {
+    indexedDB.open('evently').onsuccess = ({ target: { result: database } }) => {
+      const read = database.transaction('session').objectStore('session').get('refresh');
+      read.onsuccess = () => resolve(read.result);
+    };
+  }));
+  await api.post('/auth/logout', { refresh_token: refreshToken });
+  await anna.press('hold-button');
+  await anna.reads('session-ended', /sign in again/i);
+  await anna.keepPicture('session-ended');
+  await anna.signIn(account);
+  await anna.seatsAreThere();
+  await anna.chosen(seat.id).waitFor({ state: 'attached' });
+  await anna.hold();
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});
