@@ -1,6 +1,7 @@
 /** Signing in and creating an account; both come back to where the visitor was. */
 import { append, h, replace } from './dom.js';
 import { busy, notice } from './feedback.js';
+import { sentence } from './http.js';
 import { navigate, safeNext } from './router.js';
 import { isSignedIn, register, signIn } from './session.js';
 
@@ -42,6 +43,7 @@ export function registerPage(visit) {
   const email = field({ id: 'email', label: 'Email', type: 'email', autocomplete: 'username', testid: 'register-email' });
   const password = field({
     id: 'password', label: 'Password', type: 'password', autocomplete: 'new-password', testid: 'register-password',
+    hint: 'At least 8 characters.',
   });
   const form = accountForm({
     fields: [name, email, password],
@@ -81,10 +83,15 @@ function demoHint(use) {
     }, address))));
 }
 
-function field({ id, label, type, autocomplete, testid }) {
-  const input = h('input', { id, name: id, type, autocomplete, required: true, testid, 'aria-describedby': `${id}-error` });
+function field({ id, label, type, autocomplete, testid, hint = '' }) {
+  const described = hint ? `${id}-hint ${id}-error` : `${id}-error`;
+  const input = h('input', { id, name: id, type, autocomplete, required: true, testid, 'aria-describedby': described });
   const error = h('p', { class: 'field-error', id: `${id}-error` });
-  return { id, input, error, element: h('div', { class: 'field' }, h('label', { for: id }, label), input, error) };
+  return {
+    id, input, error,
+    element: h('div', { class: 'field' }, h('label', { for: id }, label), input,
+      hint && h('p', { class: 'hint', id: `${id}-hint` }, hint), error),
+  };
 }
 
 /** The service judges the values; the browser only asks that none is empty. */
@@ -116,8 +123,9 @@ function explain(error, fields, message) {
   let first = null;
   for (const { field: name, message: text } of error.errors ?? []) {
     const field = fields.find(({ id }) => id === name);
-    if (!field) continue;
-    mark(field.input, field.error, text);
+    // One fault at a time is enough to mend.
+    if (!field || field.error.textContent) continue;
+    mark(field.input, field.error, sentence(text));
     first ??= field.input;
   }
   if (first) return first.focus();

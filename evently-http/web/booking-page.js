@@ -104,11 +104,11 @@ function finished({ booking, event, signal, cancelButton: cancel }) {
     h('div', { class: 'column-main' },
       h('a', { class: 'crumb', href: '/bookings' }, icon('back'), 'My bookings'),
       confirmed ? confirmedHead(booking, event, signal) : endedHead(booking),
-      confirmed && ticketSection(booking, signal),
-      historySection(booking.id, signal)),
+      confirmed && ticketSection(booking, signal)),
     h('div', { class: 'column-side' },
       summary(booking, event),
-      confirmed && h('div', { class: 'actions actions-column' }, calendarButton(booking), cancel)));
+      confirmed && h('div', { class: 'actions actions-column' }, calendarButton(booking), cancel)),
+    historySection(booking.id, signal));
 }
 
 function confirmedHead(booking, event, signal) {

@@ -32,10 +32,10 @@ export function seatsWord({ seats = [] }) {
   return seats.length === 1 ? 'seat' : 'seats';
 }
 
-/** What an expired hold means. */
+/** What it means that a hold has run out. */
 export function ranOutText(booking) {
   const seats = seatsWord(booking);
-  return `Your hold has run out; the ${seats} ${seats === 'seat' ? 'is' : 'are'} on sale again.`;
+  return `The ${seats} ${seats === 'seat' ? 'is' : 'are'} on sale again.`;
 }
 
 export function totalOf(booking) {

@@ -137,16 +137,17 @@ class Checkout {
 
   async #notPaid(error) {
     if (sentToSignIn(error)) return;
-    if (error.code === 'payment_declined') return this.#declined(error.message);
+    if (error.code === 'payment_declined') return this.#declined();
     // The bank may have it all the same: the booking will tell.
     if (error instanceof ApiError && error.status === 0) return this.#waitForBank();
     this.#say('error', error.message, 'payment-error');
     if (error.status === 409) await this.#look().catch(() => {});
   }
 
-  #declined(detail = `The payment was declined; we still hold your ${seatsWord(this.booking)}.`) {
+  #declined(what = 'The card was declined.') {
     this.#showForm();
-    this.#say('error', `${detail} Please choose another card.`, 'payment-declined');
+    const seats = seatsWord(this.booking);
+    this.#say('error', `${what} We still hold your ${seats}; please try another card.`, 'payment-declined');
     this.stage.querySelector('select').focus();
   }
 
@@ -176,28 +177,25 @@ class Checkout {
   // Waiting for the bank.
 
   #showWaiting() {
+    this.waitTitle = h('h2', null, 'Your bank is confirming…');
+    this.usual = h('p', null, 'This usually takes a few seconds. You can leave this page; the booking goes on without it.');
     this.note = h('p', { class: 'quiet', testid: 'waiting-note' });
     this.choice = h('div', { class: 'actions', hidden: true },
       h('button', { class: 'button', type: 'button', testid: 'other-card', on: { click: () => this.#showForm() } },
         'Try another card'));
     replace(this.stage, h('section', { class: 'waiting', role: 'status', testid: 'payment-waiting' },
       h('span', { class: 'spinner', 'aria-hidden': 'true' }),
-      h('h2', null, 'Your bank is confirming…'),
-      h('p', null, 'This usually takes a few seconds. You can leave this page; the booking goes on without it.'),
-      this.note, this.choice));
+      this.waitTitle, this.usual, this.note, this.choice));
   }
 
   #stillWaiting(seconds, reached) {
-    const patient = seconds < PATIENCE_S;
-    this.choice.hidden = patient;
-    if (!reached) return this.#note('We cannot reach the service just now, and keep trying.');
-    this.#note(patient ? '' : `Your bank has not answered yet. We hold your ${seatsWord(this.booking)} until `
-      + `${formatTime(this.booking.expires_at)} and keep asking. You can also try another card: should both payments come `
-      + 'through, one goes back to you.');
-  }
-
-  #note(text) {
-    if (this.note.textContent !== text) this.note.textContent = text;
+    if (!reached) return setText(this.note, 'We cannot reach the service just now, and keep trying.');
+    if (seconds < PATIENCE_S) return setText(this.note, '');
+    this.usual.hidden = true;
+    this.choice.hidden = false;
+    setText(this.waitTitle, 'No answer from your bank yet');
+    setText(this.note, `We hold your ${seatsWord(this.booking)} until ${formatTime(this.booking.expires_at)} and keep asking. `
+      + 'You can wait, leave this page, or try another card: should both payments come through, one goes back to you.');
   }
 
   async #waitForBank() {
@@ -214,7 +212,7 @@ class Checkout {
         onStillWaiting: (seconds, reached) => this.#stillWaiting(seconds, reached),
         signal: wait.signal,
       });
-      if (end === 'failed') this.#declined(`Your bank did not confirm the payment; we still hold your ${seatsWord(this.booking)}.`);
+      if (end === 'failed') this.#declined('Your bank did not confirm the payment.');
       if (end === 'no trace') {
         this.#showForm();
         this.#say('warning', 'We have no word of a payment. Please try again; you will not be charged twice.');
@@ -266,4 +264,9 @@ class Checkout {
     this.#showForm();
     this.#take(booking, asOf);
   }
+}
+
+/** A text that has not changed is not said again by a screen reader. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }

@@ -21,7 +21,7 @@ export class ApiError extends Error {
 }
 
 /** The service writes details in lower case and without a full stop. */
-function sentence(text) {
+export function sentence(text) {
   const begun = text[0].toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }

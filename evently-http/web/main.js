@@ -58,7 +58,7 @@ function showNavigation() {
     href: path, testid, 'aria-current': current ? 'page' : null,
   }, words);
   const account = isSignedIn()
-    ? [h('span', { class: 'nav-user', testid: 'nav-user', dir: 'auto' }, currentUser()?.name ?? ''),
+    ? [h('span', { class: 'nav-user', testid: 'nav-user', dir: 'auto', title: currentUser()?.email }, currentUser()?.name ?? ''),
       h('button', { class: 'nav-button', type: 'button', testid: 'logout', on: { click: leave } }, 'Sign out')]
     : [link(signInLink(here), 'Sign in', 'nav-login', here === '/login')];
   replace(document.getElementById('site-nav'),

@@ -70,7 +70,7 @@ export class SeatPanel {
     const remove = () => {
       this.selection.drop([i]);
       // The button that had the focus is gone.
-      (this.list.querySelector('button') ?? this.summary).focus({ preventScroll: true });
+      (this.list.querySelector('button') ?? document.getElementById('seating-title')).focus({ preventScroll: true });
     };
     return h('li', { testid: 'selected-seat', 'data-seat-id': seat.id },
       h('div', null, h('strong', null, seatName(seat)), h('span', { class: 'quiet' }, seat.section)),

@@ -98,7 +98,7 @@ function seatingBar(map, list, states, signal) {
   const listButton = button('List', 'list', true, 'seat-list-toggle');
   show(false);
   return h('div', { class: 'seating-bar' },
-    h('div', null, h('h2', { id: 'seating-title' }, 'Choose your seats'), left),
+    h('div', null, h('h2', { id: 'seating-title', tabindex: -1 }, 'Choose your seats'), left),
     h('div', { class: 'segments', role: 'group', 'aria-label': 'Show seats as' }, mapButton, listButton));
 }
 

@@ -24,9 +24,9 @@ function ticketCard(ticket, signal) {
     h('div', { class: 'ticket-text' },
       h('h3', null, name),
       h('p', { class: 'quiet' }, ticket.seat.section),
-      h('p', { class: 'ticket-code', testid: 'ticket-code' }, ticket.code),
       TICKET_WORDS[ticket.status] && h('p', { class: 'tag' }, TICKET_WORDS[ticket.status])),
-    usable && ticket.qr_svg_url && qrCode(ticket, name, signal));
+    usable && ticket.qr_svg_url && qrCode(ticket, name, signal),
+    h('p', { class: 'ticket-code', testid: 'ticket-code' }, ticket.code));
 }
 
 const TICKET_WORDS = { used: 'Used', checked_in: 'Used', cancelled: 'Cancelled', void: 'Cancelled' };

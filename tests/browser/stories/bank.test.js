@@ -29,7 +29,7 @@ storyOfSilence('a bank that never answers: the page says so, the seat stays held
   const event = await ofHall(scene);
   const { anna, seat } = await paysWith('tok_timeout', scene, event);
 
-  await anna.at('waiting-note').filter({ hasText: /has not answered yet.*until \d+:\d\d/ }).waitFor({ timeout: BANK_PATIENCE_MS });
+  await anna.at('waiting-note').filter({ hasText: /until \d+:\d\d and keep asking/ }).waitFor({ timeout: BANK_PATIENCE_MS });
   await anna.keepPicture('bank-does-not-answer');
   assert.equal(await scene.api.seatStatus(event.id, seat.id), 'reserved');
   await anna.press('other-card');

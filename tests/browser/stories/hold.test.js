@@ -24,7 +24,7 @@ story('a hold expires while the buyer looks on: a message, and the seat is on sa
     return over && [...document.querySelectorAll('main button')].filter((button) => button.checkVisibility()).map((button) => button.innerText);
   });
   assert.deepEqual(await offers.jsonValue(), [], 'nothing is left to pay, to prolong or to give back');
-  await anna.page.getByText('Your hold has run out; the seat is on sale again.').first().waitFor();
+  await anna.page.getByText('The seat is on sale again.').first().waitFor();
   await anna.keepPicture('hold-ran-out');
   await ben.seesSeat(seat.id, 'available');
   await anna.sees('booking-expired');
