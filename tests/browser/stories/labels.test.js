@@ -53,11 +53,14 @@ function assertLegible(labels, where) {
   }
 }
 
-/** Names that have the middle of a seat under them. */
+/** Names that lie over a seat: over the middle of it, and most of the way to its edges. */
 function coveredSeats(visitor, labels) {
   return visitor.page.evaluate((boxes) => {
     const seats = window.evently.seatIds().map((id) => window.evently.seatPosition(id));
-    return boxes.filter(({ left, right, top, bottom }) => seats.some(({ x, y }) => x > left && x < right && y > top && y < bottom))
-      .map(({ text }) => text);
+    const apart = seats.slice(1).map((seat, i) => Math.hypot(seat.x - seats[i].x, seat.y - seats[i].y));
+    const half = 0.35 * Math.min(...apart);
+    const under = ({ left, right, top, bottom }) => ({ x, y }) =>
+      x + half > left && x - half < right && y + half > top && y - half < bottom;
+    return boxes.filter((box) => seats.some(under(box))).map(({ text }) => text);
   }, labels);
 }
