@@ -61,13 +61,13 @@ impl Ledger for State {
 
     fn put_booking(&mut self, booking: &Booking) -> Result<(), Infallible> {
         if booking.version == 1 {
-            let rows = BookingRows {
+            let rows = Box::new(BookingRows {
                 booking: booking.clone(),
                 payments: Vec::new(),
                 refunds: Vec::new(),
                 tickets: Vec::new(),
                 history: Vec::new(),
-            };
+            });
             assert!(self.bookings.insert(booking.id, rows).is_none(), "a new booking has a new id");
         } else {
             let rows = self.bookings.get_mut(&booking.id).expect("a booking is added before it is replaced");

@@ -35,7 +35,8 @@ pub(super) struct State {
     pub venues: BTreeMap<VenueId, Venue>,
     pub layouts: FxHashMap<LayoutId, std::sync::Arc<Layout>>,
     pub events: FxHashMap<EventId, EventRows>,
-    pub bookings: BTreeMap<BookingId, BookingRows>,
+    /// Boxed, so that finding and adding one moves keys alone.
+    pub bookings: BTreeMap<BookingId, Box<BookingRows>>,
     pub codes: FxHashMap<BookingCode, BookingId>,
     /// Pending bookings of one customer at one event.
     pub pending: FxHashMap<(EventId, UserId), Vec<BookingId>>,
