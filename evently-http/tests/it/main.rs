@@ -7,3 +7,4 @@ mod bookings;
 mod payments;
 mod public;
 mod server;
+mod tickets;
