@@ -76,6 +76,15 @@ impl<K: Hash + Eq> Buckets<K> {
         self.verdict(allowed, bucket.parts)
     }
 
+    /// Puts a request back that was taken out, where it turns out not to count.
+    pub fn give_back(&self, key: &K) {
+        let mut generations = lock(&self.generations);
+        let Generations { newer, older, .. } = &mut *generations;
+        if let Some(bucket) = newer.get_mut(key).or_else(|| older.get_mut(key)) {
+            bucket.parts = (bucket.parts + self.per).min(u64::from(self.permits) * self.per);
+        }
+    }
+
     /// How many keys are remembered.
     pub fn keys(&self) -> usize {
         let generations = lock(&self.generations);
@@ -147,6 +156,18 @@ mod tests {
         assert_eq!(allowed(&buckets, 5, START + Duration::from_secs(6)), 1);
         assert_eq!(allowed(&buckets, 100, START + Duration::from_secs(36)), 5);
         assert_eq!(allowed(&buckets, 100, START + Duration::from_hours(24)), 10);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let buckets = ten_a_minute();
+        for _ in 0..100 {
+            assert_eq!(buckets.take(7, START).remaining, 9);
+            buckets.give_back(&7);
+        }
+        buckets.give_back(&7);
+        buckets.give_back(&8);
+        assert_eq!(allowed(&buckets, 100, START), 10, "and no more than that");
     }
 
     #[test]

@@ -18,8 +18,8 @@ use evently_sqlite::{OpenError, Options, SqliteStore};
 use tokio::sync::watch;
 
 use crate::{
-    clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, mail::EmlMailer, passwords::BcryptHasher,
-    seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
+    clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
+    passwords::BcryptHasher, seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
 };
 
 /// The latest version of the store's file that this build can open.
@@ -41,6 +41,8 @@ pub struct App {
     pub tokens: Arc<dyn AccessTokens>,
     /// Accounts and logins.
     pub auth: AuthService,
+    /// How often passwords may be tried.
+    pub logins: LoginLimit,
     /// Venues and events.
     pub events: Arc<EventService>,
     /// Bookings.
@@ -177,6 +179,7 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
         passwords,
         tokens,
         auth,
+        logins: LoginLimit::new(&config.rate_limit, clock.clone()),
         bookings: BookingService::new(office.clone(), ports.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
         payments,
         analytics: AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()),

@@ -234,7 +234,7 @@ mod tests {
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
                 .to_owned(),
             "redis.url (EVENTLY__REDIS__URL): comes with the production stack; leave it out here".to_owned(),
-            "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 1000/hour, not `many`"
+            "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, not `many`"
                 .to_owned(),
             format!("booking.hold_ttl ({}:4): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`", named.display()),
             format!("auth.secret (EVENTLY__AUTH__SECRET): must be {}", <Secrets as value::Value>::RIGHT),

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod extract;
 pub mod gateway;
 pub mod ids;
+pub mod login_limit;
 pub mod mail;
 pub mod metrics;
 pub mod middleware;

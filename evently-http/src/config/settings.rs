@@ -121,6 +121,8 @@ settings! {
         admin: Rate = "1000/minute";
         /// Logins and whatever else checks a password, for each client address.
         auth: Rate = "20/minute";
+        /// Wrong passwords for one account, from everywhere; an address that it has logged in from has as many of its own.
+        login: Rate = "10/15m";
     }
     /// Pages of other origins.
     cors: Cors {

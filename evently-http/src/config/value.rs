@@ -131,17 +131,19 @@ pub struct Rate {
 const SPANS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
 
 impl Value for Rate {
-    const RIGHT: &'static str = "a rate such as 5/second, 100/minute or 1000/hour";
+    const RIGHT: &'static str = "a rate such as 5/second, 100/minute or 10/15m";
 
     fn parse(text: &str) -> Option<Self> {
         let (permits, span) = text.split_once('/')?;
         let permits = permits.trim().parse().ok().filter(|permits| (1..=1_000_000).contains(permits))?;
-        let (_, secs) = SPANS.iter().find(|(name, _)| *name == span.trim())?;
-        Some(Self { permits, per: Duration::from_secs(*secs) })
+        let named = SPANS.iter().find(|(name, _)| *name == span.trim()).map(|(_, secs)| Duration::from_secs(*secs));
+        let per = named.or_else(|| Duration::parse(span.trim())).filter(|per| !per.is_zero())?;
+        Some(Self { permits, per })
     }
 
     fn show(&self) -> String {
-        let span = SPANS.iter().find(|(_, secs)| *secs == self.per.as_secs()).map_or("?", |(name, _)| *name);
+        let named = SPANS.iter().find(|(_, secs)| Duration::from_secs(*secs) == self.per);
+        let span = named.map_or_else(|| self.per.show(), |(name, _)| (*name).to_owned());
         format!("{}/{span}", self.permits)
     }
 }
@@ -372,7 +374,7 @@ mod tests {
         for text in ["1MiB", "512KiB", "3B", "0B"] {
             assert!(kept::<Size>(text), "{text}");
         }
-        for text in ["5/second", "100/minute", "1000/hour"] {
+        for text in ["5/second", "100/minute", "1000/hour", "10/15m"] {
             assert!(kept::<Rate>(text), "{text}");
         }
         assert!(kept::<Vec<Origin>>("https://evently.com,http://localhost:5173"));
@@ -388,7 +390,7 @@ mod tests {
         for text in ["1", "1MB", "MiB", "99999999999GiB"] {
             assert_eq!(Size::parse(text), None, "{text}");
         }
-        for text in ["0/minute", "10", "10/fortnight", "-1/second", "x/minute"] {
+        for text in ["0/minute", "10", "10/fortnight", "10/0s", "-1/second", "x/minute"] {
             assert_eq!(Rate::parse(text), None, "{text}");
         }
         for text in ["evently.com", "https://evently.com/", "*", "null", "https://"] {

@@ -36,7 +36,7 @@ impl ClientAddress {
     }
 
     /// The address, and of IPv6 only the network: one subscriber has 2^64 addresses.
-    pub(super) fn network(self) -> IpAddr {
+    pub(crate) fn network(self) -> IpAddr {
         match self.0 {
             IpAddr::V4(_) => self.0,
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use evently_core::{
     domain::{Role, User, UserId},
-    services::TokenPair,
+    services::{AuthError, TokenPair},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, compose::App, context, extract::Json, problem::Problem};
+use crate::{caller::Caller, compose::App, context, extract::Json, middleware::ClientAddress, problem::Problem};
 
 /// A new account.
 #[derive(Deserialize, ToSchema)]
@@ -92,9 +92,20 @@ pub async fn register(
 
 /// Log in.
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", request_body = Login, responses((status = 200, body = Tokens)))]
-pub async fn login(State(app): State<Arc<App>>, Json(login): Json<Login>) -> Result<axum::Json<Tokens>, Problem> {
+pub async fn login(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<ClientAddress>,
+    Json(login): Json<Login>,
+) -> Result<axum::Json<Tokens>, Problem> {
     context::note_action("login");
-    Ok(axum::Json(app.auth.login(&login.email, &login.password).await?.into()))
+    let attempt = app.logins.begin(&login.email, client.network()).map_err(Problem::rate_limited)?;
+    let answer = app.auth.login(&login.email, &login.password).await;
+    match &answer {
+        Ok(_) => attempt.succeeded(),
+        Err(AuthError::InvalidCredentials) => {}
+        Err(_) => attempt.never_happened(),
+    }
+    Ok(axum::Json(answer?.into()))
 }
 
 /// Spend a refresh token for a new pair. A token that is used twice ends its login.

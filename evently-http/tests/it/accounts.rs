@@ -1,8 +1,8 @@
 use evently_core::domain::Role;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{Answer, PASSWORD, TestApp};
 
 #[tokio::test]
 async fn an_account_is_made_and_logs_in() {
@@ -132,4 +132,74 @@ async fn only_an_admin_sees_accounts_and_changes_roles_and_it_counts_at_once() {
     app.call(Method::PATCH, &path, Some(&admin), role("organizer")).await.expect(200);
     app.get("/api/v1/admin/events", Some(&ada)).await.expect(200);
     app.call(Method::PATCH, &path, Some(&admin), role("king")).await.refused(422, "validation_failed");
+}
+
+/// Logins are limited for each account, and not here for each address.
+fn limited() -> TestApp {
+    let settings = [
+        ("rate_limit.enabled", "true"),
+        ("rate_limit.auth", "1000000/minute"),
+        ("rate_limit.login", "10/15m"),
+        ("http.trusted_proxies", "0.0.0.0/0,::/0"),
+    ];
+    TestApp::with(&settings)
+}
+
+/// A login from an address.
+async fn log_in(app: &TestApp, from: &str, email: &str, password: &str) -> Answer {
+    let body = json!({"email": email, "password": password});
+    app.call_with(Method::POST, "/auth/login", None, Some(body), &[("x-forwarded-for", from)]).await
+}
+
+#[tokio::test]
+async fn ten_wrong_passwords_from_many_addresses_are_all_that_an_account_takes() {
+    let app = limited();
+    app.customer("ada").await;
+    let mut answers = Vec::new();
+    // An address that has no account is treated alike, however either is written.
+    for emails in [["ada@example.org", " Ada@Example.ORG"], ["bob@example.org", "BOB@example.org"]] {
+        let mut statuses = Vec::new();
+        for n in 0..20 {
+            let answer = log_in(&app, &format!("203.0.113.{n}"), emails[n % 2], "wrong").await;
+            statuses.push(answer.status.as_u16());
+            answers.push((answer.headers.get("retry-after").cloned(), answer.json()["detail"].take()));
+        }
+        assert_eq!(statuses, [[401; 10], [429; 10]].concat());
+    }
+    assert_eq!(answers[..20], answers[20..], "nobody learns which address has an account");
+    assert_eq!(answers[19].0, Some("90".parse().unwrap()));
+    assert_eq!(log_in(&app, "203.0.113.99", "ada@example.org", PASSWORD).await.status, 429, "not even the right one");
+    app.advance(90);
+    assert_eq!(log_in(&app, "203.0.113.99", "ada@example.org", "wrong").await.status, 401, "one comes back");
+    log_in(&app, "203.0.113.99", "ada@example.org", "wrong").await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn nobody_is_locked_out_by_somebody_elses_tries() {
+    let app = limited();
+    let ada = app.customer("ada").await;
+    let (home, attacker) = ("198.51.100.1", "203.0.113.1");
+    log_in(&app, home, "ada@example.org", PASSWORD).await.expect(200);
+    for _ in 0..30 {
+        log_in(&app, attacker, "ada@example.org", "wrong").await;
+    }
+    log_in(&app, attacker, "ada@example.org", PASSWORD).await.refused(429, "rate_limited");
+    log_in(&app, home, "ada@example.org", PASSWORD).await.expect(200);
+    app.post("/auth/refresh", None, json!({"refresh_token": ada.refresh_token})).await.expect(200);
+    app.get("/api/v1/me", Some(&ada)).await.expect(200);
+    // At home there are ten tries as well, and no more.
+    for _ in 0..10 {
+        log_in(&app, home, "ada@example.org", "wrong").await.refused(401, "invalid_credentials");
+    }
+    log_in(&app, home, "ada@example.org", PASSWORD).await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn who_knows_the_password_may_log_in_however_often() {
+    let app = limited();
+    app.customer("ada").await;
+    for n in 0..100 {
+        let tokens: Value = log_in(&app, &format!("198.51.100.{n}"), "ada@example.org", PASSWORD).await.expect(200);
+        assert_eq!(tokens["token_type"], "Bearer");
+    }
 }

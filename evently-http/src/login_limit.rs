@@ -1,0 +1,125 @@
+//! How often passwords may be tried on one account, from everywhere together.
+//!
+//! Only tries that fail count. An address from which the account has logged in has a share of its own, so that whoever uses up the
+//! share of all the others locks nobody out of where they usually are. Why, and what it leaves open, is in
+//! `docs/decisions/0007-tries-per-account.md`.
+
+use std::{
+    collections::HashSet,
+    mem,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use evently_core::{ports::Clock, rate::Buckets};
+use sha2::{Digest, Sha256};
+
+use crate::config::RateLimit;
+
+/// Accounts that are remembered for each kind of share; a few megabytes. Passwords are checked far too slowly to fill it up.
+const KEYS_MAX: usize = 100_000;
+
+/// What stands for an account, whether or not there is one: a digest of the address, so that all are as long.
+type Account = u128;
+
+/// Counts tries. Without a limit nothing is counted.
+pub struct LoginLimit(Option<Counting>);
+
+struct Counting {
+    /// Of each account, for all networks that it has not logged in from.
+    strangers: Buckets<Account>,
+    /// Of each account, for each network that it has.
+    familiar: Buckets<(Account, IpAddr)>,
+    known: Mutex<Known>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Networks from which accounts have logged in, the latest ones, in two generations.
+#[derive(Default)]
+struct Known {
+    newer: HashSet<(Account, IpAddr)>,
+    older: HashSet<(Account, IpAddr)>,
+}
+
+/// A try that has been let through. It has failed unless somebody says otherwise.
+pub struct Try<'a>(Option<Tried<'a>>);
+
+struct Tried<'a> {
+    counting: &'a Counting,
+    account: Account,
+    network: IpAddr,
+    familiar: bool,
+}
+
+impl LoginLimit {
+    /// As the configuration says.
+    pub fn new(rates: &RateLimit, clock: Arc<dyn Clock>) -> Self {
+        let counting = || Counting {
+            strangers: Buckets::new(rates.login.permits, rates.login.per, KEYS_MAX),
+            familiar: Buckets::new(rates.login.permits, rates.login.per, KEYS_MAX),
+            known: Mutex::default(),
+            clock,
+        };
+        Self(rates.enabled.then(counting))
+    }
+
+    /// Lets somebody try a password on the account of `email`, or says how long to wait.
+    pub fn begin(&self, email: &str, network: IpAddr) -> Result<Try<'_>, Duration> {
+        let Some(counting) = &self.0 else { return Ok(Try(None)) };
+        let account = account(email);
+        let familiar = counting.is_known(account, network);
+        let now = counting.clock.now();
+        let verdict =
+            if familiar { counting.familiar.take((account, network), now) } else { counting.strangers.take(account, now) };
+        if verdict.allowed { Ok(Try(Some(Tried { counting, account, network, familiar }))) } else { Err(verdict.retry_after) }
+    }
+}
+
+impl Try<'_> {
+    /// The password was right: the try does not count, and its network is one of the account's from now on.
+    pub fn succeeded(self) {
+        if let Some(tried) = &self.0 {
+            tried.counting.remember(tried.account, tried.network);
+        }
+        self.never_happened();
+    }
+
+    /// The password was not looked at.
+    pub fn never_happened(self) {
+        let Some(Tried { counting, account, network, familiar }) = self.0 else { return };
+        if familiar {
+            counting.familiar.give_back(&(account, network));
+        } else {
+            counting.strangers.give_back(&account);
+        }
+    }
+}
+
+impl Counting {
+    fn is_known(&self, account: Account, network: IpAddr) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (account, network);
+        known.newer.contains(&key) || known.older.contains(&key) && known.add(key)
+    }
+
+    fn remember(&self, account: Account, network: IpAddr) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).add((account, network));
+    }
+}
+
+impl Known {
+    /// Puts it among the newer ones, where it stays for at least as many others as there is room for.
+    fn add(&mut self, key: (Account, IpAddr)) -> bool {
+        if self.newer.len() >= KEYS_MAX / 2 {
+            self.older = mem::take(&mut self.newer);
+        }
+        self.newer.insert(key)
+    }
+}
+
+/// The same for all ways to write an address.
+fn account(email: &str) -> Account {
+    let digest = Sha256::digest(email.trim().to_lowercase());
+    u128::from_be_bytes(digest[..16].try_into().expect("there are 32"))
+}
