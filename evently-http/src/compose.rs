@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
-    passwords::BcryptHasher, seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
+    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
 };
 
 /// The latest version of the store's file that this build can open.
@@ -57,6 +57,8 @@ pub struct App {
     pub upkeep: Upkeep,
     /// The built-in gateway, whose webhooks somebody has to deliver.
     pub sandbox: Arc<SandboxGateway>,
+    /// Room for live feeds.
+    pub live_places: Places,
     /// The state of seats as it is sent.
     pub seat_bodies: SeatBodies,
     /// Turns true when the application is to stop.
@@ -187,6 +189,7 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
         upkeep: Upkeep::new(office, ports.chores.clone(), clock.clone()),
         events,
         sandbox,
+        live_places: Places::new(config.http.live_per_client),
         seat_bodies: SeatBodies::default(),
         stopping: watch::Sender::new(false),
         config,

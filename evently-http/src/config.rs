@@ -230,13 +230,17 @@ mod tests {
         let expected = [
             format!("http.lisen ({}:2): there is no such setting; did you mean http.listen?", named.display()),
             format!("hold_cap ({}:5): there is no such setting; did you mean booking.hold_cap?", named.display()),
-            "http.bodylimit (EVENTLY__HTTP__BODYLIMIT): there is no such setting; did you mean EVENTLY__HTTP__BODY_LIMIT?".to_owned(),
+            "http.bodylimit (EVENTLY__HTTP__BODYLIMIT): there is no such setting; did you mean EVENTLY__HTTP__BODY_LIMIT?"
+                .to_owned(),
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
                 .to_owned(),
             "redis.url (EVENTLY__REDIS__URL): comes with the production stack; leave it out here".to_owned(),
             "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, not `many`"
                 .to_owned(),
-            format!("booking.hold_ttl ({}:4): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`", named.display()),
+            format!(
+                "booking.hold_ttl ({}:4): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`",
+                named.display()
+            ),
             format!("auth.secret (EVENTLY__AUTH__SECRET): must be {}", <Secrets as value::Value>::RIGHT),
         ];
         assert_eq!(problems, expected);

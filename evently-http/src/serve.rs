@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     demo, metrics,
     middleware::{Stack, wrap},
-    routes,
+    open_files, routes,
     server::{self, Limits, Stopped},
     workers,
 };
@@ -21,13 +21,15 @@ pub async fn serve(config: Config, ready: impl FnOnce(&App, SocketAddr)) -> Resu
     if app.config.demo.enabled {
         demo::seed(&app, &*app.passwords).await?;
     }
+    let limits = Limits::from(&app.config.http);
+    let limits = Limits { connections_max: open_files::room_for(limits.connections_max), ..limits };
     let address = app.config.http.listen;
     let listen = |source| StartError::Listen { address, source };
     let listener = server::bind(address).map_err(listen)?;
     let bound = listener.local_addr().map_err(listen)?;
     let mut workers = workers::start(&app);
     ready(&app, bound);
-    let stopped = server::serve(listener, router(&app), Limits::from(&app.config.http), server::asked_to_stop()).await;
+    let stopped = server::serve(listener, router(&app), limits, server::asked_to_stop()).await;
     app.stopping.send_replace(true);
     while workers.join_next().await.is_some() {}
     Ok(stopped)

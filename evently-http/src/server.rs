@@ -14,14 +14,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     signal,
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time,
 };
 use tower::Service;
 
 use self::linger::Linger;
-use crate::{config::Http, metrics::keep_up, middleware::Peer};
+use crate::{
+    config::{Http, Network},
+    metrics::keep_up,
+    middleware::{ClientAddress, Peer},
+    places::{Place, Places},
+};
 
 /// Connections that the system may hold until we take them; a crowd comes at once.
 const BACKLOG: u32 = 4096;
@@ -33,19 +38,29 @@ const RECOVERY: Duration = Duration::from_millis(100);
 const BUFFER: usize = 64 << 10;
 
 /// How connections are treated.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// How long a client may take to send the head of a request, and to begin the next one.
     pub header_timeout: Duration,
     /// Connections at a time; what comes beyond is closed at once.
     pub connections_max: usize,
+    /// Connections at a time of one address; what comes beyond is closed at once.
+    pub connections_per_client: usize,
+    /// Whose connections are those of many clients, and are not counted as one's.
+    pub trusted_proxies: Vec<Network>,
     /// How long a shutdown waits for what is under way.
     pub shutdown_grace: Duration,
 }
 
 impl From<&Http> for Limits {
     fn from(http: &Http) -> Self {
-        Self { header_timeout: http.header_timeout, connections_max: http.connections_max, shutdown_grace: http.shutdown_grace }
+        Self {
+            header_timeout: http.header_timeout,
+            connections_max: http.connections_max,
+            connections_per_client: http.connections_per_client,
+            trusted_proxies: http.trusted_proxies.clone(),
+            shutdown_grace: http.shutdown_grace,
+        }
     }
 }
 
@@ -96,7 +111,7 @@ pub async fn asked_to_stop() {
 
 /// Serves until `stop` returns, and then lets what is under way come to its end.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) -> Stopped {
-    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let room = Room::new(&limits);
     let (close, closing) = watch::channel(false);
     // Ends when it is dropped.
     let mut figures = JoinSet::new();
@@ -110,7 +125,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         };
         // Those that have ended meanwhile.
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+        let Some(place) = room.take(peer) else {
             metrics::counter!("http_connections_refused_total").increment(1);
             continue;
         };
@@ -133,6 +148,34 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     tracing::warn!("the grace period ran out; what was still under way is cut off");
     connections.shutdown().await;
     Stopped::CutOff
+}
+
+/// Room for connections: of all together, and of each client.
+struct Room<'a> {
+    all: Arc<Semaphore>,
+    clients: Places,
+    trusted_proxies: &'a [Network],
+}
+
+impl<'a> Room<'a> {
+    fn new(limits: &'a Limits) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limits.connections_max)),
+            clients: Places::new(limits.connections_per_client),
+            trusted_proxies: &limits.trusted_proxies,
+        }
+    }
+
+    /// A place, until it is dropped.
+    fn take(&self, peer: SocketAddr) -> Option<(OwnedSemaphorePermit, Option<Place>)> {
+        let place = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let address = peer.ip().to_canonical();
+        if self.trusted_proxies.iter().any(|proxies| proxies.contains(address)) {
+            return Some((place, None));
+        }
+        let clients = self.clients.take(ClientAddress(address).network())?;
+        Some((place, Some(clients)))
+    }
 }
 
 /// The next connection, however long that takes.

@@ -92,6 +92,10 @@ settings! {
         header_timeout: Duration = "10s" in MOMENT..=HOUR;
         /// Connections at a time; what comes beyond is closed at once.
         connections_max: usize = "20000" in 1..=1_000_000;
+        /// Connections at a time of one address; those of trusted proxies are not counted.
+        connections_per_client: usize = "2000" in 1..=1_000_000;
+        /// Live feeds at a time of one client address.
+        live_per_client: usize = "100" in 1..=1_000_000;
         /// Requests at a time; what comes beyond is answered 503 at once. Live feeds, health and metrics do not count.
         in_flight_max: usize = "1024" in 1..=1_000_000;
         /// Proxies whose X-Forwarded-For is believed.

@@ -1,6 +1,6 @@
 //! The live feed: what changes among an event's seats, as it changes.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -23,6 +23,7 @@ use crate::{
     compose::App,
     context,
     extract::{Path, Query},
+    middleware::ClientAddress,
     problem::{Code, Problem},
     seat_bodies::{Bodies, seat_json},
     server::Closing,
@@ -32,8 +33,16 @@ use crate::{
 const PING: Duration = Duration::from_secs(20);
 /// How long a client may take to accept a frame before it is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a client may send: nothing of use.
-const MESSAGE_BYTES_MAX: usize = 4096;
+/// What a client may send: nothing of use, and so not much of it.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Bytes that are read ahead on each connection for as long as it lives, so few of them.
+const BUFFER: usize = 4 << 10;
+/// Messages, pings included, that a client may send from one of our pings to the next.
+const MESSAGES_MAX: usize = 100;
+/// How long a client may take to read a farewell and stop sending.
+const MOMENT: Duration = Duration::from_secs(2);
+/// When to try again to follow where a client follows enough already.
+const LATER: Duration = Duration::from_secs(10);
 
 /// From where on.
 #[derive(Deserialize, IntoParams)]
@@ -53,17 +62,22 @@ pub async fn follow(
     Path(id): Path<EventId>,
     Query(from): Query<From>,
     closing: Option<Extension<Closing>>,
+    Extension(client): Extension<ClientAddress>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     context::note_event(id);
     let view = app.events.public(id).await?;
     let upgrade = upgrade.map_err(|_| Problem::new(Code::MalformedHeader, "ask for a WebSocket: `Upgrade: websocket`"))?;
+    let place = app.live_places.take(client.network()).ok_or_else(|| Problem::rate_limited(LATER))?;
     let subscription = app.events.subscribe(id, from.since).await?;
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .read_buffer_size(BUFFER)
         .on_upgrade(async move |socket| {
             let follower = Follower { app, view, socket, closing: closing.map(|Extension(closing)| closing) };
             follower.follow(subscription, from.since.is_some()).await;
+            drop(place);
         })
         .into_response())
 }
@@ -76,23 +90,37 @@ struct Follower {
     closing: Option<Closing>,
 }
 
-/// The connection is over.
-struct Gone;
+/// Why a connection is over.
+enum Over {
+    /// The client has gone, or takes nothing any more.
+    Gone,
+    /// The service is going down.
+    Closing,
+    /// The client sends what it should not.
+    Misused,
+}
 
 impl Follower {
     async fn follow(mut self, subscription: Subscription, resuming: bool) {
         let lost_place = resuming && subscription.snapshot.is_some();
-        if (lost_place && self.send(r#"{"type":"resync"}"#.to_owned()).await.is_err())
-            || self.follow_from(subscription).await.is_err()
-        {
+        if lost_place && self.send(r#"{"type":"resync"}"#.to_owned()).await.is_err() {
             return;
         }
-        let going = CloseFrame { code: close_code::RESTART, reason: "the service is going down".into() };
-        let _ = tokio::time::timeout(PATIENCE, self.socket.send(Message::Close(Some(going)))).await;
+        let Err(over) = self.follow_from(subscription).await;
+        let (code, reason) = match over {
+            Over::Gone => return,
+            Over::Closing => (close_code::RESTART, "the service is going down"),
+            Over::Misused => (close_code::POLICY, "this feed takes only a few small messages"),
+        };
+        let farewell = CloseFrame { code, reason: reason.into() };
+        let _ = tokio::time::timeout(PATIENCE, self.socket.send(Message::Close(Some(farewell)))).await;
+        // What is closed with something still to read is reset, and a reset may overtake the farewell.
+        let _ = tokio::time::timeout(MOMENT, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
     }
 
-    async fn follow_from(&mut self, mut subscription: Subscription) -> Result<(), Gone> {
+    async fn follow_from(&mut self, mut subscription: Subscription) -> Result<Infallible, Over> {
         let mut closing = self.closing.clone();
+        let mut messages = 0;
         let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
         self.begin(&mut subscription).await?;
         loop {
@@ -101,22 +129,27 @@ impl Follower {
                     Ok(delta) => self.send_delta(&delta).await?,
                     Err(RecvError::Lagged(_)) => {
                         self.send(r#"{"type":"resync"}"#.to_owned()).await?;
-                        subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Gone)?;
+                        subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Over::Gone)?;
                         self.begin(&mut subscription).await?;
                     }
-                    Err(RecvError::Closed) => return Ok(()),
+                    Err(RecvError::Closed) => return Err(Over::Closing),
                 },
                 message = self.socket.recv() => match message {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
-                    Some(Ok(_)) => {}
+                    Some(Ok(Message::Close(_))) | None => return Err(Over::Gone),
+                    Some(Ok(_)) if messages < MESSAGES_MAX => messages += 1,
+                    // An error is a broken connection, to which a farewell does no harm, or a message that is too large.
+                    Some(Ok(_) | Err(_)) => return Err(Over::Misused),
                 },
-                _ = ping.tick() => self.send_message(Message::Ping(bytes::Bytes::new())).await?,
-                () = begun(closing.as_mut()) => return Ok(()),
+                _ = ping.tick() => {
+                    messages = 0;
+                    self.send_message(Message::Ping(bytes::Bytes::new())).await?;
+                }
+                () = begun(closing.as_mut()) => return Err(Over::Closing),
             }
         }
     }
 
-    async fn begin(&mut self, subscription: &mut Subscription) -> Result<(), Gone> {
+    async fn begin(&mut self, subscription: &mut Subscription) -> Result<(), Over> {
         if let Some(map) = subscription.snapshot.take() {
             let bodies = self.app.seat_bodies.of(&self.view, map.clone());
             // The bodies at hand may be of a later state than our place in the deltas.
@@ -133,21 +166,21 @@ impl Follower {
         Ok(())
     }
 
-    async fn send_delta(&mut self, delta: &Delta) -> Result<(), Gone> {
+    async fn send_delta(&mut self, delta: &Delta) -> Result<(), Over> {
         let layout = self.view.event.layout_id;
         let frame = delta.frame(|delta| encode(delta, layout)).to_owned();
         self.send(frame).await
     }
 
-    async fn send(&mut self, frame: String) -> Result<(), Gone> {
+    async fn send(&mut self, frame: String) -> Result<(), Over> {
         self.send_message(Message::Text(frame.into())).await
     }
 
     /// Sends a frame, or drops a client that does not take it.
-    async fn send_message(&mut self, message: Message) -> Result<(), Gone> {
+    async fn send_message(&mut self, message: Message) -> Result<(), Over> {
         match tokio::time::timeout(PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
+            Ok(Err(_)) | Err(_) => Err(Over::Gone),
         }
     }
 }

@@ -4,6 +4,8 @@ mod accounts;
 mod admin;
 mod app;
 mod bookings;
+mod live;
+mod open_files;
 mod payments;
 mod public;
 mod server;

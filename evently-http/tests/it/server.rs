@@ -15,7 +15,7 @@ use evently_http::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::{Notify, Semaphore, oneshot},
     task::JoinHandle,
     time::{self, Instant},
@@ -236,6 +236,33 @@ async fn idle_connections_take_nobody_elses_place() {
     while !served.answers().await {
         tries += 1;
         assert!(tries < 1000, "places are free again");
+    }
+}
+
+#[tokio::test]
+async fn one_address_takes_only_its_own_places() {
+    let served = served(&[("http.connections_per_client", "2")]);
+    let (mut first, _second) = (served.connect().await, served.connect().await);
+    assert_eq!(rest(&mut served.connect().await).await, "");
+    first.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(answer(&mut first).await.ends_with("hello"));
+    let elsewhere = TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut elsewhere = elsewhere.connect(served.address).await.unwrap();
+    elsewhere.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(answer(&mut elsewhere).await.ends_with("hello"), "somebody else");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_many_clients() {
+    let served = served(&[("http.connections_per_client", "2"), ("http.trusted_proxies", "127.0.0.0/8")]);
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(served.connect().await);
+    }
+    for stream in &mut streams {
+        stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(answer(stream).await.ends_with("hello"));
     }
 }
 

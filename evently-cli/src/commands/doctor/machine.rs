@@ -9,7 +9,7 @@ use std::{
 };
 
 use evently_core::domain::Timestamp;
-use evently_http::{clock::SystemClock, config::Config};
+use evently_http::{clock::SystemClock, config::Config, open_files};
 use rustix::{fs::statvfs, process::Resource};
 
 use super::Finding;
@@ -35,12 +35,17 @@ fn clock() -> Finding {
 }
 
 fn open_files(config: &Config) -> Finding {
-    let limit = rustix::process::getrlimit(Resource::Nofile).current;
-    let wanted = config.http.connections_max as u64 + 100;
+    // The service raises the soft limit to the hard one itself.
+    let limit = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let wanted = config.http.connections_max as u64 + open_files::RESERVE;
     match limit {
         Some(limit) if limit < wanted => {
             let found = format!("{limit}, and http.connections_max wants {wanted}");
-            Finding::warn("open files", found, format!("raise it with `ulimit -n {wanted}`, or lower http.connections_max"))
+            Finding::warn(
+                "open files",
+                found,
+                format!("raise it with `ulimit -Hn {wanted}` (LimitNOFILE in systemd), or lower http.connections_max"),
+            )
         }
         Some(limit) => Finding::ok("open files", limit.to_string()),
         None => Finding::ok("open files", "unlimited"),

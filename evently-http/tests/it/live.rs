@@ -1,0 +1,103 @@
+//! Clients of the live feed that do not behave.
+
+use std::{net::SocketAddr, time::Duration};
+
+use evently_core::domain::EventId;
+use evently_http::server::{self, Limits};
+use futures_util::{SinkExt, StreamExt};
+use tokio::{net::TcpStream, time};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Bytes, Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+};
+
+use crate::app::TestApp;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn served(settings: &[(&'static str, &str)]) -> (TestApp, EventId, SocketAddr) {
+    let app = TestApp::with(settings);
+    let (_, event) = app.on_sale(1).await;
+    let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits::from(&app.app.config.http);
+    tokio::spawn(server::serve(listener, app.router.clone(), limits, std::future::pending()));
+    (app, event, address)
+}
+
+async fn follow(address: SocketAddr, event: EventId, by: &str) -> Result<Socket, Error> {
+    let mut request = format!("ws://{address}/api/v1/events/{event}/live").into_client_request().unwrap();
+    request.headers_mut().insert("x-forwarded-for", by.parse().unwrap());
+    tokio_tungstenite::connect_async(request).await.map(|(socket, _)| socket)
+}
+
+/// How the service says farewell.
+async fn farewell(socket: &mut Socket) -> CloseCode {
+    loop {
+        match time::timeout(PATIENCE, socket.next()).await.expect("it is closed").expect("with a farewell") {
+            Ok(Message::Close(Some(farewell))) => return farewell.code,
+            Ok(_) => {}
+            Err(error) => panic!("without a farewell: {error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_follows_only_so_often() {
+    let settings = [("http.live_per_client", "2"), ("http.trusted_proxies", "127.0.0.1")];
+    let (_app, event, address) = served(&settings).await;
+    let (ada, bob) = ("203.0.113.1", "203.0.113.2");
+    let mut first = follow(address, event, ada).await.unwrap();
+    let _second = follow(address, event, ada).await.unwrap();
+    let Err(Error::Http(refused)) = follow(address, event, ada).await else { panic!("it is refused") };
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"10".parse().unwrap()));
+    assert!(follow(address, event, bob).await.is_ok(), "somebody else behind the same proxy");
+    first.close(None).await.unwrap();
+    time::timeout(PATIENCE, async { while follow(address, event, ada).await.is_err() {} })
+        .await
+        .expect("its place is free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_ends_its_feed_with_a_farewell() {
+    let (_app, event, address) = served(&[]).await;
+    let mut socket = follow(address, event, "").await.unwrap();
+    for _ in 0..1000 {
+        // It may have been closed meanwhile.
+        let _ = socket.send(Message::Ping(Bytes::new())).await;
+    }
+    assert_eq!(farewell(&mut socket).await, CloseCode::Policy);
+    let mut quiet = follow(address, event, "").await.unwrap();
+    for _ in 0..50 {
+        quiet.send(Message::Text("hello".into())).await.unwrap();
+    }
+    assert!(is_alive(&mut quiet).await, "a few messages do no harm");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_too_large_ends_its_feed_and_no_other() {
+    let (_app, event, address) = served(&[]).await;
+    let mut quiet = follow(address, event, "").await.unwrap();
+    quiet.send(Message::Text("x".repeat(64 << 10).into())).await.unwrap();
+    let mut socket = follow(address, event, "").await.unwrap();
+    let _ = socket.send(Message::Text("x".repeat((64 << 10) + 1).into())).await;
+    let over = async { while let Some(Ok(_)) = socket.next().await {} };
+    time::timeout(PATIENCE, over).await.expect("it is closed");
+    assert!(is_alive(&mut quiet).await);
+}
+
+async fn is_alive(socket: &mut Socket) -> bool {
+    socket.send(Message::Ping("still there".into())).await.unwrap();
+    let pong = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Pong(said))) if said == "still there" => return true,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+                Some(Ok(_)) => {}
+            }
+        }
+    };
+    time::timeout(PATIENCE, pong).await.expect("an answer")
+}
