@@ -69,7 +69,24 @@ impl Evently {
 
     /// Starts the service on a free port, and waits until it listens.
     pub fn serve(&self) -> Service {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::start(self.command(SERVE))
+    }
+
+    /// The same from a shell that has first run this.
+    pub fn serve_after(&self, shell: &str) -> Service {
+        let direct = self.command(SERVE);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(direct.get_program()).args(direct.get_args());
+        for (name, value) in direct.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Service {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (tell, told) = mpsc::channel();
@@ -113,6 +130,8 @@ impl Evently {
         event["id"].as_str().unwrap().to_owned()
     }
 }
+
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
 
 /// The password of every account here.
 pub const PASSWORD: &str = "correct horse";
@@ -162,6 +181,11 @@ pub struct Service {
 impl Service {
     pub fn connection(&self) -> Connection {
         Connection::new(self.target.clone(), PATIENCE)
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 
     /// An access token of the account.

@@ -3,5 +3,6 @@
 mod cli;
 mod crash;
 mod evently;
+mod full_disk;
 mod load;
 mod witness;
