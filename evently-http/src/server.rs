@@ -7,8 +7,8 @@ mod linger;
 
 use std::{convert::Infallible, future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use http::Request;
+use axum::{Router, body::Body, response::IntoResponse};
+use http::{Request, Version, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -26,6 +26,7 @@ use crate::{
     metrics::keep_up,
     middleware::{ClientAddress, Peer},
     places::{Place, Places},
+    problem::{Code, Problem},
 };
 
 /// Connections that the system may hold until we take them; a crowd comes at once.
@@ -42,6 +43,8 @@ const BUFFER: usize = 64 << 10;
 pub struct Limits {
     /// How long a client may take to send the head of a request, and to begin the next one.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of an answer that is being sent to it.
+    pub write_timeout: Duration,
     /// Connections at a time; what comes beyond is closed at once.
     pub connections_max: usize,
     /// Connections at a time of one address; what comes beyond is closed at once.
@@ -56,6 +59,7 @@ impl From<&Http> for Limits {
     fn from(http: &Http) -> Self {
         Self {
             header_timeout: http.header_timeout,
+            write_timeout: http.request_timeout,
             connections_max: http.connections_max,
             connections_per_client: http.connections_per_client,
             trusted_proxies: http.trusted_proxies.clone(),
@@ -129,7 +133,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             metrics::counter!("http_connections_refused_total").increment(1);
             continue;
         };
-        let connection = connection(stream, peer, router.clone(), limits.header_timeout, Closing(closing.clone()));
+        let connection = connection(stream, peer, router.clone(), &limits, Closing(closing.clone()));
         connections.spawn(async move {
             let open = metrics::gauge!("http_connections");
             open.increment(1);
@@ -202,7 +206,13 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, header_timeout: Duration, mut closing: Closing) {
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: &Limits,
+    mut closing: Closing,
+) -> impl Future<Output = ()> + use<> {
     // Answers are small and complete: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let requests = closing.clone();
@@ -211,25 +221,31 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, header_
         request.extensions_mut().insert(requests.clone());
         let mut router = router.clone();
         async move {
+            if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
+                // RFC 9112, section 3.2. Two servers that each believe another one can be played off against each other.
+                return Ok(Problem::new(Code::MalformedHeader, "send one Host header").into_response());
+            }
             poll_fn(|cx| <Router as Service<Request<Body>>>::poll_ready(&mut router, cx)).await?;
             router.call(request.map(Body::new)).await as Result<_, Infallible>
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(limits.header_timeout)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Linger::new(stream)), service)
+        .serve_connection(TokioIo::new(Linger::new(stream, limits.write_timeout)), service)
         .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = closing.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    async move {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = closing.begun() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
     }
 }

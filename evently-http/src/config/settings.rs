@@ -86,7 +86,7 @@ settings! {
         body_limit: Size = "1MiB" in Size(1 << 10)..=Size(1 << 30);
         /// The largest file that may be imported.
         import_limit: Size = "32MiB" in Size(1 << 10)..=Size(1 << 30);
-        /// How long a request may take, its body included; six times as long where a file is imported.
+        /// How long a request may take, its body included, or a client take nothing of the answer; six times as long for an import.
         request_timeout: Duration = "10s" in MOMENT..=HOUR;
         /// How long a client may take to send the head of a request.
         header_timeout: Duration = "10s" in MOMENT..=HOUR;

@@ -1,4 +1,4 @@
-//! Closing a connection so that the last answer arrives.
+//! Ends of a connection: for a client that takes no more of its answer, and so that the last answer arrives.
 //!
 //! Where a client is still sending when we close, the system answers with a reset, and a reset may overtake the answer: whoever
 //! sends too large a body would see a broken connection instead of a 413. So what it still sends is read and thrown away, for
@@ -24,13 +24,29 @@ const MOMENT: Duration = Duration::from_secs(2);
 /// A connection that lingers.
 pub(super) struct Linger {
     stream: TcpStream,
+    /// How long a client may take nothing of what is sent to it.
+    patience: Duration,
+    /// Until when it has to take something, where it takes nothing now.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// From when our side was closed.
     until: Option<Pin<Box<Sleep>>>,
 }
 
 impl Linger {
-    pub(super) const fn new(stream: TcpStream) -> Self {
-        Self { stream, until: None }
+    pub(super) const fn new(stream: TcpStream, patience: Duration) -> Self {
+        Self { stream, patience, stalled: None, until: None }
+    }
+
+    /// The outcome of a write, which fails once the client has taken nothing for too long.
+    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(time::sleep(patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Throws away what comes until the other side is closed too.
@@ -54,7 +70,8 @@ impl AsyncRead for Linger {
 
 impl AsyncWrite for Linger {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -62,7 +79,8 @@ impl AsyncWrite for Linger {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

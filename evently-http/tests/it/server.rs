@@ -24,6 +24,9 @@ use tokio::{
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// More than the buffers of both sides hold.
+const LARGE: usize = 64 << 20;
+
 struct Served {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -58,6 +61,7 @@ fn served(settings: &[(&'static str, &str)]) -> Served {
         .route("/hello", get(|| async { "hello" }))
         .route("/waiting", get(wait))
         .route("/feed", get(feed))
+        .route("/large", get(|| async { vec![b'x'; LARGE] }))
         .route("/json", post(|Json(body): Json<Value>| async move { body.to_string() }));
     let tokens = Arc::new(JwtAccessTokens::new(&["0123456789abcdef0123456789abcdef"]));
     let stack = Stack::new(&config, Arc::new(SystemClock::new()), Arc::new(SystemIds::new()), tokens);
@@ -162,6 +166,29 @@ async fn a_body_that_trickles_in_is_cut_off() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_is_cut_off() {
+    let served = served(&[("http.request_timeout", "300ms")]);
+    let mut stream = served.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let closed = async {
+        // Answered by a reset when the other side is closed.
+        while stream.write_all(b" ").await.is_ok() {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    time::timeout(PATIENCE, closed).await.expect("it is cut off");
+    assert!(rest(&mut stream).await.len() < LARGE);
+}
+
+#[tokio::test]
+async fn who_reads_gets_all_of_a_large_answer() {
+    let served = served(&[]);
+    let mut reads = served.connect().await;
+    reads.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut reads).await.len() > LARGE);
+}
+
+#[tokio::test]
 async fn what_is_no_http_is_refused_and_forgotten() {
     let served = served(&[]);
     let mut headers = String::new();
@@ -171,6 +198,9 @@ async fn what_is_no_http_is_refused_and_forgotten() {
     for (sent, expected) in [
         ("NONSENSE\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
         ("GET /hello HTTP/1.1\r\nhost : x\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("GET /hello HTTP/1.1\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("GET /hello HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
+        ("GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
         ("\u{16}\u{3}\u{1}\u{2}\u{0}".to_owned(), ""),
         (format!("GET /hello HTTP/1.1\r\n{headers}\r\n"), "HTTP/1.1 431 "),
         (format!("GET /hello HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)), "HTTP/1.1 431 "),
