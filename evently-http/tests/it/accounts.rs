@@ -80,6 +80,21 @@ async fn logging_out_ends_the_access_token_too() {
 }
 
 #[tokio::test]
+async fn what_another_process_has_ended_or_changed_counts_within_five_seconds() {
+    let here = TestApp::new();
+    let elsewhere = TestApp::with(&[("data.dir", here.app.config.data.dir.to_str().unwrap())]);
+    let (ada, admin) = (here.customer("ada").await, here.person("admin", Role::Admin).await);
+    here.get("/api/v1/me", Some(&ada)).await.expect(200);
+    here.get("/api/v1/admin/users", Some(&admin)).await.expect(200);
+    elsewhere.post("/auth/logout", None, json!({"refresh_token": ada.refresh_token})).await.expect(204);
+    let path = format!("/api/v1/admin/users/{}", admin.id);
+    elsewhere.call(Method::PATCH, &path, Some(&admin), Some(json!({"role": "customer"}))).await.expect(200);
+    here.advance(5);
+    here.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+    here.get("/api/v1/admin/users", Some(&admin)).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
 async fn an_access_token_ends_after_half_an_hour_to_the_second() {
     let app = TestApp::with(&[("auth.access_ttl", "30m")]);
     let ada = app.customer("ada").await;
