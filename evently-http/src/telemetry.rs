@@ -10,7 +10,10 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter,
-    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::JsonFields, format::Writer},
+    fmt::{
+        FmtContext, FormatEvent, FormatFields, FormattedFields,
+        format::{Format, JsonFields, Writer},
+    },
     registry::{LookupSpan, Scope},
 };
 
@@ -26,7 +29,7 @@ pub fn install(log: &Log, service: &'static str, clock: Arc<dyn Clock>) -> bool 
     let first = match log.format {
         LogFormat::Text => {
             let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let subscriber = builder.with_ansi(ansi).with_target(false).finish();
+            let subscriber = builder.event_format(Text(Format::default().with_target(false).with_ansi(ansi))).finish();
             tracing::subscriber::set_global_default(subscriber).is_ok()
         }
         LogFormat::Json => {
@@ -47,6 +50,22 @@ fn log_panics() {
         let location = info.location().map(ToString::to_string);
         tracing::error!(location, panic = message, "a bug: something panicked");
     }));
+}
+
+/// A line for people, with the `trace_id` that an error's answer names at its end.
+struct Text(Format);
+
+impl<S, N> FormatEvent<S, N> for Text
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(trace_id) = context::trace_id() else { return self.0.format_event(ctx, writer, event) };
+        let mut line = String::new();
+        self.0.format_event(ctx, Writer::new(&mut line), event)?;
+        writeln!(writer, "{} trace_id={trace_id}", line.trim_end())
+    }
 }
 
 /// A line of JSON: `timestamp`, `level`, `service` and `trace_id`, and beside them whatever the event and its spans say.
@@ -166,6 +185,23 @@ mod tests {
         fn make_writer(&self) -> Self {
             self.clone()
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_for_people_ends_with_the_trace_of_its_request() {
+        let paper = Paper::default();
+        let format = Text(Format::default().with_target(false).with_ansi(false));
+        let subscriber = tracing_subscriber::fmt().with_writer(paper.clone()).event_format(format).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        tracing::info!("at the start");
+        let request = Context::new(TraceId::from_bits(0xabc).unwrap());
+        request.scope(async { tracing::warn!(status = 503, text = "a\nb", "request") }).await;
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().collect::<Vec<_>>();
+        assert!(lines[0].ends_with(" INFO at the start"), "{text}");
+        let expected = r#" WARN request status=503 text="a\nb" trace_id=00000000000000000000000000000abc"#;
+        assert!(lines[1].ends_with(expected), "{text}");
+        assert_eq!(lines.len(), 2);
     }
 
     #[tokio::test]
