@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     OnSale, Steps,
+    accounts::Account,
     hall::Hall,
     random::Random,
     record::{Confirmed, Record},
@@ -29,7 +30,7 @@ pub struct Rush {
     pub record: RefCell<Record>,
     pub hall: RefCell<Hall>,
     pub stage: Stage,
-    pub accounts: Vec<String>,
+    pub accounts: Vec<Account>,
     options: OnSale,
     random: RefCell<Random>,
     began: Instant,
@@ -59,11 +60,10 @@ struct PaidBooking {
 struct Till<'a> {
     connection: &'a mut Connection,
     account: usize,
-    token: &'a str,
 }
 
 impl Rush {
-    pub fn new(options: &OnSale, stage: Stage, accounts: Vec<String>, began: Instant) -> Self {
+    pub fn new(options: &OnSale, stage: Stage, accounts: Vec<Account>, began: Instant) -> Self {
         Self {
             record: RefCell::default(),
             hall: RefCell::new(Hall::new(stage.seat_ids.clone())),
@@ -96,7 +96,7 @@ impl Rush {
             self.next.set(buyer + 1);
             let came = self.arrival(buyer).await;
             let account = usize::try_from(buyer).unwrap_or_default() % self.accounts.len();
-            let till = Till { connection: &mut connection, account, token: &self.accounts[account] };
+            let till = Till { connection: &mut connection, account };
             self.buy(buyer, came, till).await;
             self.served.set(self.served.get() + 1);
         }
@@ -211,8 +211,9 @@ impl Rush {
 
     /// Asks until there is an answer: the key makes it the same request, however often it is sent.
     async fn ask(&self, path: &str, key: &str, body: &str, till: &mut Till<'_>) -> Option<Answer> {
-        let request = Request::post(path, body.as_bytes()).by(till.token).keyed(key);
         for _ in 0..ASKED_AGAIN {
+            let token = self.accounts[till.account].token(till.connection).await;
+            let request = Request::post(path, body.as_bytes()).by(&token).keyed(key);
             let pause = match till.connection.send(&request).await {
                 Ok(answer) if answer.status == 503 || answer.status == 429 => {
                     self.record.borrow_mut().error(&Problem::of(&answer).code);

@@ -55,7 +55,8 @@ pub async fn check(options: &OnSale, rush: &Rc<Rush>) -> Result<Findings, Failur
     let bar = progress::bar("bookings", confirmed.len() as u64);
     for sale in &confirmed {
         let path = format!("/api/v1/bookings/{}", sale.booking);
-        let request = Request::get(&path).by(&rush.accounts[sale.account]);
+        let token = rush.accounts[sale.account].token(&mut connection).await;
+        let request = Request::get(&path).by(&token);
         let answer = stage::patiently(&mut connection, &options.url, &request).await?;
         let booking: Booking = stage::wanted(&answer, &path)?;
         let mut theirs = booking.seats.iter().map(|seat| seat.id.as_str()).collect::<Vec<_>>();

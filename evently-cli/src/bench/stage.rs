@@ -39,9 +39,13 @@ pub struct Seats {
     pub seats: Vec<SeatState>,
 }
 
+/// What a login gives, and each refresh of it.
 #[derive(Debug, Deserialize)]
-struct Tokens {
-    access_token: String,
+pub struct Tokens {
+    pub access_token: String,
+    pub refresh_token: String,
+    /// In seconds.
+    pub expires_in: u64,
 }
 
 /// An answer that says no.
@@ -68,7 +72,7 @@ impl Stage {
     pub async fn set(options: &OnSale) -> Result<Self, Failure> {
         let mut connection = options.connection();
         let organizer = log_in(&mut connection, &options.url, &options.email, &options.password).await?;
-        let mut organize = Organizer { connection, url: &options.url, token: &organizer };
+        let mut organize = Organizer { connection, url: &options.url, token: &organizer.access_token };
         let venue: Identified = organize.post("/api/v1/admin/venues", &plan(options.seats)).await?;
         let event: Identified = organize.post("/api/v1/admin/events", &event(&venue.id, options)).await?;
         let published: Identified = organize.post(&format!("/api/v1/admin/events/{}/publish", event.id), &json!({})).await?;
@@ -81,16 +85,15 @@ impl Stage {
     }
 }
 
-/// Logs in; the access token.
-pub async fn log_in(connection: &mut Connection, url: &Target, email: &str, password: &str) -> Result<String, Failure> {
+/// Logs in.
+pub async fn log_in(connection: &mut Connection, url: &Target, email: &str, password: &str) -> Result<Tokens, Failure> {
     let body = json!({ "email": email, "password": password }).to_string();
     let request = Request::post("/auth/login", body.as_bytes());
     let answer = patiently(connection, url, &request).await?;
-    let tokens: Tokens = wanted(&answer, "POST /auth/login").map_err(|failure| {
+    wanted(&answer, "POST /auth/login").map_err(|failure| {
         let hint = "name an organizer with --email and --password; `evently serve --demo` has the one that is the default";
         if answer.status == 401 { failure.hint(hint) } else { failure }
-    })?;
-    Ok(tokens.access_token)
+    })
 }
 
 /// Sends a request, again if the service says that it is too busy at the moment.
