@@ -1,6 +1,6 @@
 //! What each command says, and what it ends with.
 
-use std::process::Stdio;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use serde_json::{Value, json};
 
@@ -185,6 +185,24 @@ fn doctor_looks_at_everything_and_makes_nothing() {
     assert_eq!(said.code, 1);
     assert!(said.stdout.contains("is not an Evently store"), "{said:?}");
     assert_eq!(evently.run(&["user", "list"]).code, 3);
+}
+
+#[test]
+fn doctor_warns_of_a_store_that_others_can_get_at_and_not_of_others() {
+    let evently = Evently::new();
+    evently.account("ada@example.org", "customer");
+    let access = || {
+        let report = evently.run(&["doctor", "--json"]).json();
+        let checks = report["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["check"] == "store access").unwrap()["state"].clone()
+    };
+    let allow = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let (folder, file) = (evently.data.path(), evently.data.path().join("evently.db"));
+    for (folder_mode, file_mode, state) in [(0o700, 0o644, "ok"), (0o755, 0o644, "warn"), (0o755, 0o600, "ok")] {
+        allow(folder, folder_mode);
+        allow(&file, file_mode);
+        assert_eq!(access(), state, "{folder_mode:o} {file_mode:o}");
+    }
 }
 
 #[test]

@@ -92,7 +92,11 @@ fn version(found: usize, known: usize) -> Finding {
 
 /// Whoever may read the store has every address and every ticket in it.
 fn owner(path: &Path, what: &'static str) -> Finding {
-    match fs::metadata(path).map(|file| file.permissions().mode() & 0o777) {
+    let mode = |path: &Path| fs::metadata(path).map(|file| file.permissions().mode() & 0o777);
+    // Nobody gets at what is in a folder that they may not enter.
+    let shut = path.parent().is_some_and(|folder| mode(folder).is_ok_and(|mode| mode & 0o001 == 0));
+    match mode(path) {
+        Ok(mode) if shut => Finding::ok(what, format!("mode {mode:o}, in a folder that is closed to others")),
         Ok(mode) if mode & 0o007 != 0 => {
             let hint = format!("`chmod o-rwx {}` keeps other users of this machine out", path.display());
             Finding::warn(what, format!("every user of this machine may open it (mode {mode:o})"), hint)
