@@ -105,18 +105,24 @@ pub async fn login(
         Err(AuthError::InvalidCredentials) => {}
         Err(_) => attempt.never_happened(),
     }
-    Ok(axum::Json(answer?.into()))
+    let pair = answer?;
+    if let Ok(claims) = app.tokens.read(&pair.access_token, app.clock.now()) {
+        context::note_user(claims.user_id);
+    }
+    Ok(axum::Json(pair.into()))
 }
 
 /// Spend a refresh token for a new pair. A token that is used twice ends its login.
 #[utoipa::path(post, path = "/auth/refresh", tag = "accounts", request_body = Refresh, responses((status = 200, body = Tokens)))]
 pub async fn refresh(State(app): State<Arc<App>>, Json(refresh): Json<Refresh>) -> Result<axum::Json<Tokens>, Problem> {
+    context::note_action("login_refreshed");
     Ok(axum::Json(app.auth.refresh(&refresh.refresh_token).await?.into()))
 }
 
 /// End a login.
 #[utoipa::path(post, path = "/auth/logout", tag = "accounts", request_body = Refresh, responses((status = 204)))]
 pub async fn logout(State(app): State<Arc<App>>, Json(refresh): Json<Refresh>) -> Result<StatusCode, Problem> {
+    context::note_action("logout");
     app.auth.logout(&refresh.refresh_token).await?;
     Ok(StatusCode::NO_CONTENT)
 }

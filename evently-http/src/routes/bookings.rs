@@ -195,6 +195,7 @@ pub async fn cancel(
 }
 
 pub(super) async fn booking_answer(app: &App, answered: Answered<Booking>) -> Result<Response, Problem> {
+    context::note_event(answered.value.event_id);
     let view = app.events.view(answered.value.event_id).await?;
     let body = BookingBody::new(&view, &answered.value, answered.at);
     Ok(answer(StatusCode::OK, &answered, body).into_response())

@@ -5,6 +5,7 @@ mod admin;
 mod app;
 mod bookings;
 mod live;
+mod log;
 mod open_files;
 mod payments;
 mod public;
