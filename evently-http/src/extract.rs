@@ -12,7 +12,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub use self::{
-    cursor::{Cursor, CursorKey, Limit, List},
+    cursor::{Cursor, CursorKey, Limit, List, Part},
     etag::{Etag, IfNoneMatch},
     headers::IdempotencyKey,
     json::{Json, RawBody, read_json},

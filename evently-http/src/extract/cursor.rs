@@ -8,6 +8,7 @@ use evently_core::{
     ports::Page,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -28,6 +29,27 @@ impl Limit {
     /// The part after `cursor`, and one item more, which tells whether there is another part.
     pub fn page<K: CursorKey>(self, cursor: Option<&Cursor>) -> Result<Page<K>, Problem> {
         Ok(Page { after: cursor.map(Cursor::read).transpose()?, limit: self.0 + 1 })
+    }
+}
+
+/// Which part of a list that nothing else is asked of.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Part {
+    /// How many, 1 to 100.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 20)]
+    pub limit: Limit,
+    /// The `next_cursor` of the part before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+impl Part {
+    /// The part of a list in the order of these keys.
+    pub fn page<K: CursorKey>(&self) -> Result<Page<K>, Problem> {
+        self.limit.page(self.cursor.as_ref())
     }
 }
 

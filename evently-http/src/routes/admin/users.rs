@@ -5,41 +5,27 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use evently_core::domain::{Role, UserId};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::{
     caller::Caller,
     compose::App,
     context,
-    extract::{Cursor, Json as Body, Limit, List, Path, Query},
+    extract::{Json as Body, List, Part, Path, Query},
     problem::Problem,
     routes::{accounts::UserBody, openapi::Listed},
 };
 
-/// Which accounts.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Wanted {
-    /// How many, 1 to 100.
-    #[serde(default)]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 20)]
-    limit: Limit,
-    /// The `next_cursor` of the part before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
 /// Accounts.
-#[utoipa::path(get, path = "/api/v1/admin/users", tag = "administration", security(("bearer" = [])), params(Wanted),
+#[utoipa::path(get, path = "/api/v1/admin/users", tag = "administration", security(("bearer" = [])), params(Part),
     responses((status = 200, body = Listed<UserBody>)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(by): Caller,
-    Query(wanted): Query<Wanted>,
+    Query(part): Query<Part>,
 ) -> Result<Json<List<UserBody>>, Problem> {
-    let users = app.auth.users(&by, wanted.limit.page(wanted.cursor.as_ref())?).await?;
-    Ok(Json(List::of(users, wanted.limit, |user| user.id, |user| (&user).into())))
+    let users = app.auth.users(&by, part.page()?).await?;
+    Ok(Json(List::of(users, part.limit, |user| user.id, |user| (&user).into())))
 }
 
 /// Another role.

@@ -16,7 +16,7 @@ use crate::{
     caller::{Caller, SubmittedBytes},
     compose::App,
     context,
-    extract::{Cursor, Limit, List, Path, Query},
+    extract::{List, Part, Path, Query},
     problem::Problem,
     wire::answer,
 };
@@ -121,35 +121,21 @@ fn in_fields(error: ImportError) -> Invalid {
     invalid
 }
 
-/// Which venues.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Wanted {
-    /// How many, 1 to 100.
-    #[serde(default)]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 20)]
-    limit: Limit,
-    /// The `next_cursor` of the part before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
 /// Venues.
-#[utoipa::path(get, path = "/api/v1/admin/venues", tag = "administration", security(("bearer" = [])), params(Wanted),
+#[utoipa::path(get, path = "/api/v1/admin/venues", tag = "administration", security(("bearer" = [])), params(Part),
     responses((status = 200, body = crate::routes::openapi::Listed<VenueSummary>)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(by): Caller,
-    Query(wanted): Query<Wanted>,
+    Query(part): Query<Part>,
 ) -> Result<Json<List<VenueSummary>>, Problem> {
     if !matches!(by.role, Role::Organizer | Role::Admin) {
         return Err(Problem::forbidden());
     }
-    let venues = app.events.venues(wanted.limit.page(wanted.cursor.as_ref())?).await?;
+    let venues = app.events.venues(part.page()?).await?;
     Ok(Json(List::of(
         venues,
-        wanted.limit,
+        part.limit,
         |venue| venue.id,
         |venue| VenueSummary { id: venue.id, name: venue.name, layout_version: venue.layout_id },
     )))
