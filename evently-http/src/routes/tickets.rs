@@ -44,6 +44,12 @@ pub struct TicketSeat {
     label: String,
 }
 
+/// A document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is there for the OpenAPI document alone")]
+struct Pdf(Vec<u8>);
+
 impl TicketBody {
     pub(super) fn new(view: &EventView, ticket: &Ticket) -> Option<Self> {
         let (section, row, seat) = view.layout.seat(ticket.seat)?;
@@ -84,14 +90,14 @@ pub async fn qr(State(app): State<Arc<App>>, Caller(by): Caller, Path(id): Path<
 
 /// The tickets of a confirmed booking of one's own to print, a page each.
 #[utoipa::path(get, path = "/api/v1/bookings/{booking_id}/tickets.pdf", tag = "tickets", security(("bearer" = [])),
-    params(("booking_id" = Uuid, Path)), responses((status = 200, body = Vec<u8>, content_type = "application/pdf")))]
+    params(("booking_id" = Uuid, Path)), responses((status = 200, body = Pdf, content_type = "application/pdf")))]
 pub async fn pages(State(app): State<Arc<App>>, Caller(by): Caller, Path(id): Path<BookingId>) -> Result<Response, Problem> {
     printed(&app, &by, id, |_| true).await
 }
 
 /// One ticket to print.
 #[utoipa::path(get, path = "/api/v1/tickets/{ticket_id}/ticket.pdf", tag = "tickets", security(("bearer" = [])),
-    params(("ticket_id" = Uuid, Path)), responses((status = 200, body = Vec<u8>, content_type = "application/pdf")))]
+    params(("ticket_id" = Uuid, Path)), responses((status = 200, body = Pdf, content_type = "application/pdf")))]
 pub async fn page(State(app): State<Arc<App>>, Caller(by): Caller, Path(id): Path<TicketId>) -> Result<Response, Problem> {
     let ticket = app.bookings.own_ticket(&by, id).await?;
     printed(&app, &by, ticket.booking_id, |printed| printed.id == id).await

@@ -70,6 +70,7 @@ async fn the_document_names_every_route_and_every_operation_once() {
         "/api/v1/bookings/{booking_id}/payment",
         "/api/v1/bookings/{booking_id}/cancel",
         "/api/v1/bookings/{booking_id}/tickets",
+        "/api/v1/bookings/{booking_id}/tickets.pdf",
         "/api/v1/bookings/{booking_id}/history",
         "/api/v1/bookings/{booking_id}/calendar.ics",
         "/webhooks/payments/{provider}",
@@ -94,6 +95,9 @@ async fn the_document_names_every_route_and_every_operation_once() {
     ] {
         assert!(paths.contains_key(path), "{path}");
     }
+    let pages = &paths["/api/v1/bookings/{booking_id}/tickets.pdf"]["get"]["responses"]["200"]["content"];
+    let schema = pages["application/pdf"]["schema"]["$ref"].as_str().unwrap().trim_start_matches('#');
+    assert_eq!(document.pointer(schema).unwrap()["format"], "binary");
     let operations = paths.values().flat_map(|item| item.as_object().unwrap().values());
     let mut ids = operations.filter_map(|operation| operation["operationId"].as_str()).collect::<Vec<_>>();
     let count = ids.len();
