@@ -2,7 +2,7 @@
 //!
 //! Only tries that fail count. An address from which the account has logged in has a share of its own, so that whoever uses up the
 //! share of all the others locks nobody out of where they usually are. Why, and what it leaves open, is in
-//! `docs/decisions/0007-tries-per-account.md`.
+//! `docs/decisions/0008-tries-per-account.md`.
 
 use std::{
     collections::HashSet,
