@@ -1,6 +1,6 @@
 //! What the journal says of sales: a read model that folding the journal from its start builds again, equal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{
     booking::BookingStatus,
@@ -58,16 +58,28 @@ impl SalesRow {
 /// Figures by event, hour and section.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sales {
-    /// The figures; a row of zeros is left out.
+    /// The figures. A row of zeros, of seats that were sold and came back within the hour, is left out.
     pub rows: BTreeMap<SalesKey, SalesRow>,
 }
 
 impl Sales {
+    /// Adds to the figures of `key`.
+    pub fn add(&mut self, key: SalesKey, row: &SalesRow) {
+        let mut entry = match self.rows.entry(key) {
+            Entry::Vacant(vacant) => vacant.insert_entry(SalesRow::default()),
+            Entry::Occupied(occupied) => occupied,
+        };
+        entry.get_mut().add(row);
+        if *entry.get() == SalesRow::default() {
+            entry.remove();
+        }
+    }
+
     /// Takes in one transition. `section_of` names the section of a seat of an event.
     pub fn fold(&mut self, transition: &Transition, section_of: &dyn Fn(EventId, u32) -> String) {
         let mut add = |section: String, row: SalesRow| {
             let key = SalesKey { event_id: transition.event_id, hour: transition.at.hour(), section };
-            self.rows.entry(key).or_default().add(&row);
+            self.add(key, &row);
         };
         let whole = String::new;
         let none = SalesRow::default();

@@ -231,7 +231,7 @@ impl Figures for MemoryStore {
             return Ok(false);
         }
         for (key, row) in &sales.rows {
-            state.sales.rows.entry(key.clone()).or_default().add(row);
+            state.sales.add(key.clone(), row);
         }
         state.sales_position = to;
         Ok(true)

@@ -111,3 +111,25 @@ pub async fn figures_are_what_the_journal_says(world: World) {
         SalesRow { holds: 2, confirmed: 1, expired: 1, cancelled: 1, seats: 0, value: 0, captured: 7000, refunded: 7000 };
     assert_eq!(total, expected);
 }
+
+/// What was sold and came back within the hour is as if it had never been.
+pub async fn a_row_of_zeros_is_left_out(world: World) {
+    let event = world.event(1, 4).await;
+    let figures = &world.store.figures;
+    let sales = |sign: i64| {
+        let key = SalesKey { event_id: event.id(), hour: world.now().hour(), section: "Front".to_owned() };
+        Sales { rows: [(key, SalesRow { seats: sign, value: 4500 * sign, ..SalesRow::default() })].into() }
+    };
+    figures.add(0, 1, &sales(1)).await.unwrap();
+    assert_eq!(all(&world).await, sales(1));
+    figures.add(1, 2, &sales(-1)).await.unwrap();
+    assert_eq!(all(&world).await, Sales::default());
+
+    let sold = world.buy(&event, customer(1), &[0]).await;
+    world.cancel(HOUSE, sold.id).await.unwrap();
+    let mut folded = Sales::default();
+    for entry in world.store.outbox.after(0, u32::MAX).await.unwrap() {
+        folded.fold(&entry.transition, &|_, _| "Front".to_owned());
+    }
+    assert_eq!(folded.rows.keys().map(|key| &*key.section).collect::<Vec<_>>(), [""]);
+}

@@ -167,6 +167,7 @@ macro_rules! store_conformance {
                 figures_can_begin_anew
                 figures_are_found_by_event_and_hour
                 figures_are_what_the_journal_says
+                a_row_of_zeros_is_left_out
             }
             audit {
                 all_events_are_named
