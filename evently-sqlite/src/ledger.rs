@@ -5,9 +5,9 @@ mod sql;
 use std::{collections::HashMap, sync::Arc};
 
 use evently_core::domain::{
-    Answer, Booking, BookingCode, BookingId, ChainHash, Event, EventId, Layout, Ledger, Payment, PaymentId, Refund, RefundId,
-    RefundState, RequestKey, Seat, SeatChange, SeatState, Ticket, TicketCode, TicketState, Timestamp, Transition, UserId, Venue,
-    VenueId,
+    Answer, Booking, BookingCode, BookingId, ChainHash, Event, EventId, Layout, LayoutId, Ledger, Payment, PaymentId, Refund,
+    RefundId, RefundState, RequestKey, Seat, SeatChange, SeatState, Ticket, TicketCode, TicketState, Timestamp, Transition,
+    UserId, Venue, VenueId,
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -15,8 +15,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) use self::sql::STATEMENTS;
 use self::sql::{
     ANSWER, BOOKING, CODE_TAKEN, EVENT, HEAD, HELD_SEATS, INSERT_BOOKING, INSERT_EVENT, INSERT_LAYOUT, INSERT_SEAT, INSERT_VENUE,
-    KEEP_ANSWER, NOTE_MESSAGE, PAYMENT, PUT_PAYMENT, PUT_REFUND, PUT_TICKET, RECORD, REFUND, SEAT, TICKET_BY_CODE, TICKETS,
-    UPDATE_BOOKING, UPDATE_EVENT, UPDATE_SEAT, VENUE,
+    KEEP_ANSWER, LAYOUT_KNOWN, NOTE_MESSAGE, PAYMENT, PUT_PAYMENT, PUT_REFUND, PUT_TICKET, RECORD, REFUND, SEAT, TICKET_BY_CODE,
+    TICKETS, UPDATE_BOOKING, UPDATE_EVENT, UPDATE_SEAT, VENUE,
 };
 use crate::{
     error::Fault,
@@ -156,6 +156,10 @@ impl Ledger for SqliteLedger<'_> {
 
     fn venue(&mut self, id: VenueId) -> Result<Option<Venue>, Fault> {
         find(self.tx, VENUE, [id.as_uuid()])
+    }
+
+    fn layout_known(&mut self, id: LayoutId) -> Result<bool, Fault> {
+        Ok(value(self.tx, LAYOUT_KNOWN, [id.as_uuid()])? == Some(true))
     }
 
     fn create_event(&mut self, event: &Arc<Event>, seats: &[u16]) -> Result<(), Fault> {

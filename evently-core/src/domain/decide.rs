@@ -207,6 +207,11 @@ impl<L: Ledger> Desk<'_, L> {
     }
 }
 
+/// An id names one thing: whoever makes up another with it is refused, and nothing is overwritten.
+fn used_before(field: &str) -> Invalid {
+    Invalid::field(field, "used_before", "something else has this id")
+}
+
 fn step(seat: &Seat, price: i64) -> SeatStep {
     SeatStep { number: seat.number, version: seat.version, status: seat.status(), price }
 }

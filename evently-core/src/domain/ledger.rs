@@ -6,7 +6,7 @@ use super::{
     booking::{Booking, BookingCode},
     command::{Answer, RequestKey},
     event::Event,
-    id::{BookingId, EventId, PaymentId, RefundId, UserId, VenueId},
+    id::{BookingId, EventId, LayoutId, PaymentId, RefundId, UserId, VenueId},
     journal::Transition,
     layout::{Layout, Venue},
     payment::{Payment, Refund},
@@ -26,6 +26,7 @@ pub trait Ledger {
 
     fn create_venue(&mut self, venue: &Venue, layout: &Arc<Layout>) -> Result<(), Self::Error>;
     fn venue(&mut self, id: VenueId) -> Result<Option<Venue>, Self::Error>;
+    fn layout_known(&mut self, id: LayoutId) -> Result<bool, Self::Error>;
 
     /// Adds the event and its seats: one available seat of version 0 for each category given, in the order of numbers.
     fn create_event(&mut self, event: &Arc<Event>, seats: &[u16]) -> Result<(), Self::Error>;

@@ -2,8 +2,8 @@ use std::{convert::Infallible, sync::Arc};
 
 use super::store::{BookingRows, EventRows, State};
 use crate::domain::{
-    Answer, Booking, BookingCode, BookingId, Event, EventId, Layout, Ledger, Payment, PaymentId, Refund, RefundId, RefundState,
-    RequestKey, Seat, SeatChange, SeatState, Ticket, TicketCode, Timestamp, Transition, UserId, Venue, VenueId,
+    Answer, Booking, BookingCode, BookingId, Event, EventId, Layout, LayoutId, Ledger, Payment, PaymentId, Refund, RefundId,
+    RefundState, RequestKey, Seat, SeatChange, SeatState, Ticket, TicketCode, Timestamp, Transition, UserId, Venue, VenueId,
 };
 
 /// The lock on the state is the transaction. A decision checks before it writes, and nothing here fails, so that nothing ever has to be
@@ -19,6 +19,10 @@ impl Ledger for State {
 
     fn venue(&mut self, id: VenueId) -> Result<Option<Venue>, Infallible> {
         Ok(self.venues.get(&id).cloned())
+    }
+
+    fn layout_known(&mut self, id: LayoutId) -> Result<bool, Infallible> {
+        Ok(self.layouts.contains_key(&id))
     }
 
     fn create_event(&mut self, event: &Arc<Event>, seats: &[u16]) -> Result<(), Infallible> {

@@ -8,6 +8,7 @@ use crate::{
 statements! {
     INSERT_LAYOUT = "insert into layouts (id, content) values (?1, ?2)";
     INSERT_VENUE = "insert into venues (id, name, search, layout_id) values (?1, ?2, ?3, ?4)";
+    LAYOUT_KNOWN = "select exists (select 1 from layouts where id = ?1)";
     VENUE = "select id, name, layout_id from venues where id = ?1";
 
     INSERT_EVENT = "insert into events \

@@ -1,6 +1,8 @@
 //! Bookings: events from draft to their end, and what the house does with its seats.
 
-use evently_core::domain::{Command, Event, EventDetails, NotOnSale, Outcome, Rejection, SeatStatus, Stage, Thing};
+use evently_core::domain::{
+    Command, Event, EventDetails, Layout, NotOnSale, Outcome, Rejection, Request, SeatStatus, Stage, Thing, Venue,
+};
 
 use crate::{Fixture, ORGANIZER, World, customer};
 
@@ -88,5 +90,46 @@ pub async fn seats_are_blocked_all_or_none(world: World) {
     let unblock = Command::Unblock { event_id: event.id(), seats: event.seats(&[0]) };
     assert!(matches!(world.ask(ORGANIZER, unblock).await, Err(Rejection::SeatsUnavailable(_))));
     assert_eq!(world.statuses(&event).await[1], SeatStatus::Available);
+    world.audited(&event).await;
+}
+
+pub async fn an_event_whose_seats_do_not_fit_is_refused(world: World) {
+    let event = Fixture::new(&*world.ids, world.now(), 2, 3);
+    let elsewhere = Fixture::new(&*world.ids, world.now(), 2, 3);
+    for command in [event.create_venue(), elsewhere.create_venue()] {
+        world.ask(ORGANIZER, command).await.unwrap();
+    }
+    let with_seats = |seats: &[u16]| Command::CreateEvent { event: event.event.clone(), seats: seats.into() };
+    let foreign = event.clone().with(|event| event.layout_id = elsewhere.layout.id);
+    let wrong =
+        [with_seats(&[0; 5]), with_seats(&[0; 7]), with_seats(&[]), with_seats(&[0, 0, 2, 1, 1, 1]), foreign.create_event()];
+    for command in wrong {
+        let refused = world.ask(ORGANIZER, command).await;
+        assert!(matches!(refused, Err(Rejection::Invalid(_))), "{refused:?}");
+        assert_eq!(world.store.catalog.event(event.id()).await.unwrap(), None);
+    }
+    world.ask(ORGANIZER, event.create_event()).await.unwrap();
+    world.audited(&event).await;
+}
+
+pub async fn a_venue_and_an_event_are_made_once(world: World) {
+    let event = world.event(1, 4).await;
+    world.hold(&event, customer(1), &[0]).await;
+    let before = world.records(&event).await;
+    let other = Fixture::new(&*world.ids, world.now(), 1, 3);
+    let venue = |venue, layout: &std::sync::Arc<Layout>| Command::CreateVenue { venue, layout: layout.clone() };
+    let same_venue = Venue { layout_id: other.layout.id, ..event.venue.clone() };
+    let same_layout = Venue { layout_id: event.layout.id, ..other.venue.clone() };
+    let good = Request::new(ORGANIZER, other.create_venue());
+    let refused =
+        [event.create_venue(), venue(same_venue, &other.layout), venue(same_layout, &event.layout), event.create_event()];
+    let requests = refused.into_iter().map(|command| Request::new(ORGANIZER, command)).chain([good]).collect::<Vec<_>>();
+    let mut answers = world.apply(&requests).await.answers;
+    assert!(answers.pop().unwrap().result.is_ok(), "the rest of the call goes on");
+    for answer in answers {
+        assert!(matches!(answer.result, Err(Rejection::Invalid(_))), "{answer:#?}");
+    }
+    assert_eq!(world.records(&event).await, before);
+    assert_eq!(world.store.catalog.venue(event.venue.id).await.unwrap(), Some(event.venue.clone()));
     world.audited(&event).await;
 }

@@ -57,6 +57,8 @@ macro_rules! store_conformance {
                 an_event_that_was_called_off_stays_so
                 blocked_seats_are_not_sold_until_they_are_unblocked
                 seats_are_blocked_all_or_none
+                an_event_whose_seats_do_not_fit_is_refused
+                a_venue_and_an_event_are_made_once
             }
             payments {
                 money_confirms_its_booking

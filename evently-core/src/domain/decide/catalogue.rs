@@ -2,23 +2,30 @@
 
 use std::sync::Arc;
 
-use super::{Decision, Desk, Stop, step};
+use super::{Decision, Desk, Stop, step, used_before};
 use crate::domain::{
     Event, EventDetails, EventId, Fact, Invalid, Layout, Ledger, Outcome, Rejection, SeatAction, SeatId, Stage, Thing, Venue,
 };
 
 impl<L: Ledger> Desk<'_, L> {
     pub(super) fn create_venue(&mut self, venue: &Venue, layout: &Arc<Layout>) -> Decision<Outcome, L> {
+        if self.ledger.venue(venue.id).map_err(Stop::Failed)?.is_some() {
+            return Err(used_before("venue_id").into());
+        }
+        if self.ledger.layout_known(layout.id).map_err(Stop::Failed)? {
+            return Err(used_before("layout_id").into());
+        }
         self.ledger.create_venue(venue, layout).map_err(Stop::Failed)?;
         Ok(Outcome::Venue(venue.clone()))
     }
 
     pub(super) fn create_event(&mut self, event: &Arc<Event>, seats: &[u16]) -> Decision<Outcome, L> {
-        if self.ledger.venue(event.venue_id).map_err(Stop::Failed)?.is_none() {
-            return Err(Rejection::NotFound(Thing::Venue).into());
-        }
+        let venue = self.ledger.venue(event.venue_id).map_err(Stop::Failed)?.ok_or(Rejection::NotFound(Thing::Venue))?;
         event.check()?;
-        debug_assert_eq!(seats.len(), event.seats_total as usize);
+        check_seats(event, seats, &venue)?;
+        if self.ledger.event(event.id).map_err(Stop::Failed)?.is_some() {
+            return Err(used_before("event_id").into());
+        }
         self.ledger.create_event(event, seats).map_err(Stop::Failed)?;
         self.record_event(event, None)?;
         Ok(Outcome::Event(Arc::clone(event)))
@@ -95,4 +102,15 @@ impl<L: Ledger> Desk<'_, L> {
         self.record(id, Fact::House { to }, steps, None)?;
         Ok(Outcome::Seats(id, seats, to))
     }
+}
+
+/// Whether the seats are those of the venue's layout, as many as the event says, and each of a category that it has.
+fn check_seats(event: &Event, seats: &[u16], venue: &Venue) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    invalid.require(event.layout_id == venue.layout_id, "layout_id", "unknown_layout", "the venue has another layout");
+    let all = seats.len() == event.seats_total as usize && !seats.is_empty();
+    invalid.require(all, "seats", "wrong_number", format!("one category for each of the {} seats", event.seats_total));
+    let known = seats.iter().all(|category| usize::from(*category) < event.categories.len());
+    invalid.require(known, "seats", "unknown_category", "the event has no such price category");
+    invalid.into_result()
 }
