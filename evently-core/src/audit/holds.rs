@@ -49,6 +49,12 @@ pub(super) fn check_terms(rows: &Rows<'_>, terms: &HoldTerms, found: &mut Findin
             found.add(Invariant::Expiry, subject(booking), what);
         }
         if let Some((id, until)) = hold.payment
+            && longer(booking.created_at, until, terms.cap.saturating_add(terms.payment_window))
+        {
+            let what = format!("payment {id} keeps it until {until}, beyond the cap and one window");
+            found.add(Invariant::Expiry, subject(booking), what);
+        }
+        if let Some((id, until)) = hold.payment
             && let Some(payment) = rows.payment(id)
             && longer(payment.created_at, until, terms.payment_window)
         {

@@ -97,7 +97,7 @@ pub struct HoldTerms {
     pub ttl: Duration,
     /// From the hold; no extension goes beyond.
     pub cap: Duration,
-    /// From the start of a payment.
+    /// From the start of a payment. Of payments that follow one another the last is over by the cap and one window.
     pub payment_window: Duration,
 }
 

@@ -70,14 +70,14 @@ impl RequestKey {
 /// What can be asked.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// Adds a venue with its layout.
+    /// Adds a venue with its layout. Neither id may have been used.
     CreateVenue {
         /// The venue.
         venue: Venue,
         /// Its layout; `venue.layout_id` names it.
         layout: Arc<Layout>,
     },
-    /// Adds an event with a seat for each of the layout's, all available.
+    /// Adds an event with a seat for each of the layout's, all available. Its id may not have been used.
     CreateEvent {
         /// The event, a draft.
         event: Arc<Event>,
@@ -107,7 +107,7 @@ pub enum Command {
     },
     /// Reserves seats, all or none, in a new booking.
     Hold {
-        /// The new booking's id.
+        /// The new booking's id. Whoever asks for the same hold again with it gets the booking as it is then.
         booking_id: BookingId,
         /// The event.
         event_id: EventId,
@@ -127,7 +127,7 @@ pub enum Command {
     },
     /// Begins a payment, and keeps the hold alive while it lasts. The gateway is asked afterwards.
     StartPayment {
-        /// The new payment's id.
+        /// The new payment's id. Whoever starts the same payment again with it gets the payment as it is then.
         payment_id: PaymentId,
         /// The booking.
         booking_id: BookingId,
@@ -157,7 +157,7 @@ pub enum Command {
     Confirm {
         /// The booking.
         booking_id: BookingId,
-        /// The id of the payment that is written down for it.
+        /// The id of the payment that is written down for it, once: asked for again it is that payment.
         payment_id: PaymentId,
         /// What the money is called there.
         reference: Option<String>,

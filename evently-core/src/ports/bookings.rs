@@ -12,6 +12,8 @@ use crate::domain::{
 /// - **Atomic.** One call of `apply` is one transaction: rows, journal and kept answers are written together, or nothing is.
 /// - **One after another.** Each request is decided by [`decide`](crate::domain::decide) as if those before it had been committed
 ///   already, and those of other calls entirely before or entirely after.
+/// - **Made once.** An id names one thing: what is made with an id that is there is the same thing again or is refused, and
+///   nothing is overwritten.
 /// - **Each on its own.** A refused request leaves no trace and does not keep others of its call from being accepted.
 /// - **Durable.** What `apply` has answered survives a crash of the process and of the machine.
 /// - **In doubt.** After an error nothing was done, unless the connection to the store broke while it committed; asking again

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use evently_core::domain::{BookingStatus, Command, HoldTerms, NotOnSale, Rejection, SeatLimit, SeatStatus, Thing};
+use evently_core::domain::{BookingStatus, Command, HoldTerms, NotOnSale, Rejection, Request, SeatLimit, SeatStatus, Thing};
 
-use crate::{SYSTEM, World, customer};
+use crate::{SYSTEM, World, customer, fixtures::booking};
 
 const INSTANT: Duration = Duration::from_micros(1);
 
@@ -173,5 +173,43 @@ pub async fn a_hold_that_is_given_up_frees_its_seats(world: World) {
     let again = world.cancel(customer(1), booking.id).await.unwrap();
     assert_eq!((again.status(), again.version), (BookingStatus::Cancelled, 2), "whoever asks twice gets no error");
     world.hold(&event, customer(2), &[1, 0]).await;
+    world.audited(&event).await;
+}
+
+pub async fn a_hold_that_is_asked_for_again_is_the_same(world: World) {
+    let event = world.event(1, 4).await;
+    let command = world.hold_command(&event, customer(1), &[1, 0]);
+    let first = world.ask(customer(1), command.clone()).await.map(booking).unwrap();
+    let before = world.records(&event).await;
+    assert_eq!(world.ask(customer(1), command.clone()).await.map(booking), Ok(first.clone()));
+    assert_eq!(world.records(&event).await, before);
+    let sold = world.pay(&first).await.1;
+    assert_eq!(world.ask(customer(1), command).await.map(booking), Ok(sold), "as it is now");
+    world.audited(&event).await;
+}
+
+pub async fn a_booking_id_is_used_once(world: World) {
+    let [event, other] = [world.event(1, 6).await, world.event(1, 4).await];
+    let first = world.hold(&event, customer(1), &[0]).await;
+    let before = (world.records(&event).await, world.records(&other).await);
+    let again = |event, who, seats| {
+        let Command::Hold { event_id, user_id, seats, terms, .. } = world.hold_command(event, who, seats) else { unreachable!() };
+        Request::new(who, Command::Hold { booking_id: first.id, event_id, user_id, seats, terms })
+    };
+    let refused = [
+        again(&event, customer(1), &[1]),
+        again(&event, customer(1), &[0, 1]),
+        again(&event, customer(2), &[0]),
+        again(&event, customer(2), &[1]),
+        again(&other, customer(1), &[0]),
+    ];
+    let applied = world.apply(&refused).await;
+    for answer in &applied.answers {
+        assert!(matches!(answer.result, Err(Rejection::Invalid(_))), "{answer:#?}");
+    }
+    assert_eq!((applied.changes, (world.records(&event).await, world.records(&other).await)), (Vec::new(), before));
+    let good = Request::new(customer(2), world.hold_command(&event, customer(2), &[1]));
+    let answers = world.apply(&[refused[0].clone(), good]).await.answers;
+    assert!(answers[0].result.is_err() && answers[1].result.is_ok(), "the rest of the call goes on");
     world.audited(&event).await;
 }

@@ -96,3 +96,14 @@ pub async fn a_refusal_that_comes_late_changes_nothing(world: World) {
     world.hold(&event, customer(2), &[0, 1]).await;
     world.audited(&event).await;
 }
+
+pub async fn late_money_takes_its_seats_back_from_a_hold_that_has_run_out(world: World) {
+    let (event, payment) = too_late(&world).await;
+    let squatter = world.hold(&event, customer(2), &[1, 2]).await;
+    world.wait(world.terms.ttl);
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((booking.status(), payment.refunded), (BookingStatus::Confirmed, 0));
+    assert_eq!(numbers(&booking), [0, 1]);
+    assert_eq!(world.booking(squatter.id).await.status(), BookingStatus::Expired);
+    world.audited(&event).await;
+}

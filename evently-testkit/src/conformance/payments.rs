@@ -9,9 +9,10 @@ use std::{
 };
 
 use evently_core::{
+    audit,
     domain::{
-        BookingState, BookingStatus, Command, GatewayReport, Outcome, Payment, PaymentState, RefundState, Rejection, SeatStatus,
-        TicketState, Timestamp,
+        Admission, BookingState, BookingStatus, Command, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, Outcome, Payment,
+        PaymentState, RefundState, Rejection, Request, SeatStatus, TicketState, Timestamp,
     },
     memory::SeededIds,
     ports::Ids,
@@ -274,4 +275,190 @@ pub async fn a_refund_is_sent_once(world: World) {
     world.wait(Duration::from_secs(1));
     assert_eq!(settle().await, Ok(Outcome::Refunded(refund.id)));
     assert_eq!(world.audited(&event).await.refunds[0].state, sent);
+}
+
+pub async fn nothing_is_paid_or_extended_when_the_event_was_called_off(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let sold = world.hold(&event, customer(1), &[1]).await;
+    let (booking_id, terms) = (held.id, world.terms);
+    let confirm = |booking_id, payment_id| Command::Confirm { booking_id, payment_id, reference: None };
+    let payment_id = world.payment_id();
+    let confirmed = world.ask(ORGANIZER, confirm(sold.id, payment_id)).await;
+    world.wait(Duration::from_secs(20));
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
+    let before = world.records(&event).await;
+    let start = world.start_command(booking_id);
+    for (who, command) in [
+        (customer(1), start),
+        (customer(1), Command::Extend { booking_id, terms }),
+        (ORGANIZER, confirm(booking_id, world.payment_id())),
+    ] {
+        assert_eq!(world.ask(who, command).await, Err(Rejection::NotOnSale(NotOnSale::Cancelled)));
+    }
+    assert_eq!(world.ask(ORGANIZER, confirm(sold.id, payment_id)).await, confirmed, "whoever asks twice gets no error");
+    assert_eq!(world.records(&event).await, before);
+}
+
+pub async fn money_under_way_goes_back_when_the_event_was_called_off(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let payment = world.start_payment(&held).await;
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((payment.refunded, booking.status()), (4500, BookingStatus::Cancelled));
+    assert!(world.tickets(held.id).await.is_empty(), "nobody is told that they may come");
+    assert_eq!(world.statuses(&event).await[0], SeatStatus::Available);
+    assert_eq!(balance(&world, &event).await, (4500, 4500));
+}
+
+pub async fn a_payment_that_is_asked_for_again_is_the_same(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let start = world.start_command(held.id);
+    let first = world.ask(customer(1), start.clone()).await.unwrap();
+    world.wait(Duration::from_secs(20));
+    let before = world.records(&event).await;
+    assert_eq!(world.ask(customer(1), start.clone()).await, Ok(first.clone()));
+    assert_eq!(world.records(&event).await, before);
+    let paid = world.report(fixtures::paid(first).0.id, GatewayReport::Succeeded).await;
+    assert_eq!(world.ask(customer(1), start).await.map(fixtures::paid), Ok(paid), "as it is now");
+    assert_eq!(balance(&world, &event).await, (4500, 0));
+}
+
+pub async fn a_payment_id_is_used_once(world: World) {
+    let event = world.event(1, 6).await;
+    let sold = world.hold(&event, customer(1), &[0]).await;
+    let (payment, _) = world.pay(&sold).await;
+    let held = world.hold(&event, customer(2), &[1]).await;
+    let other = world.buy(&event, customer(3), &[2]).await;
+    let before = world.records(&event).await;
+    let (payment_id, terms) = (payment.id, world.terms);
+    let start = |booking_id| Command::StartPayment { payment_id, booking_id, provider: "sandbox".to_owned(), terms };
+    let confirm = |booking_id| Command::Confirm { booking_id, payment_id, reference: None };
+    let refused = [
+        Request::new(customer(2), start(held.id)),
+        Request::new(ORGANIZER, confirm(held.id)),
+        Request::new(ORGANIZER, confirm(other.id)),
+    ];
+    let good = Request::new(customer(4), world.hold_command(&event, customer(4), &[3]));
+    let mut answers = world.apply(&refused).await.answers;
+    assert_eq!(world.records(&event).await, before);
+    answers.extend(world.apply(&[refused[0].clone(), refused[1].clone(), good]).await.answers);
+    assert!(answers.pop().unwrap().result.is_ok(), "the rest of the call goes on");
+    for answer in answers {
+        assert!(matches!(answer.result, Err(Rejection::Invalid(_))), "{answer:#?}");
+    }
+    world.audited(&event).await;
+}
+
+pub async fn payments_one_after_another_keep_a_hold_no_longer_than_the_cap_and_one_window(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let end = held.created_at + world.terms.cap + world.terms.payment_window;
+    let almost = world.terms.payment_window / 30 * 29;
+    world.start_payment(&held).await;
+    while world.now() + almost < end {
+        world.wait(almost);
+        world.start_payment(&held).await;
+        world.audited(&event).await;
+    }
+    world.wait_until(end);
+    let start = world.start_command(held.id);
+    assert_eq!(world.ask(customer(1), start).await, Err(Rejection::HoldExpired));
+    world.hold(&event, customer(2), &[0]).await;
+    world.audited(&event).await;
+}
+
+pub async fn whichever_payment_comes_first_buys(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let superseded = world.start_payment(&held).await;
+    world.wait(Duration::from_secs(20));
+    let second = world.start_payment(&held).await;
+    let (superseded, booking) = world.report(superseded.id, GatewayReport::Succeeded).await;
+    assert_eq!(booking.state, BookingState::Confirmed { payment: Some(superseded.id), at: world.now() });
+    let (second, booking) = world.report(second.id, GatewayReport::Succeeded).await;
+    assert_eq!((superseded.refunded, second.refunded, booking.status()), (0, 4500, BookingStatus::Confirmed));
+    assert_eq!(balance(&world, &event).await, (9000, 4500));
+}
+
+pub async fn what_costs_nothing_may_be_confirmed_elsewhere(world: World) {
+    let event = world.event_with(1, 4, |event| event.categories[0].price = 0).await;
+    let held = world.hold(&event, customer(1), &[0, 1]).await;
+    let confirm = Command::Confirm { booking_id: held.id, payment_id: world.payment_id(), reference: None };
+    let (payment, booking) = fixtures::paid(world.ask(ORGANIZER, confirm).await.unwrap());
+    assert_eq!((payment.captured(), booking.status()), (0, BookingStatus::Confirmed));
+    assert_eq!(world.cancel(HOUSE, held.id).await.unwrap().status(), BookingStatus::Cancelled);
+    assert_eq!(balance(&world, &event).await, (0, 0));
+}
+
+pub async fn a_part_of_a_minor_unit_does_not_go_back(world: World) {
+    for (price, percent, back, status) in
+        [(1, 50, 0, BookingStatus::Cancelled), (99, 33, 32, BookingStatus::Refunded), (1, 100, 1, BookingStatus::Refunded)]
+    {
+        let event = world.event_with(1, 4, |event| {
+            event.categories[0].price = price;
+            event.details.refunds.percent = percent;
+        });
+        let event = event.await;
+        let sold = world.buy(&event, customer(1), &[0]).await;
+        assert_eq!(world.cancel(customer(1), sold.id).await.unwrap().status(), status);
+        assert_eq!(balance(&world, &event).await, (price, back));
+    }
+}
+
+pub async fn the_dearest_booking_adds_up(world: World) {
+    let event = world.event_with(1, MAX_SEATS_LIMIT, |event| {
+        event.categories[0].price = MAX_PRICE;
+        event.details.max_seats_per_booking = MAX_SEATS_LIMIT;
+        event.details.max_seats_held = MAX_SEATS_LIMIT;
+        event.details.refunds.percent = 99;
+    });
+    let event = event.await;
+    let all = (0..MAX_SEATS_LIMIT).collect::<Vec<_>>();
+    let sold = world.buy(&event, customer(1), &all).await;
+    let total = MAX_PRICE * i64::from(MAX_SEATS_LIMIT);
+    assert_eq!(sold.total.amount, total);
+    world.cancel(customer(1), sold.id).await.unwrap();
+    assert_eq!(balance(&world, &event).await, (total, total / 100 * 99));
+}
+
+pub async fn the_house_may_give_up_a_ticket_that_was_used(world: World) {
+    let event = world.event(1, 4).await;
+    let sold = world.buy(&event, customer(1), &[0, 1]).await;
+    let code = world.tickets(sold.id).await[0].code;
+    world.ask(DOOR, Command::CheckIn { code, event_id: None }).await.unwrap();
+    assert_eq!(world.cancel(HOUSE, sold.id).await.unwrap().status(), BookingStatus::Refunded);
+    world.buy(&event, customer(2), &[0, 1]).await;
+    let outcome = world.ask(DOOR, Command::CheckIn { code, event_id: None }).await;
+    assert!(!matches!(outcome, Ok(Outcome::CheckIn(Admission::Admitted, _))), "somebody else has the seat");
+    assert_eq!(balance(&world, &event).await, (18000, 9000));
+}
+
+/// Two machines, or one whose clock is set: what is asked later may have been asked earlier.
+pub async fn a_clock_that_steps_back_breaks_nothing(world: World) {
+    let event = world.event(1, 4).await;
+    world.wait(Duration::from_hours(1));
+    let at = async |seconds: u64, who, command| {
+        let then = world.now() - Duration::from_secs(seconds);
+        let applied = world.store.bookings.apply(then, &[Request::new(who, command)]).await.unwrap();
+        applied.answers.into_iter().next().unwrap().result
+    };
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let extend = Command::Extend { booking_id: held.id, terms: world.terms };
+    assert!(matches!(at(1, customer(1), extend).await, Err(Rejection::ExtensionLimit(_))), "it lasts longer already");
+    let other = world.hold_command(&event, customer(2), &[0]);
+    assert!(at(600, customer(2), other).await.is_err());
+    let (payment, _) = fixtures::paid(at(60, customer(1), world.start_command(held.id)).await.unwrap());
+    let captured = world.report_command(payment.id, GatewayReport::Succeeded);
+    let (_, sold) = fixtures::paid(at(90, GATEWAY, captured).await.unwrap());
+    assert_eq!(sold.status(), BookingStatus::Confirmed);
+    at(120, HOUSE, Command::Cancel { booking_id: held.id, reason: None }).await.unwrap();
+    let records = world.records(&event).await;
+    assert_eq!((records.payments[0].captured(), records.refunds[0].amount.amount), (4500, 4500));
+    // The journal tells that time went back, and nothing else is wrong.
+    for found in audit::check(&records, Some(&event.layout), world.now()) {
+        assert!(found.invariant == audit::Invariant::Journal && found.what.starts_with("time goes back"), "{found}");
+    }
 }

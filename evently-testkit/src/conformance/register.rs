@@ -49,6 +49,8 @@ macro_rules! store_conformance {
                 an_extension_starts_the_time_anew_up_to_the_cap
                 nobody_else_knows_of_a_customers_booking
                 a_hold_that_is_given_up_frees_its_seats
+                a_hold_that_is_asked_for_again_is_the_same
+                a_booking_id_is_used_once
             }
             house {
                 a_draft_is_not_booked
@@ -79,6 +81,17 @@ macro_rules! store_conformance {
                 a_buyer_cannot_give_up_a_ticket_that_was_used
                 everything_comes_back_when_the_event_is_called_off
                 a_refund_is_sent_once
+                nothing_is_paid_or_extended_when_the_event_was_called_off
+                money_under_way_goes_back_when_the_event_was_called_off
+                a_payment_that_is_asked_for_again_is_the_same
+                a_payment_id_is_used_once
+                payments_one_after_another_keep_a_hold_no_longer_than_the_cap_and_one_window
+                whichever_payment_comes_first_buys
+                what_costs_nothing_may_be_confirmed_elsewhere
+                a_part_of_a_minor_unit_does_not_go_back
+                the_dearest_booking_adds_up
+                the_house_may_give_up_a_ticket_that_was_used
+                a_clock_that_steps_back_breaks_nothing
             }
             late {
                 late_money_takes_the_same_seats_if_they_are_free
@@ -88,6 +101,7 @@ macro_rules! store_conformance {
                 late_money_is_not_taken_for_an_event_that_is_over
                 seats_bought_late_can_be_given_up_like_others
                 a_refusal_that_comes_late_changes_nothing
+                late_money_takes_its_seats_back_from_a_hold_that_has_run_out
             }
             door {
                 a_ticket_admits_once

@@ -165,17 +165,25 @@ impl Driver {
         let event_id = self.event.id();
         let seats = |seats: &[u8]| self.event.seats(&wide(seats));
         Some(match ask {
-            Ask::Hold { who, seats } => {
+            Ask::Hold { who, seats, again } => {
                 let who = customer(u32::from(*who));
-                (who, self.world.hold_command(&self.event, who, &wide(seats)))
+                let mut hold = self.world.hold_command(&self.event, who, &wide(seats));
+                if let (Command::Hold { booking_id, .. }, Some(again)) = (&mut hold, again) {
+                    *booking_id = self.booking(*again)?;
+                }
+                (who, hold)
             }
             Ask::Extend { booking, by } => {
                 let booking_id = self.booking(*booking)?;
                 (self.actor(booking_id, *by), Command::Extend { booking_id, terms })
             }
-            Ask::StartPayment { booking, by } => {
+            Ask::StartPayment { booking, by, again } => {
                 let booking_id = self.booking(*booking)?;
-                (self.actor(booking_id, *by), self.world.start_command(booking_id))
+                let mut start = self.world.start_command(booking_id);
+                if let (Command::StartPayment { payment_id, .. }, Some(again)) = (&mut start, again) {
+                    *payment_id = nth(&self.payments, *again)?;
+                }
+                (self.actor(booking_id, *by), start)
             }
             Ask::Report { payment, says, reference, message, instead, answers } => {
                 let payment_id = nth(&self.payments, *payment)?;
@@ -195,9 +203,10 @@ impl Driver {
             }
             Ask::Confirm { booking, again } => {
                 let booking_id = self.booking(*booking)?;
-                let theirs = self.model.payments.values().find(|payment| payment.booking_id == booking_id);
-                let sold = matches!(self.model.bookings[&booking_id].state, evently_core::domain::BookingState::Confirmed { .. });
-                let payment_id = theirs.filter(|_| *again && sold).map_or_else(|| self.world.payment_id(), |payment| payment.id);
+                let payment_id = match again {
+                    Some(again) => nth(&self.payments, *again)?,
+                    None => self.world.payment_id(),
+                };
                 (ORGANIZER, Command::Confirm { booking_id, payment_id, reference: Some("till".to_owned()) })
             }
             Ask::Cancel { booking, by } => {

@@ -49,6 +49,11 @@ impl Model {
     }
 
     pub fn hold(&mut self, id: BookingId, user_id: UserId, wanted: &[u32]) -> Said {
+        if let Some(known) = self.bookings.get(&id) {
+            let seats = known.seats.iter().map(|seat| seat.number).collect::<BTreeSet<_>>();
+            let same = seats.len() == wanted.len() && seats == wanted.iter().copied().collect() && known.user_id == user_id;
+            return if same { self.shown(id) } else { Err(invalid()) };
+        }
         let sales = self.event.details.on_sale;
         match self.event.stage {
             Stage::Draft => return Err(Rejection::NotOnSale(NotOnSale::Draft)),
@@ -70,15 +75,8 @@ impl Model {
         if held + u32::try_from(wanted.len()).expect("a few") > max {
             return Err(Rejection::TooManySeats(SeatLimit::Held { max, held }));
         }
-        let run_out = |seat: &Seat| match seat.state {
-            SeatState::Reserved(owner) => (!self.on_hold(&self.bookings[&owner])).then_some(owner),
-            _ => None,
-        };
-        self.none_in_the_way(&wanted, |seat| seat.state == SeatState::Available || run_out(seat).is_some())?;
-        let due = wanted.iter().filter_map(|number| run_out(&self.seats[*number as usize])).collect::<BTreeSet<_>>();
-        for owner in due {
-            self.end(owner, BookingState::Expired);
-        }
+        self.none_in_the_way(&wanted, |seat| self.to_be_had(seat))?;
+        self.take_over(&wanted);
 
         let seats = wanted.iter().map(|&number| BookedSeat { number, price: self.price(number) }).collect::<Vec<_>>();
         let total = self.event.money(seats.iter().map(|seat| seat.price).sum());
@@ -239,9 +237,29 @@ impl Model {
         self.now < hold.until || hold.payment.is_some_and(|(_, until)| self.now < until)
     }
 
+    /// Whether a seat is available, or on hold for somebody whose time has run out.
+    fn to_be_had(&self, seat: &Seat) -> bool {
+        match seat.state {
+            SeatState::Available => true,
+            SeatState::Reserved(owner) => !self.on_hold(&self.bookings[&owner]),
+            SeatState::Booked(_) | SeatState::Blocked => false,
+        }
+    }
+
+    /// Ends the holds that have run out and stand in the way of seats that are to be had.
+    fn take_over(&mut self, wanted: &[u32]) {
+        let due = wanted.iter().filter_map(|number| self.seats[*number as usize].owner()).collect::<BTreeSet<_>>();
+        for owner in due {
+            self.end(owner, BookingState::Expired);
+        }
+    }
+
     fn on_hold_still(&self, id: BookingId) -> Refusable<Hold> {
         let booking = &self.bookings[&id];
         match &booking.state {
+            BookingState::Pending(_) if self.on_hold(booking) && self.event.stage == Stage::Cancelled => {
+                Err(Rejection::NotOnSale(NotOnSale::Cancelled))
+            }
             BookingState::Pending(hold) if self.on_hold(booking) => Ok(*hold),
             BookingState::Pending(_) | BookingState::Expired => Err(Rejection::HoldExpired),
             _ => Err(Rejection::NotPending(booking.status())),

@@ -23,16 +23,16 @@ pub struct Keyed {
     pub key: Option<(u8, u8)>,
 }
 
-/// What is asked. Bookings and payments are named by the order in which they came into being, counted round and round; where there is
+/// What is asked. Where something is made `again`, it gets the id of what is there. Bookings and payments are named by the order in which they came into being, counted round and round; where there is
 /// none yet, nothing is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as the commands of the domain are")]
 pub enum Ask {
-    Hold { who: u8, seats: Vec<u8> },
+    Hold { who: u8, seats: Vec<u8>, again: Option<u8> },
     Extend { booking: u8, by: By },
-    StartPayment { booking: u8, by: By },
+    StartPayment { booking: u8, by: By, again: Option<u8> },
     Report { payment: u8, says: Says, reference: bool, message: Option<u8>, instead: Instead, answers: Option<(u8, u8)> },
-    Confirm { booking: u8, again: bool },
+    Confirm { booking: u8, again: Option<u8> },
     Cancel { booking: u8, by: By },
     Expire { booking: u8 },
     SettleRefund { payment: u8 },
@@ -93,12 +93,12 @@ fn ask() -> impl Strategy<Value = Ask> {
     let seats = |max| proptest::collection::vec(0..SEATS + 1, 0..max);
     let held = proptest::collection::vec(0..SEATS, 1..4);
     prop_oneof![
-        6 => (0_u8..3, held).prop_map(|(who, seats)| Ask::Hold { who, seats }),
-        1 => (0_u8..3, seats(5)).prop_map(|(who, seats)| Ask::Hold { who, seats }),
+        6 => (0_u8..3, held, again(0.05)).prop_map(|(who, seats, again)| Ask::Hold { who, seats, again }),
+        1 => (0_u8..3, seats(5)).prop_map(|(who, seats)| Ask::Hold { who, seats, again: None }),
         2 => (any::<u8>(), by()).prop_map(|(booking, by)| Ask::Extend { booking, by }),
-        5 => (any::<u8>(), by()).prop_map(|(booking, by)| Ask::StartPayment { booking, by }),
+        5 => (any::<u8>(), by(), again(0.1)).prop_map(|(booking, by, again)| Ask::StartPayment { booking, by, again }),
         7 => report(),
-        1 => (any::<u8>(), any::<bool>()).prop_map(|(booking, again)| Ask::Confirm { booking, again }),
+        1 => (any::<u8>(), again(0.5)).prop_map(|(booking, again)| Ask::Confirm { booking, again }),
         3 => (any::<u8>(), by()).prop_map(|(booking, by)| Ask::Cancel { booking, by }),
         2 => any::<u8>().prop_map(|booking| Ask::Expire { booking }),
         1 => any::<u8>().prop_map(|payment| Ask::SettleRefund { payment }),
@@ -109,6 +109,11 @@ fn ask() -> impl Strategy<Value = Ask> {
         1 => (prop_oneof![1 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100).prop_map(|(front, percent)| Ask::Edit { front, percent }),
         1 => prop_oneof![4 => Just(Ask::Publish), 1 => Just(Ask::CallOff)],
     ]
+}
+
+/// The number of something whose id is used again.
+fn again(often: f64) -> impl Strategy<Value = Option<u8>> {
+    proptest::option::weighted(often, any::<u8>())
 }
 
 fn report() -> impl Strategy<Value = Ask> {

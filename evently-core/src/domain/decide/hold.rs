@@ -1,9 +1,9 @@
 //! Holding seats, holding on to them, and losing them to time.
 
-use super::{Decision, Desk, Stop, step};
+use super::{Decision, Desk, Stop, step, used_before};
 use crate::domain::{
-    BookedSeat, Booking, BookingId, BookingState, Event, EventId, Hold, HoldTerms, Ledger, Outcome, Rejection, Seat, SeatAction,
-    SeatId, SeatLimit, SeatState, UserId,
+    BookedSeat, Booking, BookingId, BookingState, Event, EventId, Hold, HoldTerms, Ledger, NotOnSale, Outcome, Rejection, Seat,
+    SeatAction, SeatId, SeatLimit, SeatState, Stage, UserId,
 };
 
 impl<L: Ledger> Desk<'_, L> {
@@ -15,6 +15,11 @@ impl<L: Ledger> Desk<'_, L> {
         seats: &[SeatId],
         terms: &HoldTerms,
     ) -> Decision<Outcome, L> {
+        if let Some(known) = self.ledger.booking(id).map_err(Stop::Failed)? {
+            // Asked for again: a booking is made once.
+            let same = known.event_id == event_id && known.user_id == user_id && has_seats(&known, seats);
+            return if same { Ok(Outcome::Booking(known)) } else { Err(used_before("booking_id").into()) };
+        }
         let event = self.event(event_id)?;
         event.bookable(self.now).map_err(Rejection::NotOnSale)?;
         let max = event.details.max_seats_per_booking;
@@ -71,12 +76,7 @@ impl<L: Ledger> Desk<'_, L> {
         if !taken.is_empty() {
             return Err(Rejection::SeatsUnavailable(taken).into());
         }
-        due.sort_unstable();
-        due.dedup();
-        for owner in due {
-            let booking = self.ledger.booking(owner).map_err(Stop::Failed)?.expect("a reserved seat names its booking");
-            self.end_hold(booking, BookingState::Expired, Some("taken_over"))?;
-        }
+        self.take_over(due)?;
         let mut free = Vec::with_capacity(numbers.len());
         for &number in numbers {
             free.extend(self.seat(event.id, number)?);
@@ -84,7 +84,18 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(free)
     }
 
-    fn is_due(&mut self, owner: BookingId) -> Decision<bool, L> {
+    /// Ends holds that have run out, so that somebody else can have their seats.
+    pub(super) fn take_over(&mut self, mut due: Vec<BookingId>) -> Decision<(), L> {
+        due.sort_unstable();
+        due.dedup();
+        for owner in due {
+            let booking = self.ledger.booking(owner).map_err(Stop::Failed)?.expect("a reserved seat names its booking");
+            self.end_hold(booking, BookingState::Expired, Some("taken_over"))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_due(&mut self, owner: BookingId) -> Decision<bool, L> {
         let booking = self.ledger.booking(owner).map_err(Stop::Failed)?;
         Ok(booking.is_some_and(|booking| booking.hold().is_some_and(|hold| !hold.is_live(self.now))))
     }
@@ -112,13 +123,17 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(Outcome::Booking(booking))
     }
 
-    /// The hold of a booking that is pending and whose time has not run out.
-    pub(super) fn live_hold(&self, booking: &Booking) -> Result<Hold, Rejection> {
-        match booking.hold() {
-            Some(hold) if hold.is_live(self.now) => Ok(*hold),
-            Some(_) => Err(Rejection::HoldExpired),
-            None if booking.state == BookingState::Expired => Err(Rejection::HoldExpired),
-            None => Err(Rejection::NotPending(booking.status())),
+    /// The hold of a booking that is pending, whose time has not run out, and whose event has not been called off.
+    pub(super) fn live_hold(&mut self, booking: &Booking) -> Decision<Hold, L> {
+        let hold = match booking.hold() {
+            Some(hold) if hold.is_live(self.now) => *hold,
+            Some(_) => return Err(Rejection::HoldExpired.into()),
+            None if booking.state == BookingState::Expired => return Err(Rejection::HoldExpired.into()),
+            None => return Err(Rejection::NotPending(booking.status()).into()),
+        };
+        match self.event(booking.event_id)?.stage {
+            Stage::Cancelled => Err(Rejection::NotOnSale(NotOnSale::Cancelled).into()),
+            Stage::Draft | Stage::Published => Ok(hold),
         }
     }
 
@@ -135,4 +150,11 @@ impl<L: Ledger> Desk<'_, L> {
         let steps = self.move_seats(&booking, SeatAction::Release(booking.id))?;
         self.transition(booking, to, steps, reason)
     }
+}
+
+/// Whether these are the seats of the booking, in any order.
+fn has_seats(booking: &Booking, seats: &[SeatId]) -> bool {
+    let mut numbers = seats.iter().map(|seat| seat.number()).collect::<Vec<_>>();
+    numbers.sort_unstable();
+    numbers.into_iter().eq(booking.seats.iter().map(|seat| Some(seat.number)))
 }

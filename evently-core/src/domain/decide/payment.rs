@@ -1,9 +1,9 @@
 //! Money coming in. It is written down before it is judged, and then buys its booking or goes back.
 
-use super::{Decision, Desk, Stop};
+use super::{Decision, Desk, Stop, used_before};
 use crate::domain::{
-    BookedSeat, Booking, BookingCode, BookingId, BookingState, BookingStatus, Event, Fact, GatewayReport, Hold, HoldTerms,
-    Ledger, Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode,
+    BookedSeat, Booking, BookingCode, BookingId, BookingState, Event, Fact, GatewayReport, Hold, HoldTerms, Invalid, Ledger,
+    Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode,
     TicketId, TicketState,
 };
 
@@ -17,6 +17,9 @@ pub(super) struct News<'a> {
 /// How long a gateway that has not answered keeps its payment from being given up for another.
 const GATEWAY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 
+/// Stands for a gateway where there was none.
+const ELSEWHERE: &str = "external";
+
 impl<L: Ledger> Desk<'_, L> {
     pub(super) fn start_payment(
         &mut self,
@@ -26,6 +29,9 @@ impl<L: Ledger> Desk<'_, L> {
         terms: &HoldTerms,
     ) -> Decision<Outcome, L> {
         let booking = self.booking(booking_id)?;
+        if let Some(known) = self.ledger.payment(id).map_err(Stop::Failed)? {
+            return started_before(known, booking, provider).map_err(Stop::from);
+        }
         let hold = self.live_hold(&booking)?;
         if let Some((open, _)) = hold.payment {
             self.give_up(open)?;
@@ -37,7 +43,9 @@ impl<L: Ledger> Desk<'_, L> {
             self.ledger.put_payment(&paid).map_err(Stop::Failed)?;
             return Ok(Outcome::Payment(paid, booking));
         }
-        let state = BookingState::Pending(Hold { payment: Some((id, self.now + terms.payment_window)), ..hold });
+        // However many payments follow one another: the last may begin at the cap.
+        let until = (self.now + terms.payment_window).min(booking.created_at + terms.cap + terms.payment_window);
+        let state = BookingState::Pending(Hold { payment: Some((id, until)), ..hold });
         let booking = self.transition(booking, state, Vec::new(), Some("payment_started"))?;
         Ok(Outcome::PaymentStarted(payment, booking))
     }
@@ -134,7 +142,12 @@ impl<L: Ledger> Desk<'_, L> {
             Some(hold) if !hold.is_live(self.now) => self.end_hold(booking, BookingState::Expired, None)?,
             _ => booking,
         };
+        let called_off = self.event(booking.event_id)?.stage == Stage::Cancelled;
         match &booking.state {
+            BookingState::Pending(_) if called_off => {
+                let booking = self.end_hold(booking, BookingState::Cancelled, Some("event_cancelled"))?;
+                self.pay_back(payment, booking, "paid_too_late")
+            }
             BookingState::Pending(_) => {
                 let booking = self.confirm(booking, Some(payment.id), None)?;
                 Ok(Outcome::Payment(payment, booking))
@@ -173,20 +186,27 @@ impl<L: Ledger> Desk<'_, L> {
         let Some((free, reason)) = found else {
             return self.pay_back(payment, booking, "paid_too_late");
         };
+        self.take_over(free.iter().filter_map(Seat::owner).collect())?;
         let seats = free.iter().zip(&booking.seats).map(|(seat, paid)| BookedSeat { number: seat.number, ..*paid }).collect();
         let booking = Booking { seats, ..booking };
         let booking = self.confirm(booking, Some(payment.id), Some(reason))?;
         Ok(Outcome::Payment(payment, booking))
     }
 
+    /// The seats if all are available, or on hold for somebody whose time has run out.
     fn all_available(&mut self, booking: &Booking, numbers: &[u32]) -> Decision<Option<Vec<Seat>>, L> {
         let mut free = Vec::with_capacity(numbers.len());
         for &number in numbers {
-            free.extend(self.seat(booking.event_id, number)?.filter(|seat| seat.state == SeatState::Available));
+            let Some(seat) = self.seat(booking.event_id, number)? else { return Ok(None) };
+            match seat.state {
+                SeatState::Available => free.push(seat),
+                SeatState::Reserved(owner) if self.is_due(owner)? => free.push(seat),
+                _ => return Ok(None),
+            }
         }
         let distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
         let as_many = numbers.len() == booking.seats.len();
-        Ok((distinct && as_many && free.len() == numbers.len()).then_some(free))
+        Ok((distinct && as_many).then_some(free))
     }
 
     pub(super) fn confirm_paid_elsewhere(
@@ -196,16 +216,14 @@ impl<L: Ledger> Desk<'_, L> {
         reference: Option<&str>,
     ) -> Decision<Outcome, L> {
         let booking = self.booking(booking_id)?;
-        if booking.status() == BookingStatus::Confirmed {
+        if let Some(known) = self.ledger.payment(payment_id).map_err(Stop::Failed)? {
             // Asked for again: the money of one payment is written down once.
-            return match self.ledger.payment(payment_id).map_err(Stop::Failed)? {
-                Some(payment) => Ok(Outcome::Payment(payment, booking)),
-                None => Err(Rejection::NotPending(booking.status()).into()),
-            };
+            let same = known.booking_id == booking.id && known.provider == ELSEWHERE;
+            return if same { Ok(Outcome::Payment(known, booking)) } else { Err(used_before("payment_id").into()) };
         }
         self.live_hold(&booking)?;
         let state = PaymentState::Succeeded { at: self.now };
-        let payment = self.new_payment(payment_id, &booking, "external", reference, state)?;
+        let payment = self.new_payment(payment_id, &booking, ELSEWHERE, reference, state)?;
         self.record_capture(&payment)?;
         let booking = self.confirm(booking, Some(payment_id), None)?;
         Ok(Outcome::Payment(payment, booking))
@@ -242,6 +260,15 @@ impl<L: Ledger> Desk<'_, L> {
             }
         }
     }
+}
+
+/// The answer to whoever starts a payment with an id that is there already: the same payment, as it is now, if it is the same.
+fn started_before(known: Payment, booking: Booking, provider: &str) -> Result<Outcome, Invalid> {
+    if known.booking_id != booking.id || known.provider != provider {
+        return Err(used_before("payment_id"));
+    }
+    let waits = booking.hold().and_then(|hold| hold.payment).is_some_and(|(waits_for, _)| waits_for == known.id);
+    Ok(if waits && known.is_open() { Outcome::PaymentStarted(known, booking) } else { Outcome::Payment(known, booking) })
 }
 
 /// Whether the seats cost what those of the booking were taken at.

@@ -8,7 +8,7 @@ use evently_core::domain::{
 };
 
 use super::Model;
-use crate::model::view::{Said, View, some_code};
+use crate::model::view::{Said, View, invalid, some_code};
 
 /// What a gateway's report brings with it.
 pub(in crate::model) struct Report<'a> {
@@ -21,6 +21,16 @@ pub(in crate::model) struct Report<'a> {
 impl Model {
     pub fn start_payment(&mut self, id: PaymentId, booking_id: BookingId, by: Actor) -> Said {
         self.visible(booking_id, by)?;
+        if let Some(known) = self.payments.get(&id) {
+            if known.booking_id != booking_id || known.provider != "sandbox" {
+                return Err(invalid());
+            }
+            let BookingState::Pending(Hold { payment: Some((waits_for, _)), .. }) = self.bookings[&booking_id].state else {
+                return self.paid(id);
+            };
+            let open = matches!(known.state, PaymentState::Processing | PaymentState::RequiresAction { .. });
+            return if open && waits_for == id { Ok(self.started(id)) } else { self.paid(id) };
+        }
         let hold = self.on_hold_still(booking_id)?;
         if let Some((open, _)) = hold.payment {
             let payment = self.payments.get_mut(&open).expect("it is there");
@@ -39,16 +49,17 @@ impl Model {
             self.sell(booking_id, None);
             return self.paid(id);
         }
-        let until = self.now + self.terms.payment_window;
+        let last = self.bookings[&booking_id].created_at + self.terms.cap;
+        let until = self.now.min(last) + self.terms.payment_window;
         self.set_state(booking_id, BookingState::Pending(Hold { payment: Some((id, until)), ..hold }));
-        Ok(View::Started(self.payments[&id].clone(), self.bookings[&booking_id].clone()))
+        Ok(self.started(id))
     }
 
     pub fn confirm(&mut self, booking_id: BookingId, payment_id: PaymentId) -> Said {
         self.visible(booking_id, Actor::System)?;
-        if self.bookings[&booking_id].status() == BookingStatus::Confirmed {
-            let known = self.payments.contains_key(&payment_id);
-            return if known { self.paid(payment_id) } else { Err(Rejection::NotPending(BookingStatus::Confirmed)) };
+        if let Some(known) = self.payments.get(&payment_id) {
+            let same = known.booking_id == booking_id && known.provider == "external";
+            return if same { self.paid(payment_id) } else { Err(invalid()) };
         }
         self.on_hold_still(booking_id)?;
         self.add_payment(payment_id, booking_id, "external", PaymentState::Succeeded { at: self.now }, Some("till"));
@@ -101,7 +112,11 @@ impl Model {
         let booking_id = self.payments[&id].booking_id;
         let pending = self.bookings[&booking_id].status() == BookingStatus::Pending;
         if pending && self.on_hold(&self.bookings[&booking_id]) {
-            return self.sell(booking_id, Some(id));
+            if self.event.stage != Stage::Cancelled {
+                return self.sell(booking_id, Some(id));
+            }
+            self.end(booking_id, BookingState::Cancelled);
+            return self.send_back(id, self.payments[&id].amount.amount);
         }
         if pending {
             self.end(booking_id, BookingState::Expired);
@@ -110,6 +125,7 @@ impl Model {
         let expired = self.bookings[&booking_id].status() == BookingStatus::Expired;
         match self.seats_for_late_money(&self.bookings[&booking_id], instead).filter(|_| expired && sellable) {
             Some(seats) => {
+                self.take_over(&seats);
                 let booking = self.bookings.get_mut(&booking_id).expect("it is there");
                 booking.seats.iter_mut().zip(seats).for_each(|(booked, number)| booked.number = number);
                 self.sell(booking_id, Some(id));
@@ -118,9 +134,9 @@ impl Model {
         }
     }
 
-    /// The booking's own seats if all are free, or those named instead if they are as many, free, in order and cost the same.
+    /// The booking's own seats if all are to be had, or those named instead if they are as many, free, in order and cost the same.
     fn seats_for_late_money(&self, booking: &Booking, instead: &[u32]) -> Option<Vec<u32>> {
-        let free = |number: &u32| self.seats.get(*number as usize).is_some_and(|seat| seat.state == SeatState::Available);
+        let free = |number: &u32| self.seats.get(*number as usize).is_some_and(|seat| self.to_be_had(seat));
         let own = booking.seats.iter().map(|seat| seat.number).collect::<Vec<_>>();
         if own.iter().all(free) {
             return Some(own);
@@ -173,6 +189,11 @@ impl Model {
             created_at: self.now,
         };
         self.payments.insert(id, payment);
+    }
+
+    fn started(&self, id: PaymentId) -> View {
+        let payment = &self.payments[&id];
+        View::Started(payment.clone(), self.bookings[&payment.booking_id].clone())
     }
 
     fn paid(&self, id: PaymentId) -> Said {
