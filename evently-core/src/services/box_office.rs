@@ -5,16 +5,21 @@
 
 use std::{
     future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::Arc,
     task::Poll,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::Error;
 use crate::{
     domain::{Answer, Request},
-    ports::{Bookings, Clock, SeatFeed, StoreError, StoreErrorKind},
+    ports::{Applied, Bookings, Clock, SeatFeed, StoreError, StoreErrorKind},
 };
 
 /// Where requests are handed in. Clones share one queue.
@@ -44,7 +49,8 @@ struct Waiting {
 }
 
 impl BoxOffice {
-    /// A box office, and the work it does: a future that ends when the last handle is gone and everything has been answered.
+    /// A box office, and the work it does: a future that ends when the last handle is gone and everything has been answered. If it is
+    /// dropped before, whoever waits and whoever comes is told that the store is unavailable.
     pub fn open(
         store: Arc<dyn Bookings>,
         feed: Arc<dyn SeatFeed>,
@@ -64,9 +70,17 @@ impl BoxOffice {
     /// Hands a request in. It is then decided, whether or not anybody waits for the answer.
     pub fn hand_in(&self, request: Request) -> Result<HandedIn, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Waiting { request, answer }).map_err(|_| Error::Overloaded)?;
-        Ok(HandedIn(answered))
+        match self.queue.try_send(Waiting { request, answer }) {
+            Ok(()) => Ok(HandedIn(answered)),
+            Err(TrySendError::Full(_)) => Err(Error::Overloaded),
+            Err(TrySendError::Closed(_)) => Err(closed()),
+        }
     }
+}
+
+/// The work has ended. Whether a request that was waiting has been decided is not known.
+fn closed() -> Error {
+    Error::Store(StoreError::new(StoreErrorKind::Unavailable, "apply", "the box office is closed"))
 }
 
 /// A request that will be decided.
@@ -75,7 +89,7 @@ pub struct HandedIn(oneshot::Receiver<Result<Answer, Error>>);
 impl HandedIn {
     /// Waits for the answer.
     pub async fn wait(self) -> Result<Answer, Error> {
-        self.0.await.unwrap_or(Err(Error::Overloaded))
+        self.0.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 
@@ -108,6 +122,22 @@ async fn others_first() {
     .await;
 }
 
+/// Something that was called has panicked. What it said went to the panic hook.
+#[derive(Debug, thiserror::Error)]
+#[error("it has panicked")]
+struct Panicked;
+
+/// What the future gives, or that it panicked.
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // Nothing of the future is looked at again once it has panicked.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(Err(Panicked)), |poll| poll.map(Ok))
+    })
+    .await
+}
+
 struct Clerk {
     store: Arc<dyn Bookings>,
     feed: Arc<dyn SeatFeed>,
@@ -125,14 +155,23 @@ impl Clerk {
         }
     }
 
+    /// A store that panics has failed at a batch that it cannot stand. The transaction went with the panic, and the office goes on: if it
+    /// ended here, every request from now on would be refused, and nobody would know why.
+    async fn apply(&self, requests: &[Request]) -> Result<Applied, StoreError> {
+        let applied = caught(self.store.apply(self.clock.now(), requests)).await;
+        applied.unwrap_or_else(|panicked| Err(StoreError::new(StoreErrorKind::Corrupt, "apply", panicked)))
+    }
+
     /// Decides a batch. One that fails is split, so that a request that breaks the store breaks nobody else's.
     async fn decide(&self, requests: &[Request], answers: Vec<oneshot::Sender<Result<Answer, Error>>>) {
         let mut parts = vec![(requests, answers)];
         while let Some((requests, mut answers)) = parts.pop() {
-            match self.store.apply(self.clock.now(), requests).await {
+            match self.apply(requests).await {
                 Ok(applied) => {
                     // The feed first: whoever has been answered finds the feed caught up.
-                    self.feed.publish(&applied.changes).await;
+                    if let Err(Panicked) = caught(self.feed.publish(&applied.changes)).await {
+                        tracing::error!("the feed has panicked; it may have lost changes");
+                    }
                     for (answer, sender) in applied.answers.into_iter().zip(answers) {
                         // Whoever asked may have gone.
                         let _ = sender.send(Ok(answer));
@@ -154,3 +193,6 @@ impl Clerk {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,300 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    domain::{
+        Actor, Booking, BookingCode, BookingId, Command, EventId, Payment, PaymentId, Rejection, SeatChange, SeatMap, Ticket,
+        TicketId, Timestamp,
+    },
+    memory::ManualClock,
+    ports::{BookingFilter, BookingRecords, Page, Subscription},
+    sync::{Mutex, lock},
+};
+
+/// What happens to a call with a request that the store cannot stand.
+#[derive(Clone, Copy)]
+enum Break {
+    Error(StoreErrorKind),
+    Panic,
+}
+
+/// Notes the numbers of the requests of each call, and answers each with its own.
+#[derive(Default)]
+struct Till {
+    breaks: Option<(u64, Break)>,
+    calls: Mutex<Vec<Vec<u64>>>,
+}
+
+impl Till {
+    fn breaking(number: u64, how: Break) -> Arc<Self> {
+        Arc::new(Self { breaks: Some((number, how)), ..Self::default() })
+    }
+
+    fn calls(&self) -> Vec<Vec<u64>> {
+        lock(&self.calls).clone()
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        self.calls().iter().map(Vec::len).collect()
+    }
+}
+
+fn request(number: u64) -> Request {
+    let booking_id = BookingId::from_uuid(Uuid::from_u128(number.into()));
+    Request::new(Actor::System, Command::Expire { booking_id })
+}
+
+fn number(request: &Request) -> u64 {
+    let Command::Expire { booking_id } = &request.command else { unreachable!("these tests ask for nothing else") };
+    booking_id.as_uuid().as_u64_pair().1
+}
+
+/// The number that an answer was given to.
+fn answered(answer: Result<Answer, Error>) -> u64 {
+    match answer {
+        Ok(Answer { result: Err(Rejection::ExtensionLimit(at)), .. }) => at.as_micros().unsigned_abs(),
+        other => panic!("it was to be answered: {other:?}"),
+    }
+}
+
+fn failed(answer: Result<Answer, Error>) -> StoreErrorKind {
+    match answer {
+        Err(Error::Store(error)) => error.kind(),
+        other => panic!("the store was to fail: {other:?}"),
+    }
+}
+
+#[async_trait]
+impl Bookings for Till {
+    async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
+        let numbers = requests.iter().map(number).collect::<Vec<_>>();
+        lock(&self.calls).push(numbers.clone());
+        match self.breaks {
+            Some((culprit, Break::Error(kind))) if numbers.contains(&culprit) => {
+                return Err(StoreError::new(kind, "apply", "no"));
+            }
+            Some((culprit, Break::Panic)) if numbers.contains(&culprit) => panic!("the till jams"),
+            _ => {}
+        }
+        let echo = |number: u64| {
+            let number = Timestamp::from_micros(i64::try_from(number).expect("it is small"));
+            Answer { at: now, replayed: false, result: Err(Rejection::ExtensionLimit(number)) }
+        };
+        Ok(Applied { answers: numbers.into_iter().map(echo).collect(), changes: Vec::new() })
+    }
+
+    async fn booking(&self, _: BookingId) -> Result<Option<Booking>, StoreError> {
+        unreachable!("a box office reads nothing")
+    }
+
+    async fn booking_by_code(&self, _: BookingCode) -> Result<Option<Booking>, StoreError> {
+        unreachable!("a box office reads nothing")
+    }
+
+    async fn bookings(&self, _: &BookingFilter, _: Page<BookingId>) -> Result<Vec<Booking>, StoreError> {
+        unreachable!("a box office reads nothing")
+    }
+
+    async fn records(&self, _: BookingId) -> Result<Option<BookingRecords>, StoreError> {
+        unreachable!("a box office reads nothing")
+    }
+
+    async fn payment(&self, _: PaymentId) -> Result<Option<Payment>, StoreError> {
+        unreachable!("a box office reads nothing")
+    }
+
+    async fn ticket(&self, _: TicketId) -> Result<Option<Ticket>, StoreError> {
+        unreachable!("a box office reads nothing")
+    }
+}
+
+/// Counts what it is told; the first so many times it panics.
+#[derive(Default)]
+struct Board {
+    panics: usize,
+    told: AtomicUsize,
+}
+
+#[async_trait]
+impl SeatFeed for Board {
+    async fn publish(&self, _: &[SeatChange]) {
+        assert!(self.told.fetch_add(1, Ordering::Relaxed) >= self.panics, "the board falls off the wall");
+    }
+
+    async fn seat_map(&self, _: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
+        unreachable!("a box office only tells")
+    }
+
+    async fn subscribe(&self, _: EventId, _: Option<u64>) -> Result<Option<Subscription>, StoreError> {
+        unreachable!("a box office only tells")
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        unreachable!("a box office only tells")
+    }
+}
+
+const SIZE: OfficeSize = OfficeSize { queue: 64, batch: 16 };
+
+fn open(till: &Arc<Till>, size: OfficeSize) -> (BoxOffice, impl Future<Output = ()> + Send + use<>) {
+    open_with(till, Board::default(), size)
+}
+
+fn open_with(till: &Arc<Till>, board: Board, size: OfficeSize) -> (BoxOffice, impl Future<Output = ()> + Send + use<>) {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+    BoxOffice::open(till.clone(), Arc::new(board), clock, size)
+}
+
+/// Hands in requests with these numbers, which then wait together.
+fn queue(office: &BoxOffice, numbers: impl IntoIterator<Item = u64>) -> Vec<HandedIn> {
+    numbers.into_iter().map(|number| office.hand_in(request(number)).expect("there is room")).collect()
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_is_split_until_the_culprit_is_alone() {
+    for (how, kind) in [
+        (Break::Error(StoreErrorKind::Corrupt), StoreErrorKind::Corrupt),
+        (Break::Error(StoreErrorKind::Contended), StoreErrorKind::Contended),
+        (Break::Panic, StoreErrorKind::Corrupt),
+    ] {
+        let till = Till::breaking(5, how);
+        let (office, work) = open(&till, SIZE);
+        let waiting = queue(&office, 0..8);
+        tokio::spawn(work);
+        for (number, handed_in) in (0..).zip(waiting) {
+            let answer = handed_in.wait().await;
+            if number == 5 { assert_eq!(failed(answer), kind) } else { assert_eq!(answered(answer), number) }
+        }
+        let expected: [&[u64]; 7] = [&[0, 1, 2, 3, 4, 5, 6, 7], &[0, 1, 2, 3], &[4, 5, 6, 7], &[4, 5], &[4], &[5], &[6, 7]];
+        assert_eq!(till.calls(), expected, "in their order, and each decided once");
+        assert_eq!(answered(office.submit(request(9)).await), 9, "it goes on");
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_all_fail_at_once() {
+    let till = Till::breaking(5, Break::Error(StoreErrorKind::Unavailable));
+    let (office, work) = open(&till, SIZE);
+    let waiting = queue(&office, 0..8);
+    tokio::spawn(work);
+    for handed_in in waiting {
+        assert_eq!(failed(handed_in.wait().await), StoreErrorKind::Unavailable);
+    }
+    assert_eq!(till.sizes(), [8], "it is not asked once for each of them");
+}
+
+#[tokio::test]
+async fn one_more_than_may_wait_is_turned_away_at_once() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, OfficeSize { queue: 3, ..SIZE });
+    let waiting = queue(&office, 0..3);
+    assert!(matches!(office.hand_in(request(3)), Err(Error::Overloaded)));
+    assert!(matches!(office.submit(request(3)).await, Err(Error::Overloaded)));
+    tokio::spawn(work);
+    for (number, handed_in) in (0..).zip(waiting) {
+        assert_eq!(answered(handed_in.wait().await), number);
+    }
+    assert_eq!(answered(office.submit(request(4)).await), 4, "there is room again");
+    assert_eq!(till.calls(), [vec![0, 1, 2], vec![4]], "who was turned away is not decided");
+}
+
+#[tokio::test]
+async fn whoever_stops_waiting_stops_nobody_else() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, SIZE);
+    let mut waiting = queue(&office, 0..4);
+    drop(waiting.remove(1));
+    tokio::spawn(work);
+    for (number, handed_in) in [0, 2, 3].into_iter().zip(waiting) {
+        assert_eq!(answered(handed_in.wait().await), number);
+    }
+    assert_eq!(till.sizes(), [4], "what was handed in is decided all the same");
+}
+
+/// The first of many asks, then it is the office's turn, and then that of the others.
+async fn one_before_the_others(size: OfficeSize) -> Vec<usize> {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, size);
+    let caller = |number| {
+        let office = office.clone();
+        tokio::spawn(async move { assert_eq!(answered(office.submit(request(number)).await), number) })
+    };
+    let mut callers = vec![caller(0)];
+    tokio::spawn(work);
+    callers.extend((1..8).map(caller));
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    till.sizes()
+}
+
+#[tokio::test]
+async fn those_who_ask_at_once_share_a_batch() {
+    assert_eq!(one_before_the_others(SIZE).await, [8]);
+    assert_eq!(one_before_the_others(OfficeSize { batch: 3, ..SIZE }).await, [3, 3, 2], "as many as it may have");
+}
+
+#[tokio::test]
+async fn no_batch_is_larger_than_it_may_be() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, OfficeSize { batch: 3, ..SIZE });
+    let waiting = queue(&office, 0..8);
+    tokio::spawn(work);
+    for (number, handed_in) in (0..).zip(waiting) {
+        assert_eq!(answered(handed_in.wait().await), number);
+    }
+    assert_eq!(till.calls(), [vec![0, 1, 2], vec![3, 4, 5], vec![6, 7]]);
+}
+
+#[tokio::test]
+async fn the_work_ends_when_nobody_can_ask_any_more_and_all_is_answered() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, OfficeSize { batch: 2, ..SIZE });
+    let mut work = pin!(work);
+    let waiting = queue(&office, 0..5);
+    let other = office.clone();
+    drop(office);
+    assert!(soon(work.as_mut()).await.is_none(), "somebody may still ask");
+    let last = queue(&other, [5]);
+    drop(other);
+    assert_eq!(soon(work.as_mut()).await, Some(()));
+    for (number, handed_in) in (0..).zip(waiting.into_iter().chain(last)) {
+        assert_eq!(answered(handed_in.wait().await), number);
+    }
+}
+
+/// What the future gives if it needs nothing that this test does not do.
+async fn soon<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    for _ in 0..100 {
+        let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+        if let Poll::Ready(value) = polled {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_board_that_falls_down_keeps_nobody_from_their_answer() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open_with(&till, Board { panics: 1, ..Board::default() }, SIZE);
+    tokio::spawn(work);
+    for number in 0..2 {
+        assert_eq!(answered(office.submit(request(number)).await), number);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_told_when_there_is_nobody_left_to_decide() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, SIZE);
+    let waiting = queue(&office, [0]);
+    drop(work);
+    for handed_in in waiting {
+        assert_eq!(failed(handed_in.wait().await), StoreErrorKind::Unavailable);
+    }
+    assert_eq!(failed(office.submit(request(1)).await), StoreErrorKind::Unavailable, "and it is no matter of waiting");
+}
