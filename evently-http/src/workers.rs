@@ -26,6 +26,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
     every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
+    every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
     workers
 }
 

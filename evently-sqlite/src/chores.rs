@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{BookingId, Payment, PaymentId, Refund, Timestamp},
-    ports::{Chores, StoreError},
+    domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
+    ports::{Chores, Page, StoreError},
 };
 use rusqlite::{Row, Transaction, params};
 
@@ -20,15 +20,28 @@ statements! {
     CALLED_OFF = "select b.id from events e cross join bookings b on b.event_key = e.event_key \
         where e.stage = 'cancelled' and b.status in ('pending', 'confirmed') limit ?1";
     UNDECIDED_PAYMENTS = payment_sql!(
-        "where p.status in ('processing', 'requires_action') and p.created_at < ?1 order by p.created_at limit ?2"
+        "where p.provider = ?1 and p.created_at < ?2 and (p.created_at, p.id) > (?3, ?4) \
+            and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail = 'superseded')) \
+            order by p.created_at, p.id limit ?5"
     );
-    OWED_REFUNDS = refund_sql!("where r.succeeded_at is null order by r.created_at limit ?1");
+    OWED_REFUNDS = refund_sql!(
+        "where r.provider = ?1 and (r.created_at, r.id) > (?2, ?3) and r.succeeded_at is null \
+            order by r.created_at, r.id limit ?4"
+    );
     PAYMENT_OF_REFUND = payment_sql!("where p.id = ?1");
     PENDING_TOTAL = "select count(*) from bookings where status = 'pending'";
     /// The oldest stand in front: only as many are looked at as may go. The last one stays, so that its number is not given again.
     FORGET_ANSWERS = "delete from answers \
         where answer_key in (select answer_key from answers order by answer_key limit ?2) and at < ?1 \
             and answer_key < (select max(answer_key) from answers)";
+    FORGET_TOKENS = "delete from session_tokens where digest in ( \
+            select t.digest from sessions s cross join session_tokens t on t.session_id = s.id \
+            where s.expires_at < ?1 limit ?2 \
+        )";
+    FORGET_SESSIONS = "delete from sessions where id in ( \
+            select s.id from sessions s \
+            where s.expires_at < ?1 and not exists (select 1 from session_tokens t where t.session_id = s.id) limit ?2 \
+        )";
 }
 
 #[async_trait]
@@ -42,13 +55,28 @@ impl Chores for SqliteStore {
         self.read("called_off", move |tx| each_row(tx, CALLED_OFF, [limit], booking_id)).await
     }
 
-    async fn undecided_payments(&self, before: Timestamp, limit: u32) -> Result<Vec<Payment>, StoreError> {
-        let undecided = move |tx: &Transaction<'_>| find_all(tx, UNDECIDED_PAYMENTS, params![before.as_micros(), limit]);
+    async fn undecided_payments(
+        &self,
+        provider: &str,
+        before: Timestamp,
+        page: Page<(Timestamp, PaymentId)>,
+    ) -> Result<Vec<Payment>, StoreError> {
+        let provider = provider.to_owned();
+        let undecided = move |tx: &Transaction<'_>| {
+            let after = page.after.as_ref().map_or(BEFORE_ALL, |(at, id)| (at.as_micros(), id.as_uuid().as_bytes()));
+            let values = params![provider, before.as_micros(), after.0, after.1, page.limit];
+            find_all(tx, UNDECIDED_PAYMENTS, values)
+        };
         self.read("undecided_payments", undecided).await
     }
 
-    async fn owed_refunds(&self, limit: u32) -> Result<Vec<(Refund, Payment)>, StoreError> {
-        self.read("owed_refunds", move |tx| owed_refunds(tx, limit)).await
+    async fn owed_refunds(
+        &self,
+        provider: &str,
+        page: Page<(Timestamp, RefundId)>,
+    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
+        let provider = provider.to_owned();
+        self.read("owed_refunds", move |tx| owed_refunds(tx, &provider, &page)).await
     }
 
     async fn pending_total(&self) -> Result<u64, StoreError> {
@@ -61,14 +89,32 @@ impl Chores for SqliteStore {
         let forget = move |tx: &Transaction<'_>| execute(tx, FORGET_ANSWERS, params![before.as_micros(), limit]);
         Ok(self.write("forget_answers", forget).await? as u64)
     }
+
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let forget = move |tx: &Transaction<'_>| {
+            let tokens = execute(tx, FORGET_TOKENS, params![before.as_micros(), limit])?;
+            let rest = limit - u32::try_from(tokens).expect("no more than the limit were deleted");
+            let sessions = execute(tx, FORGET_SESSIONS, params![before.as_micros(), rest])?;
+            Ok((tokens + sessions) as u64)
+        };
+        self.write("forget_sessions", forget).await
+    }
 }
 
 fn booking_id(row: &Row<'_>) -> rusqlite::Result<BookingId> {
     row.get(0).map(BookingId::from_uuid)
 }
 
-fn owed_refunds(tx: &Transaction<'_>, limit: u32) -> Result<Vec<(Refund, Payment)>, Fault> {
-    let refunds = find_all::<Refund>(tx, OWED_REFUNDS, [limit])?;
+/// Where what is due is listed from when there is no page before.
+const BEFORE_ALL: (i64, &[u8]) = (i64::MIN, &[]);
+
+fn owed_refunds(
+    tx: &Transaction<'_>,
+    provider: &str,
+    page: &Page<(Timestamp, RefundId)>,
+) -> Result<Vec<(Refund, Payment)>, Fault> {
+    let after = page.after.as_ref().map_or(BEFORE_ALL, |(at, id)| (at.as_micros(), id.as_uuid().as_bytes()));
+    let refunds = find_all::<Refund>(tx, OWED_REFUNDS, params![provider, after.0, after.1, page.limit])?;
     refunds.into_iter().map(|refund| payment_of(tx, refund.payment_id).map(|payment| (refund, payment))).collect()
 }
 

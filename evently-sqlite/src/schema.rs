@@ -25,6 +25,8 @@ const MIGRATIONS: &[Migration] = &migrations![
     "20261122090400_accounts",
     "20261122090500_figures",
     "20261122180000_hot_paths",
+    "20261122190000_due_by_provider",
+    "20261122190100_sessions_end",
 ];
 
 /// The latest version of the schema that this build knows.
@@ -101,6 +103,23 @@ mod tests {
         assert_eq!(version(&connection).unwrap(), VERSION);
         let logged = connection.query_one("select count(*) from migrations", [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(usize::try_from(logged).unwrap(), VERSION);
+    }
+
+    #[test]
+    fn refunds_that_were_there_get_the_provider_of_their_payment() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before = MIGRATIONS.iter().position(|migration| migration.name.ends_with("due_by_provider")).unwrap();
+        for (had, migration) in MIGRATIONS[..before].iter().enumerate() {
+            step(&mut connection, had, migration).unwrap();
+        }
+        let rows = "pragma foreign_keys = off;
+            insert into payments values (randomblob(16), randomblob(16), 1, 9, 'EUR', 'succeeded', null, 1, 'till', null, 9, 1);
+            insert into refunds select randomblob(16), id, booking_id, 1, 9, 'EUR', 'late', null, 2 from payments;";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let kept = "select r.provider, r.amount, r.created_at, r.payment_id = p.id from refunds r, payments p";
+        let kept = connection.query_one(kept, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+        assert_eq!(kept.unwrap(), ("till".to_owned(), 9, 2, true));
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub enum PaymentState {
     },
 }
 
+/// The reason of a payment that was given up for another.
+pub(super) const SUPERSEDED: &str = "superseded";
+
 /// What a gateway says of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +87,9 @@ impl Payment {
         match (&self.state, report) {
             (Processing | RequiresAction { .. } | Failed { .. }, GatewayReport::Succeeded) => Some(Succeeded { at: now }),
             (Processing | RequiresAction { .. }, GatewayReport::Failed { reason }) => Some(Failed { reason: reason.clone() }),
+            (Failed { reason: ours }, GatewayReport::Failed { reason }) if ours == SUPERSEDED && reason != SUPERSEDED => {
+                Some(Failed { reason: reason.clone() })
+            }
             (Processing, GatewayReport::RequiresAction { client_secret }) => {
                 Some(RequiresAction { client_secret: client_secret.clone() })
             }
@@ -91,9 +97,14 @@ impl Payment {
         }
     }
 
-    /// Whether the gateway may still decide.
+    /// Whether we wait for the gateway.
     pub const fn is_open(&self) -> bool {
         matches!(self.state, PaymentState::Processing | PaymentState::RequiresAction { .. })
+    }
+
+    /// Whether the gateway may still decide. It may of a payment that was given up for another: nobody has told it.
+    pub fn is_undecided(&self) -> bool {
+        self.is_open() || matches!(&self.state, PaymentState::Failed { reason } if reason == SUPERSEDED)
     }
 
     /// What the gateway has captured, in minor units.

@@ -120,10 +120,10 @@ impl Ledger for State {
     }
 
     fn put_payment(&mut self, payment: &Payment) -> Result<(), Infallible> {
-        if payment.is_open() {
-            self.open_payments.insert((payment.created_at, payment.id));
+        if payment.is_undecided() {
+            self.undecided_payments.insert((payment.created_at, payment.id));
         } else {
-            self.open_payments.remove(&(payment.created_at, payment.id));
+            self.undecided_payments.remove(&(payment.created_at, payment.id));
         }
         if self.payments.insert(payment.id, payment.clone()).is_none() {
             self.rows_of(payment.booking_id).payments.push(payment.id);

@@ -1,4 +1,4 @@
-use std::{ops::Bound, sync::Arc};
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Booking, BookingCode, BookingId, Entry, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund, Request, Sales,
-        SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide,
+        Booking, BookingCode, BookingId, Entry, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund, RefundId, Request,
+        Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide,
     },
     ports::{
         Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, EventFilter, EventRecords, Figures, Outbox,
@@ -107,20 +107,35 @@ impl Chores for MemoryStore {
             .values()
             .filter(|rows| rows.event.stage == Stage::Cancelled)
             .flat_map(|rows| rows.seats.iter().filter_map(crate::domain::Seat::owner));
-        let ids = live.collect::<std::collections::BTreeSet<_>>();
+        let ids = live.collect::<BTreeSet<_>>();
         Ok(ids.into_iter().take(limit as usize).collect())
     }
 
-    async fn undecided_payments(&self, before: Timestamp, limit: u32) -> Result<Vec<Payment>, StoreError> {
+    async fn undecided_payments(
+        &self,
+        provider: &str,
+        before: Timestamp,
+        page: Page<(Timestamp, PaymentId)>,
+    ) -> Result<Vec<Payment>, StoreError> {
         let state = self.state();
-        let old = state.open_payments.iter().take_while(|(at, _)| *at < before);
-        Ok(old.take(limit as usize).map(|(_, id)| state.payments[id].clone()).collect())
+        let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let old = state.undecided_payments.range((after, Bound::Unbounded)).take_while(|(at, _)| *at < before);
+        let theirs = old.map(|(_, id)| &state.payments[id]).filter(|payment| payment.provider == provider);
+        Ok(theirs.take(page.limit as usize).cloned().collect())
     }
 
-    async fn owed_refunds(&self, limit: u32) -> Result<Vec<(Refund, Payment)>, StoreError> {
+    async fn owed_refunds(
+        &self,
+        provider: &str,
+        page: Page<(Timestamp, RefundId)>,
+    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
         let state = self.state();
-        let owed = state.owed_refunds.iter().take(limit as usize).map(|id| state.refunds[id].clone());
-        Ok(owed.map(|refund| (refund.clone(), state.payments[&refund.payment_id].clone())).collect())
+        let owed = state.owed_refunds.iter().map(|id| &state.refunds[id]);
+        let mut owed = owed.map(|refund| (refund, &state.payments[&refund.payment_id])).collect::<Vec<_>>();
+        owed.retain(|(_, payment)| payment.provider == provider);
+        owed.sort_by_key(|(refund, _)| (refund.created_at, refund.id));
+        owed.retain(|(refund, _)| page.after.is_none_or(|after| (refund.created_at, refund.id) > after));
+        Ok(owed.into_iter().take(page.limit as usize).map(|(refund, payment)| (refund.clone(), payment.clone())).collect())
     }
 
     async fn pending_total(&self) -> Result<u64, StoreError> {
@@ -135,6 +150,24 @@ impl Chores for MemoryStore {
             state.answers.remove(id);
         }
         Ok(old.len() as u64)
+    }
+
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let state = &mut *self.state();
+        let ended = |id| state.sessions.get(&id).is_some_and(|row| row.session.expires_at < before);
+        let tokens = state.tokens.iter().filter(|(_, row)| ended(row.session_id)).map(|(digest, _)| *digest);
+        let tokens = tokens.take(limit as usize).collect::<Vec<_>>();
+        for digest in &tokens {
+            state.tokens.remove(digest);
+        }
+        let bearing = state.tokens.values().map(|row| row.session_id).collect::<BTreeSet<_>>();
+        let empty = state.sessions.values().map(|row| row.session).filter(|session| session.expires_at < before);
+        let empty = empty.map(|session| session.id).filter(|id| !bearing.contains(id));
+        let empty = empty.take(limit as usize - tokens.len()).collect::<Vec<_>>();
+        for id in &empty {
+            state.sessions.remove(id);
+        }
+        Ok((tokens.len() + empty.len()) as u64)
     }
 }
 

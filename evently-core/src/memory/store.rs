@@ -43,8 +43,8 @@ pub(super) struct State {
     /// Pending bookings in the order in which their holds run out.
     pub deadlines: BTreeSet<(Timestamp, BookingId)>,
     pub payments: FxHashMap<PaymentId, Payment>,
-    /// Payments that are still open, oldest first.
-    pub open_payments: BTreeSet<(Timestamp, PaymentId)>,
+    /// Payments that their gateway may still decide, oldest first.
+    pub undecided_payments: BTreeSet<(Timestamp, PaymentId)>,
     pub refunds: BTreeMap<RefundId, Refund>,
     pub owed_refunds: BTreeSet<RefundId>,
     pub messages: FxHashSet<(String, String)>,

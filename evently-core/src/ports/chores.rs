@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::domain::{BookingId, Payment, Refund, Timestamp};
+use super::{Page, StoreError};
+use crate::domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp};
 
 /// Finds what is due and has to be sent through [`Bookings::apply`](super::Bookings::apply). What a call finds may have been
 /// dealt with by the time it is sent; the rules decide then.
@@ -13,15 +13,26 @@ pub trait Chores: Send + Sync {
     /// Pending and confirmed bookings of events that have been cancelled.
     async fn called_off(&self, limit: u32) -> Result<Vec<BookingId>, StoreError>;
 
-    /// Payments that began before `before` and that their gateway has not decided as far as we know, oldest first.
-    async fn undecided_payments(&self, before: Timestamp, limit: u32) -> Result<Vec<Payment>, StoreError>;
+    /// Payments by `provider` that began before `before` and that it has not decided as far as we know, oldest first: those
+    /// after `page.after`. One that was given up for another is among them, because its gateway may still capture it.
+    async fn undecided_payments(
+        &self,
+        provider: &str,
+        before: Timestamp,
+        page: Page<(Timestamp, PaymentId)>,
+    ) -> Result<Vec<Payment>, StoreError>;
 
-    /// Refunds that their gateway has not confirmed, oldest first, each with its payment.
-    async fn owed_refunds(&self, limit: u32) -> Result<Vec<(Refund, Payment)>, StoreError>;
+    /// Refunds of payments by `provider` that it has not confirmed, oldest first, each with its payment: those after `page.after`.
+    async fn owed_refunds(&self, provider: &str, page: Page<(Timestamp, RefundId)>)
+    -> Result<Vec<(Refund, Payment)>, StoreError>;
 
     /// How many bookings are pending.
     async fn pending_total(&self) -> Result<u64, StoreError>;
 
     /// Forgets some of the answers given before `before`, and says how many.
     async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Forgets logins that ended before `before`, with all their refresh tokens: up to `limit` logins and tokens together; says how
+    /// many. Until then a token that was spent is known, so that whoever uses it again is found out.
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

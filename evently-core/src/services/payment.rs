@@ -9,14 +9,16 @@ use super::{Answered, BoxOffice, Error, EventService, booking};
 use crate::{
     domain::{
         Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, Outcome, Payment, PaymentId,
-        Principal, Request, RequestKey, nearest_block,
+        Principal, RefundId, Request, RequestKey, Timestamp, nearest_block,
     },
-    ports::{Bookings, Charge, Chores, Clock, Ids, PaymentGateway, Webhook},
+    ports::{Bookings, Charge, Chores, Clock, Ids, Page, PaymentGateway, Webhook},
     sync::{Mutex, lock},
 };
 
 /// How old an undecided payment is before its gateway is asked about it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many payments or refunds the gateway is asked about at a time.
+const BATCH: u32 = 100;
 
 /// Moves money for bookings.
 pub struct PaymentService {
@@ -30,6 +32,10 @@ pub struct PaymentService {
     terms: HoldTerms,
     /// The keys of payments whose gateway is being asked.
     running: Mutex<HashSet<[u8; 32], rustc_hash::FxBuildHasher>>,
+    /// Where to go on asking. The oldest come first, and those that stay as they are must not keep the others from their turn.
+    asked: Mutex<Option<(Timestamp, PaymentId)>>,
+    /// Where to go on sending money back, likewise.
+    refunded: Mutex<Option<(Timestamp, RefundId)>>,
 }
 
 /// The ports and terms of a [`PaymentService`].
@@ -50,7 +56,8 @@ impl PaymentService {
     pub fn new(parts: PaymentParts) -> Self {
         let PaymentParts { office, store, chores, events, gateway, clock, ids, terms } = parts;
         let running = Mutex::new(HashSet::default());
-        Self { office, store, chores, events, gateway, clock, ids, terms, running }
+        let (asked, refunded) = (Mutex::new(None), Mutex::new(None));
+        Self { office, store, chores, events, gateway, clock, ids, terms, running, asked, refunded }
     }
 
     /// Pays for a booking with the card that `token` stands for.
@@ -150,11 +157,15 @@ impl PaymentService {
         self.gateway.name()
     }
 
-    /// Asks the gateway about payments that it has left undecided for a while. How many were decided.
+    /// Asks the gateway about some payments that it has left undecided for a while, and about others with the next call. How many
+    /// were decided.
     pub async fn reconcile(&self) -> Result<u32, Error> {
         let now = self.clock.now();
         let mut decided = 0;
-        for payment in self.chores.undecided_payments(now - PATIENCE, 100).await? {
+        let page = Page { after: *lock(&self.asked), limit: BATCH };
+        let undecided = self.chores.undecided_payments(self.gateway.name(), now - PATIENCE, page).await?;
+        *lock(&self.asked) = last_of_full(&undecided, |payment| (payment.created_at, payment.id));
+        for payment in undecided {
             let report = match self.gateway.look_up(&payment).await {
                 Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
                 // A charge that the gateway has never heard of cannot come true once the time for it is over.
@@ -173,13 +184,14 @@ impl PaymentService {
         Ok(decided)
     }
 
-    /// Asks the gateway for the refunds that are owed. How many were sent.
+    /// Asks the gateway for some of the refunds that it owes, and for others with the next call. How many were sent. Whoever took money
+    /// elsewhere gives it back there, and says so.
     pub async fn send_refunds(&self) -> Result<u32, Error> {
         let mut sent = 0;
-        for (refund, payment) in self.chores.owed_refunds(100).await? {
-            if payment.provider != self.gateway.name() {
-                continue; // Whoever took the money elsewhere gives it back there, and says so.
-            }
+        let page = Page { after: *lock(&self.refunded), limit: BATCH };
+        let owed = self.chores.owed_refunds(self.gateway.name(), page).await?;
+        *lock(&self.refunded) = last_of_full(&owed, |(refund, _)| (refund.created_at, refund.id));
+        for (refund, payment) in owed {
             if let Err(error) = self.gateway.refund(&refund, &payment).await {
                 tracing::warn!(refund_id = %refund.id, %error, "refund not sent yet");
                 continue;
@@ -194,6 +206,11 @@ impl PaymentService {
     fn enter(&self, key: [u8; 32]) -> Result<Running<'_>, Error> {
         if lock(&self.running).insert(key) { Ok(Running { service: self, key }) } else { Err(Error::InFlight) }
     }
+}
+
+/// The key of the last one of a page, if more may follow it.
+fn last_of_full<T, K>(page: &[T], key: impl Fn(&T) -> K) -> Option<K> {
+    page.last().filter(|_| page.len() >= BATCH as usize).map(key)
 }
 
 /// Lets its key go when it is dropped.

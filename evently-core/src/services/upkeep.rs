@@ -42,6 +42,11 @@ impl Upkeep {
         Ok(self.chores.forget_answers(self.clock.now() - ANSWERS_KEPT, BATCH).await?)
     }
 
+    /// Forgets logins that have ended, and their refresh tokens. How many of both there were.
+    pub async fn forget_sessions(&self) -> Result<u64, Error> {
+        Ok(self.chores.forget_sessions(self.clock.now(), BATCH).await?)
+    }
+
     /// Submits a command for each booking, all at once, so that they share transactions.
     async fn submit_all(&self, bookings: &[BookingId], command: impl Fn(BookingId) -> Command) -> Result<usize, Error> {
         let mut submitted = Vec::with_capacity(bookings.len());
@@ -52,5 +57,40 @@ impl Upkeep {
             answer.wait().await?.result?;
         }
         Ok(bookings.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        domain::{SessionId, Timestamp, UserId},
+        memory::{ManualClock, MemorySeatFeed, MemoryStore, SeededIds},
+        ports::{Ids, Rotation, Session, Sessions},
+        services::OfficeSize,
+        sync::ready,
+    };
+
+    #[test]
+    fn logins_are_forgotten_when_they_have_ended_and_not_before() {
+        let ids = Arc::new(SeededIds::new(1));
+        let store = Arc::new(MemoryStore::new(ids.clone()));
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        let feed = Arc::new(MemorySeatFeed::new(store.clone()));
+        let (office, _work) = BoxOffice::open(store.clone(), feed, clock.clone(), OfficeSize::default());
+        let upkeep = Upkeep::new(office, store.clone(), clock.clone());
+
+        let (now, life) = (clock.now(), Duration::from_hours(1));
+        let id = || ids.uuid(now);
+        let session = Session { id: SessionId::from_uuid(id()), user_id: UserId::from_uuid(id()), expires_at: now + life };
+        ready(store.open(&session, &[1; 32])).unwrap();
+        assert_eq!(ready(store.rotate(&[1; 32], &[2; 32], now)).unwrap(), Rotation::Rotated(session));
+        clock.advance(life);
+        assert_eq!(ready(upkeep.forget_sessions()).unwrap(), 0);
+        clock.advance(Duration::from_micros(1));
+        assert_eq!(ready(upkeep.forget_sessions()).unwrap(), 3, "a login and its two tokens");
+        assert_eq!(ready(upkeep.forget_sessions()).unwrap(), 0);
     }
 }

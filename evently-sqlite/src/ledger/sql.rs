@@ -47,8 +47,8 @@ statements! {
         on conflict (id) do update set status = ?6, detail = ?7, succeeded_at = ?8, reference = ?10, refunded = ?11";
     REFUND = refund_sql!("where r.id = ?1");
     PUT_REFUND = "insert into refunds \
-        (id, payment_id, booking_id, event_key, amount, currency, reason, succeeded_at, created_at) \
-        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        (id, payment_id, booking_id, event_key, amount, currency, reason, succeeded_at, created_at, provider) \
+        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (select provider from payments where id = ?2)) \
         on conflict (id) do update set succeeded_at = ?8";
     NOTE_MESSAGE = "insert into gateway_messages (provider, message, taken_in_at) values (?1, ?2, ?3) \
         on conflict (provider, message) do nothing";

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use evently_core::domain::{ANSWERS_KEPT, Command, GatewayReport, Request};
+use evently_core::{
+    domain::{ANSWERS_KEPT, Command, GatewayReport, Payment, PaymentState, Refund, Request},
+    ports::{Page, Rotation},
+};
 
+use super::sessions;
 use crate::{HOUSE, ORGANIZER, SYSTEM, World, customer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,12 +78,15 @@ pub async fn payments_without_a_decision_are_found_oldest_first(world: World) {
         world.wait(SECOND);
     }
     let undecided = async |before, limit| {
-        let found = world.store.chores.undecided_payments(before, limit).await.unwrap();
+        let found = world.store.chores.undecided_payments("sandbox", before, Page { after: None, limit }).await.unwrap();
         found.into_iter().map(|payment| payment.id).collect::<Vec<_>>()
     };
     let ids = payments.iter().map(|payment| payment.id).collect::<Vec<_>>();
     assert_eq!(undecided(world.now(), 10).await, ids);
     assert_eq!(undecided(world.now(), 2).await, ids[..2]);
+    let page = Page { after: Some((payments[1].created_at, ids[1])), limit: 1 };
+    let rest = world.store.chores.undecided_payments("sandbox", world.now(), page).await.unwrap();
+    assert_eq!(rest, payments[2..3], "page by page");
     assert_eq!(undecided(payments[2].created_at, 10).await, ids[..2], "not those that began then");
     world.report(ids[0], GatewayReport::Succeeded).await;
     let action = GatewayReport::RequiresAction { client_secret: "secret".to_owned() };
@@ -97,12 +104,104 @@ pub async fn refunds_that_were_not_sent_are_found_with_their_payments(world: Wor
         world.cancel(HOUSE, sold.id).await.unwrap();
         refunds.push(world.store.bookings.records(sold.id).await.unwrap().unwrap());
     }
-    let owed = world.store.chores.owed_refunds(10).await.unwrap();
+    let owed = owed_refunds(&world, "sandbox", 10).await;
     let expected = refunds.iter().map(|records| (records.refunds[0].clone(), records.payments[0].clone())).collect::<Vec<_>>();
     assert_eq!(owed, expected);
-    assert_eq!(world.store.chores.owed_refunds(1).await.unwrap(), expected[..1]);
+    assert_eq!(owed_refunds(&world, "sandbox", 1).await, expected[..1]);
+    let (chores, after) = (&world.store.chores, (owed[0].0.created_at, owed[0].0.id));
+    let rest = chores.owed_refunds("sandbox", Page { after: Some(after), limit: 1 }).await.unwrap();
+    assert_eq!(rest, expected[1..2], "page by page");
     world.ask(SYSTEM, Command::SettleRefund { refund_id: owed[0].0.id }).await.unwrap();
-    assert_eq!(world.store.chores.owed_refunds(10).await.unwrap(), expected[1..]);
+    assert_eq!(owed_refunds(&world, "sandbox", 10).await, expected[1..]);
+}
+
+async fn owed_refunds(world: &World, provider: &str, limit: u32) -> Vec<(Refund, Payment)> {
+    world.store.chores.owed_refunds(provider, Page { after: None, limit }).await.unwrap()
+}
+
+pub async fn what_one_gateway_has_to_do_does_not_stand_in_the_way_of_another(world: World) {
+    let event = world.event(1, 8).await;
+    for seat in 0..3 {
+        let held = world.hold(&event, customer(seat), &[seat]).await;
+        let confirm = Command::Confirm { booking_id: held.id, payment_id: world.payment_id(), reference: None };
+        world.ask(HOUSE, confirm).await.unwrap();
+        world.cancel(HOUSE, held.id).await.unwrap();
+    }
+    let held = world.hold(&event, customer(4), &[4]).await;
+    let (payment_id, terms) = (world.payment_id(), world.terms);
+    let start = Command::StartPayment { payment_id, booking_id: held.id, provider: "other".to_owned(), terms };
+    world.ask(HOUSE, start).await.unwrap();
+    world.wait(SECOND);
+    let sold = world.buy(&event, customer(5), &[5]).await;
+    world.cancel(HOUSE, sold.id).await.unwrap();
+    let paying = world.hold(&event, customer(6), &[6]).await;
+    let payment = world.start_payment(&paying).await;
+    world.wait(SECOND);
+
+    let of = async |provider| owed_refunds(&world, provider, 2).await.into_iter().map(|(refund, _)| refund.booking_id);
+    assert_eq!(of("sandbox").await.collect::<Vec<_>>(), [sold.id]);
+    assert_eq!(of("external").await.count(), 2);
+    assert_eq!(of("other").await.count(), 0);
+    let page = Page { after: None, limit: 1 };
+    let undecided = async |provider| world.store.chores.undecided_payments(provider, world.now(), page).await.unwrap();
+    assert_eq!(undecided("sandbox").await, [payment]);
+    assert_eq!(undecided("other").await.iter().map(|payment| payment.id).collect::<Vec<_>>(), [payment_id]);
+    assert_eq!(undecided("external").await, []);
+}
+
+/// Nobody has told its gateway, and a message about it may have been lost.
+pub async fn a_payment_that_was_given_up_is_asked_about_until_it_is_decided(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let mut given_up = Vec::new();
+    for _ in 0..2 {
+        given_up.push(world.start_payment(&held).await.id);
+        world.wait(SECOND * 20);
+    }
+    let last = world.start_payment(&held).await;
+    world.wait(SECOND);
+    let page = Page { after: None, limit: 10 };
+    let undecided = async || {
+        let found = world.store.chores.undecided_payments("sandbox", world.now(), page).await.unwrap();
+        found.into_iter().map(|payment| payment.id).collect::<Vec<_>>()
+    };
+    assert_eq!(undecided().await, [given_up[0], given_up[1], last.id]);
+    let (payment, booking) = world.report(given_up[0], GatewayReport::Failed { reason: "no_answer".to_owned() }).await;
+    assert_eq!(payment.state, PaymentState::Failed { reason: "no_answer".to_owned() });
+    assert_eq!(booking.hold().and_then(|hold| hold.payment).map(|(id, _)| id), Some(last.id), "it is about the last one");
+    assert_eq!(undecided().await, [given_up[1], last.id]);
+    world.report(last.id, GatewayReport::Succeeded).await;
+    let (payment, _) = world.report(given_up[1], GatewayReport::Succeeded).await;
+    assert_eq!((payment.refunded, undecided().await), (4500, Vec::new()));
+    world.audited(&event).await;
+}
+
+pub async fn logins_that_have_ended_are_forgotten_and_others_are_not(world: World) {
+    let (sessions, now) = (&world.store.sessions, world.now());
+    let rotate = async |spent: u8, next: u8| sessions.rotate(&[spent; 32], &[next; 32], now).await.unwrap();
+    let first = sessions::login(&world, [1; 32]).await;
+    let second = sessions::login(&world, [11; 32]).await;
+    world.wait(SECOND);
+    let lasting = sessions::login(&world, [21; 32]).await;
+    for token in [1, 2, 21] {
+        assert!(matches!(rotate(token, token + 1).await, Rotation::Rotated(_)));
+    }
+    sessions.revoke(&[11; 32]).await.unwrap();
+    let forget = async |before, limit| world.store.chores.forget_sessions(before, limit).await.unwrap();
+    assert_eq!(forget(first.expires_at, 10).await, 0, "they end then, and not before");
+    let mut forgotten = 0;
+    for limit in [3, 2, 1, 1] {
+        let count = forget(lasting.expires_at, limit).await;
+        assert!(count <= u64::from(limit));
+        forgotten += count;
+    }
+    assert_eq!((forgotten, forget(lasting.expires_at, 10).await), (6, 0), "two logins and four tokens");
+    for id in [first.id, second.id] {
+        assert_eq!(sessions.holder(id).await.unwrap(), None);
+    }
+    assert_eq!(rotate(3, 4).await, Rotation::Ended);
+    assert!(sessions.holder(lasting.id).await.unwrap().is_some());
+    assert_eq!(rotate(21, 23).await, Rotation::Reused, "whoever uses it again is found out");
 }
 
 pub async fn old_answers_are_forgotten_and_new_ones_are_not(world: World) {

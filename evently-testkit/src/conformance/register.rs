@@ -141,7 +141,10 @@ macro_rules! store_conformance {
                 live_bookings_of_events_that_were_called_off_are_found
                 payments_without_a_decision_are_found_oldest_first
                 refunds_that_were_not_sent_are_found_with_their_payments
+                what_one_gateway_has_to_do_does_not_stand_in_the_way_of_another
+                a_payment_that_was_given_up_is_asked_about_until_it_is_decided
                 old_answers_are_forgotten_and_new_ones_are_not
+                logins_that_have_ended_are_forgotten_and_others_are_not
             }
             catalog {
                 what_was_added_is_read_as_it_was

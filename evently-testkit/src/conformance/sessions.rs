@@ -15,7 +15,7 @@ const fn token(number: u8) -> TokenDigest {
 }
 
 /// A login whose first token is `first`.
-async fn login(world: &World, first: TokenDigest) -> Session {
+pub(super) async fn login(world: &World, first: TokenDigest) -> Session {
     let id = UserId::from_uuid(world.ids.uuid(world.now()));
     let email = Email::parse(&format!("{id}@example.org")).expect("it is an address");
     let user = User { id, email, name: "Ada".to_owned(), role: Role::Customer, created_at: world.now() };

@@ -2,5 +2,6 @@
 
 mod broken;
 mod model;
+mod payments;
 mod ports;
 mod store;

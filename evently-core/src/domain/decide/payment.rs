@@ -4,7 +4,7 @@ use super::{Decision, Desk, Stop, used_before};
 use crate::domain::{
     BookedSeat, Booking, BookingCode, BookingId, BookingState, Event, Fact, GatewayReport, Hold, HoldTerms, Invalid, Ledger,
     Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode,
-    TicketId, TicketState,
+    TicketId, TicketState, payment::SUPERSEDED,
 };
 
 /// What a gateway says of a payment.
@@ -58,7 +58,7 @@ impl<L: Ledger> Desk<'_, L> {
             return Err(Rejection::PaymentInProgress.into());
         }
         if payment.is_open() {
-            let reason = "superseded".to_owned();
+            let reason = SUPERSEDED.to_owned();
             self.ledger.put_payment(&Payment { state: PaymentState::Failed { reason }, ..payment }).map_err(Stop::Failed)?;
         }
         Ok(())

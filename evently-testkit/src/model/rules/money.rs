@@ -79,6 +79,9 @@ impl Model {
                 Some(PaymentState::Succeeded { at: now })
             }
             GatewayReport::Failed { reason } if open => Some(PaymentState::Failed { reason: reason.clone() }),
+            GatewayReport::Failed { reason } if payment.state == (PaymentState::Failed { reason: "superseded".to_owned() }) => {
+                Some(PaymentState::Failed { reason: reason.clone() })
+            }
             GatewayReport::RequiresAction { client_secret } if payment.state == PaymentState::Processing => {
                 Some(PaymentState::RequiresAction { client_secret: client_secret.clone() })
             }
