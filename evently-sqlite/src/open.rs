@@ -9,7 +9,7 @@ use std::{
 };
 
 use evently_core::ports::Ids;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::{
     schema::{self, MigrationFailed},
@@ -201,6 +201,8 @@ fn begin_wal(connection: &Connection, options: &Options) -> rusqlite::Result<()>
 /// What every connection is set to.
 fn set_up(connection: &Connection, cache_kib: i32, options: &Options) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Otherwise a statement over a table with a partial index is prepared anew for each value that it gets.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Each commit reaches the disk before it is answered.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
