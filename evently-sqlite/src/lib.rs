@@ -10,6 +10,7 @@ mod accounts;
 mod audit;
 mod bookings;
 mod catalog;
+mod checkpoint;
 mod chores;
 mod error;
 mod figures;

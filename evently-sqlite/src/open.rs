@@ -12,6 +12,7 @@ use evently_core::ports::Ids;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::{
+    checkpoint::Checkpointer,
     schema::{self, MigrationFailed},
     store::{SqliteStore, Writer},
 };
@@ -107,7 +108,13 @@ impl SqliteStore {
         set_up(&writer, WRITER_CACHE_KIB, options).map_err(failed)?;
         schema::migrate(&mut writer).map_err(|failed| migration_failed(&path, failed))?;
         let readers = (0..options.readers.max(1)).map(|_| reader(&path, options)).collect::<Result<_, _>>().map_err(failed)?;
-        let writer = Writer::new(writer, &path, WAL_BYTES_MAX).map_err(failed)?;
+        let checkpointer = connect(&path, options).and_then(|connection| {
+            set_up(&connection, READER_CACHE_KIB, options)?;
+            Ok(connection)
+        });
+        let checkpointer = Checkpointer::start(checkpointer.map_err(failed)?)
+            .map_err(|source| OpenError::Failed { path: path.clone(), source: source.into() })?;
+        let writer = Writer::new(writer, &path, WAL_BYTES_MAX, checkpointer).map_err(failed)?;
         Ok(Self::new(ids, writer, readers))
     }
 }
@@ -115,11 +122,11 @@ impl SqliteStore {
 /// Room for the hot events. No more than that: now and then SQLite goes through all of it at a commit.
 const WRITER_CACHE_KIB: i32 = 16 << 10;
 const READER_CACHE_KIB: i32 = 16 << 10;
-/// How long the write-ahead log grows before its pages are put where they belong. The more there are, the more of them replace
-/// one another, and the fewer requests have to wait for that.
-const CHECKPOINT_PAGES: u32 = 12_000;
+/// How long the write-ahead log grows at most before the writer itself puts its pages where they belong; `checkpoint` is faster as
+/// a rule.
+const CHECKPOINT_PAGES: u32 = 24_000;
 /// Longer than it becomes on its own.
-const WAL_BYTES_MAX: u64 = 96 << 20;
+const WAL_BYTES_MAX: u64 = 192 << 20;
 /// More than there are statements.
 const STATEMENTS_MAX: usize = 128;
 const PAGE_BYTES: u64 = 4096;

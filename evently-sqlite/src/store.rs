@@ -15,7 +15,7 @@ use tokio::{
     task,
 };
 
-use crate::{error::Fault, kept::KeptAnswers};
+use crate::{checkpoint::Checkpointer, error::Fault, kept::KeptAnswers};
 
 /// A store in a single file. A handle: clones share the file's connections.
 #[derive(Clone)]
@@ -95,13 +95,19 @@ pub(crate) struct Writer {
     /// Changes when another connection commits. This one alone writes for us, so that others are other processes.
     data_version: i64,
     wal: WalLimit,
+    checkpointer: Checkpointer,
 }
 
 impl Writer {
     /// Takes over a connection to the file at `path`, whose write-ahead log shall be no longer than about `wal_bytes_max`.
-    pub(crate) fn new(connection: Connection, path: &Path, wal_bytes_max: u64) -> rusqlite::Result<Self> {
+    pub(crate) fn new(
+        connection: Connection,
+        path: &Path,
+        wal_bytes_max: u64,
+        checkpointer: Checkpointer,
+    ) -> rusqlite::Result<Self> {
         let data_version = data_version(&connection)?;
-        Ok(Self { connection, data_version, wal: WalLimit::new(path, wal_bytes_max) })
+        Ok(Self { connection, data_version, wal: WalLimit::new(path, wal_bytes_max), checkpointer })
     }
 
     fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -109,6 +115,7 @@ impl Writer {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&tx)?;
         tx.commit()?;
+        self.checkpointer.after_commit(&self.connection);
         self.wal.keep(&self.connection);
         Ok(done)
     }

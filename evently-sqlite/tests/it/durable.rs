@@ -142,3 +142,36 @@ async fn hold_until_killed() {
         println!("held {n}");
     }
 }
+
+/// What marks one run of the write-ahead log from the next: <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
+fn salt(place: &Place) -> Vec<u8> {
+    std::fs::read(place.other("evently.db-wal")).unwrap()[16..24].to_vec()
+}
+
+#[tokio::test]
+async fn the_log_begins_anew_while_it_is_written() {
+    let place = Place::new();
+    let store = place.open();
+    let event = put_on_sale(&store, 10).await;
+    apply(&store, NOW, hold(&event, 1, &[0])).await.unwrap();
+    let first = salt(&place);
+    // Far too little for the engine to do it on its own.
+    for n in 2..4000 {
+        apply(&store, NOW, hold(&event, n, &[u32::try_from(n % 10).unwrap()])).await.ok();
+        if salt(&place) != first {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    panic!("the log has never begun anew");
+}
+
+#[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let place = Place::new();
+    let store = place.open();
+    put_on_sale(&store, 10).await;
+    assert!(place.other("evently.db-wal").exists());
+    drop(store);
+    assert!(!place.other("evently.db-wal").exists(), "whoever copies the file has everything");
+}
