@@ -94,7 +94,7 @@ async fn a_store_that_forgets_is_found_out() {
     let before = tempfile::tempdir().unwrap();
     copy_folder(evently.data.path(), before.path());
     // Nobody knows of the unknown ones, and so they are no acknowledgements.
-    let customers = crash(evently.serve(), customers, &hall, Duration::from_millis(700)).await;
+    let customers = crash(evently.serve(), customers, &hall, Duration::from_secs(3)).await;
     let bookings = customers.iter().map(|customer| customer.bookings.len()).sum::<usize>();
     assert!(bookings > 0, "there was something to forget");
     for name in ["evently.db", "evently.db-wal", "evently.db-shm"] {

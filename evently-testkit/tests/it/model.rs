@@ -4,7 +4,7 @@ use evently_testkit::{MemoryPlace, model};
 
 #[test]
 fn random_histories_are_as_the_model_says() {
-    let seen = model::run(|| MemoryPlace, 2_000);
+    let seen = model::run(|| MemoryPlace, 4_000);
     // The rare was not missed: each of these is somewhere in so many histories, or the generator has become worse.
     for what in [
         "booking confirmed to refunded",
