@@ -1,0 +1,36 @@
+//! Private servers for tests: each has its own folder and port, and both are gone when it is dropped.
+//!
+//! The servers are those of the Debian packages `postgresql` and `pgbouncer`; clusters that the machine runs are never touched.
+//! A test that only needs a database takes a [`fresh_database`]; one that stops, kills or pauses its server starts its own.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), String> {
+//! use evently_testservers::{Postgres, fresh_database};
+//!
+//! let database = fresh_database()?;
+//! println!("empty, and dropped with the variable: {}", database.url());
+//!
+//! let server = Postgres::options().durable(true).set("deadlock_timeout", "200ms").start()?;
+//! server.kill();
+//! server.restart()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A process that is killed leaves nothing behind: a watchdog beside each server sees its pipe close, stops the server and removes
+//! the folder. It is a process because a parent-death signal would come when the *thread* ends that started the server.
+//!
+//! Everything blocks; where a test is asynchronous, that is a pause of its own thread only. Errors are texts, for people to read.
+
+mod folder;
+mod pgbouncer;
+mod port;
+mod postgres;
+mod processes;
+mod server;
+mod shared;
+mod tool;
+
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Postgres, PostgresOptions};
+pub use shared::{Database, SHARED_POSTGRES, SharedPostgres, fresh_database, shared_postgres};
