@@ -1,0 +1,117 @@
+//! A batch of requests as one transaction: read, decided, written, and tried again where others were in the way.
+
+mod read;
+mod write;
+
+use std::time::Duration;
+
+use evently_core::{
+    domain::{Request, Timestamp, decide},
+    ports::{Applied, StoreError, StoreErrorKind},
+};
+
+use self::{read::read, write::write};
+use crate::{
+    error::Fault,
+    ledger::{BatchLedger, Rows, Wanted, Written},
+    store::PgStore,
+};
+
+const OPERATION: &str = "apply";
+/// How often a batch is tried before others are said to be in the way.
+const TRIES: u32 = 12;
+/// How long it rests before the second try, on average; twice as long before each further one, to a limit.
+const REST: Duration = Duration::from_millis(1);
+const REST_MAX: Duration = Duration::from_millis(250);
+
+/// Decides the requests in one transaction.
+pub(crate) async fn apply(store: &PgStore, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
+    let mut tries = 0;
+    loop {
+        let fault = match attempt(store, now, requests).await {
+            Ok(applied) => return Ok(applied),
+            Err(fault) => fault,
+        };
+        tries += 1;
+        // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
+        let again = matches!(&fault, Failed::InDoubt(_)) || fault.kind() == StoreErrorKind::Contended;
+        if !again || tries == TRIES {
+            return Err(fault.into_inner().during(OPERATION));
+        }
+        tracing::debug!(error = %fault.inner(), tries, "batch is tried again");
+        tokio::time::sleep(rest(store, tries)).await;
+    }
+}
+
+enum Failed {
+    /// Nothing was done.
+    Before(Fault),
+    /// The connection broke while it committed.
+    InDoubt(Fault),
+}
+
+impl Failed {
+    const fn inner(&self) -> &Fault {
+        let (Self::Before(fault) | Self::InDoubt(fault)) = self;
+        fault
+    }
+
+    fn into_inner(self) -> Fault {
+        let (Self::Before(fault) | Self::InDoubt(fault)) = self;
+        fault
+    }
+
+    fn kind(&self) -> StoreErrorKind {
+        self.inner().kind()
+    }
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self::Before(fault)
+    }
+}
+
+/// Between nothing and twice the average, so that those who met do not meet again.
+fn rest(store: &PgStore, tries: u32) -> Duration {
+    let average = REST.saturating_mul(1 << tries.min(16)).min(REST_MAX);
+    let share = u32::try_from(store.ids.secret() % 1024).expect("it is below 1024");
+    average * 2 * share / 1024
+}
+
+async fn attempt(store: &PgStore, now: Timestamp, requests: &[Request]) -> Result<Applied, Failed> {
+    let mut tx = store.begin(store.isolation()).await?;
+    let mut rows = Rows::default();
+    let mut wanted = Wanted::foreseen(requests, &rows);
+    loop {
+        while !wanted.is_empty() {
+            read(&mut tx, &wanted, &mut rows).await?;
+            wanted = Wanted::foreseen(requests, &rows);
+        }
+        let mut ledger = BatchLedger::new(&rows);
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            // Missing rows are wanted now. The others are decided all the same: they may want some as well.
+            answers.extend(decide(&mut ledger, &*store.ids, now, request).ok());
+        }
+        if ledger.wanted.is_empty() {
+            let Written { changes, .. } = &ledger.written;
+            let applied = Applied { answers, changes: changes.clone() };
+            write(&mut tx, &rows, &ledger.written, store.checks_versions()).await?;
+            commit(store, tx, ledger.written.journal.len()).await?;
+            return Ok(applied);
+        }
+        wanted = ledger.wanted;
+    }
+}
+
+async fn commit(store: &PgStore, tx: crate::store::Tx, entries: usize) -> Result<(), Failed> {
+    match tx.commit().await {
+        Ok(()) => {
+            store.note_own_writes(entries);
+            Ok(())
+        }
+        Err(fault) if fault.leaves_doubt() => Err(Failed::InDoubt(fault)),
+        Err(fault) => Err(Failed::Before(fault)),
+    }
+}

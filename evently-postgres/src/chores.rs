@@ -1,0 +1,149 @@
+//! What is due. Each question has a partial index that holds the due rows alone, so that it costs what it finds.
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
+    ports::{Chores, Page, StoreError},
+};
+use rustc_hash::FxHashMap;
+use sqlx::postgres::PgRow;
+
+use crate::{
+    error::Fault,
+    rows::{from_rows, get, payment_sql, refund_sql, to_sql},
+    store::{During, PgStore, values},
+};
+
+const DUE_HOLDS: &str = "select id from bookings where status = 'pending' and expires_at <= $1 order by expires_at limit $2";
+const CALLED_OFF: &str = "select b.id from events e join bookings b on b.event_id = e.id \
+    where e.status = 'cancelled' and b.status in ('pending', 'confirmed') limit $1";
+/// Without a page before, all are after it.
+const UNDECIDED_PAYMENTS: &str = payment_sql!(
+    "where p.provider = $1 and p.created_at < $2 \
+        and (p.created_at, p.id) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, '00000000-0000-0000-0000-000000000000'::uuid)) \
+        and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail = 'superseded')) \
+        order by p.created_at, p.id limit $5"
+);
+/// Without a page before, all are after it.
+const OWED_REFUNDS: &str = refund_sql!(
+    "where r.provider = $1 \
+        and (r.created_at, r.id) > (coalesce($2, '-infinity'::timestamptz), coalesce($3, '00000000-0000-0000-0000-000000000000'::uuid)) \
+        and r.succeeded_at is null order by r.created_at, r.id limit $4"
+);
+const PAYMENTS_OF_REFUNDS: &str = payment_sql!("where p.id = any($1)");
+const PENDING_TOTAL: &str = "select count(*) from bookings where status = 'pending'";
+/// In the order of the keys, so that two who forget do not lock each other out.
+const FORGET_ANSWERS: &str = "delete from answers \
+    where key = any(array(select key from answers where at < $1 order by at limit $2)) and at < $1";
+const FORGET_TOKENS: &str = "delete from session_tokens where digest = any(array( \
+        select t.digest from sessions s join session_tokens t on t.session_id = s.id \
+        where s.expires_at < $1 order by s.expires_at limit $2 \
+    ))";
+const FORGET_SESSIONS: &str = "delete from sessions where id = any(array( \
+        select s.id from sessions s \
+        where s.expires_at < $1 and not exists (select from session_tokens t where t.session_id = s.id) \
+        order by s.expires_at limit $2 \
+    ))";
+
+#[async_trait]
+impl Chores for PgStore {
+    async fn due_holds(&self, now: Timestamp, limit: u32) -> Result<Vec<BookingId>, StoreError> {
+        due_holds(self, now, limit).await.during("due_holds")
+    }
+
+    async fn called_off(&self, limit: u32) -> Result<Vec<BookingId>, StoreError> {
+        called_off(self, limit).await.during("called_off")
+    }
+
+    async fn undecided_payments(
+        &self,
+        provider: &str,
+        before: Timestamp,
+        page: Page<(Timestamp, PaymentId)>,
+    ) -> Result<Vec<Payment>, StoreError> {
+        undecided_payments(self, provider, before, &page).await.during("undecided_payments")
+    }
+
+    async fn owed_refunds(
+        &self,
+        provider: &str,
+        page: Page<(Timestamp, RefundId)>,
+    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
+        owed_refunds(self, provider, &page).await.during("owed_refunds")
+    }
+
+    async fn pending_total(&self) -> Result<u64, StoreError> {
+        pending_total(self).await.during("pending_total")
+    }
+
+    async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        forget_answers(self, before, limit).await.during("forget_answers")
+    }
+
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        forget_sessions(self, before, limit).await.during("forget_sessions")
+    }
+}
+
+fn booking_ids(rows: &[PgRow]) -> Result<Vec<BookingId>, Fault> {
+    rows.iter().map(|row| Ok(BookingId::from_uuid(get(row, 0)?))).collect()
+}
+
+async fn due_holds(store: &PgStore, now: Timestamp, limit: u32) -> Result<Vec<BookingId>, Fault> {
+    booking_ids(&store.rows(DUE_HOLDS, values![to_sql(now), i64::from(limit)]).await?)
+}
+
+async fn called_off(store: &PgStore, limit: u32) -> Result<Vec<BookingId>, Fault> {
+    booking_ids(&store.rows(CALLED_OFF, values![i64::from(limit)]).await?)
+}
+
+async fn undecided_payments(
+    store: &PgStore,
+    provider: &str,
+    before: Timestamp,
+    page: &Page<(Timestamp, PaymentId)>,
+) -> Result<Vec<Payment>, Fault> {
+    let (at, id) = page.after.map(|(at, id)| (to_sql(at), *id.as_uuid())).unzip();
+    from_rows(&store.rows(UNDECIDED_PAYMENTS, values![provider, to_sql(before), at, id, i64::from(page.limit)]).await?)
+}
+
+async fn owed_refunds(
+    store: &PgStore,
+    provider: &str,
+    page: &Page<(Timestamp, RefundId)>,
+) -> Result<Vec<(Refund, Payment)>, Fault> {
+    let (at, id) = page.after.map(|(at, id)| (to_sql(at), *id.as_uuid())).unzip();
+    let mut tx = store.read().await?;
+    let refunds = from_rows::<Refund>(&tx.all(OWED_REFUNDS, values![provider, at, id, i64::from(page.limit)]).await?)?;
+    let ids = refunds.iter().map(|refund| *refund.payment_id.as_uuid()).collect::<Vec<_>>();
+    let payments = from_rows::<Payment>(&tx.all(PAYMENTS_OF_REFUNDS, values![ids]).await?)?;
+    tx.commit().await?;
+    // A payment may have several refunds.
+    let payments = payments.into_iter().map(|payment| (payment.id, payment)).collect::<FxHashMap<_, _>>();
+    refunds.into_iter().map(|refund| payment_of(&payments, refund.payment_id).map(|payment| (refund, payment))).collect()
+}
+
+fn payment_of(payments: &FxHashMap<PaymentId, Payment>, id: PaymentId) -> Result<Payment, Fault> {
+    payments.get(&id).cloned().ok_or_else(|| Fault::row("refunds", format!("there is no payment {id}")))
+}
+
+async fn pending_total(store: &PgStore) -> Result<u64, Fault> {
+    let row = store.row(PENDING_TOTAL, values![]).await?;
+    row.map_or(Ok(0), |row| Ok(get::<i64>(&row, 0)?.unsigned_abs()))
+}
+
+async fn forget_answers(store: &PgStore, before: Timestamp, limit: u32) -> Result<u64, Fault> {
+    let mut tx = store.write().await?;
+    let forgotten = tx.execute(FORGET_ANSWERS, values![to_sql(before), i64::from(limit)]).await?;
+    tx.commit().await?;
+    Ok(forgotten)
+}
+
+async fn forget_sessions(store: &PgStore, before: Timestamp, limit: u32) -> Result<u64, Fault> {
+    let mut tx = store.write().await?;
+    let tokens = tx.execute(FORGET_TOKENS, values![to_sql(before), i64::from(limit)]).await?;
+    let rest = i64::from(limit) - i64::try_from(tokens).expect("no more than the limit were deleted");
+    let sessions = tx.execute(FORGET_SESSIONS, values![to_sql(before), rest]).await?;
+    tx.commit().await?;
+    Ok(tokens + sessions)
+}

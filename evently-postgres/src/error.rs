@@ -1,0 +1,105 @@
+//! What goes wrong between us and the server.
+
+use std::error::Error;
+
+use evently_core::ports::{StoreError, StoreErrorKind};
+
+/// Why a transaction could not be carried out. It becomes a [`StoreError`] where the operation's name is known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The server, or the way to it.
+    #[error(transparent)]
+    Engine(#[from] sqlx::Error),
+    /// A row that cannot be.
+    #[error("a row of {table} is not what it must be")]
+    Row {
+        /// Where the row is.
+        table: &'static str,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A row that is not of the version that was read.
+    #[error("a row of {0} has been changed since it was read")]
+    Stale(&'static str),
+}
+
+impl Fault {
+    /// A row of `table` that cannot be.
+    pub(crate) fn row(table: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Row { table, source: source.into() }
+    }
+
+    /// The failure of `operation`.
+    pub(crate) fn during(self, operation: &'static str) -> StoreError {
+        StoreError::new(self.kind(), operation, self)
+    }
+
+    pub(crate) fn kind(&self) -> StoreErrorKind {
+        match self {
+            Self::Engine(sqlx::Error::Database(error)) => kind_of(&error.code().unwrap_or_default(), error.constraint()),
+            Self::Engine(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_))
+            | Self::Row { .. } => StoreErrorKind::Corrupt,
+            Self::Engine(_) => StoreErrorKind::Unavailable,
+            Self::Stale(_) => StoreErrorKind::Contended,
+        }
+    }
+
+    /// Whether nobody knows what became of a commit that failed like this: the server did not say no.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        match self {
+            // Admin shutdown, crash shutdown, idle timeout: said to us while the commit may have been on its way.
+            Self::Engine(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with("57P")),
+            Self::Engine(_) => true,
+            Self::Row { .. } | Self::Stale(_) => false,
+        }
+    }
+}
+
+/// Keys that two transactions may give out at the same time without having seen one another. Trying again sees.
+const RACED: [&str; 8] = [
+    "booking_items_live_unique",
+    "booking_codes_pk",
+    "bookings_pk",
+    "event_ids_pk",
+    "venues_pk",
+    "layouts_pk",
+    "answers_pk",
+    "gateway_messages_pk",
+];
+
+/// What an error of the server means for whoever asked; <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
+fn kind_of(code: &str, constraint: Option<&str>) -> StoreErrorKind {
+    match (code.get(..2).unwrap_or_default(), code) {
+        // Serialization failure, deadlock, lock timeout, statement timeout.
+        (_, "40001" | "40P01" | "55P03" | "57014") => StoreErrorKind::Contended,
+        ("23", "23505") if constraint.is_some_and(|name| RACED.contains(&name)) => StoreErrorKind::Contended,
+        // Connections, resources (a full disk among them), shutting down, I/O; a primary that is none any more.
+        ("08" | "53" | "57" | "58", _) | (_, "25006") => StoreErrorKind::Unavailable,
+        // A constraint is the last guard: what it refuses the rules should never have asked for.
+        _ => StoreErrorKind::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_the_server_documents() {
+        for (code, constraint, kind) in [
+            ("40001", None, StoreErrorKind::Contended),
+            ("40P01", None, StoreErrorKind::Contended),
+            ("55P03", None, StoreErrorKind::Contended),
+            ("23505", Some("booking_items_live_unique"), StoreErrorKind::Contended),
+            ("23505", Some("bookings_pk"), StoreErrorKind::Contended),
+            ("23505", Some("tickets_pk"), StoreErrorKind::Corrupt),
+            ("23514", Some("seats_owner"), StoreErrorKind::Corrupt),
+            ("53100", None, StoreErrorKind::Unavailable),
+            ("57P01", None, StoreErrorKind::Unavailable),
+            ("25006", None, StoreErrorKind::Unavailable),
+            ("42P01", None, StoreErrorKind::Corrupt),
+        ] {
+            assert_eq!(kind_of(code, constraint), kind, "{code} {constraint:?}");
+        }
+    }
+}

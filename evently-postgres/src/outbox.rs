@@ -1,0 +1,163 @@
+//! The journal, handed on. Positions are given to what has been committed, by one process at a time: an entry that commits late comes
+//! late, and none that has been handed on is ever followed by one with a lower position.
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{ChainHash, Entry, EventId},
+    ports::{Outbox, StoreError},
+};
+use rustc_hash::FxHashMap;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use crate::{
+    error::Fault,
+    rows::{FromRow, from_json, from_rows, get, position_from_sql, position_to_sql},
+    store::{During, PgStore, Tx, values},
+};
+
+const ENTRIES: &str = "select position, content from journal where position > $1 order by position limit $2";
+const POSITIONS: &str = "select sequence, position from journal where event_id = $1 and sequence = any($2)";
+const CONSUMER_POSITION: &str = "select position from consumers where name = $1";
+/// Never goes back.
+const ADVANCE: &str = "insert into consumers as c (name, position) values ($1, $2) \
+    on conflict (name) do update set position = excluded.position where c.position < excluded.position";
+
+const SOME_UNNUMBERED: &str = "select 1 from journal where position is null limit 1";
+/// Whoever has waited for the lock reads the row anew, and what follows sees all that was numbered meanwhile.
+const LOCK_HEAD: &str = "select position, hash from journal_head for update";
+const UNNUMBERED: &str = "select event_id, sequence, content from journal where position is null order by sequence limit $1";
+const NUMBER: &str = "update journal j set position = n.position, hash = n.hash \
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) n (event_id, sequence, position, hash) \
+    where j.event_id = n.event_id and j.sequence = n.sequence and j.position is null";
+const MOVE_HEAD: &str = "update journal_head set position = $1, hash = $2";
+
+/// How many entries get their positions in one transaction.
+const NUMBERED_AT_ONCE: usize = 2_000;
+
+#[async_trait]
+impl Outbox for PgStore {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        after(self, position, limit).await.during("outbox")
+    }
+
+    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
+        position(self, consumer).await.during("outbox_position")
+    }
+
+    async fn advance(&self, consumer: &str, position: u64) -> Result<(), StoreError> {
+        advance(self, consumer, position).await.during("advance")
+    }
+}
+
+async fn after(store: &PgStore, position: u64, limit: u32) -> Result<Vec<Entry>, Fault> {
+    number(store).await?;
+    from_rows(&store.rows(ENTRIES, values![position_to_sql(position), i64::from(limit)]).await?)
+}
+
+async fn position(store: &PgStore, consumer: &str) -> Result<u64, Fault> {
+    let row = store.row(CONSUMER_POSITION, values![consumer]).await?;
+    row.map_or(Ok(0), |row| position_from_sql("consumers", get(&row, 0)?))
+}
+
+async fn advance(store: &PgStore, consumer: &str, position: u64) -> Result<(), Fault> {
+    let mut tx = store.write().await?;
+    tx.execute(ADVANCE, values![consumer, position_to_sql(position)]).await?;
+    tx.commit().await
+}
+
+/// Gives positions to all that has been committed.
+pub(crate) async fn number(store: &PgStore) -> Result<(), Fault> {
+    loop {
+        let mut tx = store.write().await?;
+        // Mostly there is nothing, and nobody has to wait for a lock.
+        let some = tx.one(SOME_UNNUMBERED, values![]).await?.is_some();
+        let numbered = if some { number_some(&mut tx).await? } else { 0 };
+        tx.commit().await?;
+        if numbered < NUMBERED_AT_ONCE {
+            return Ok(());
+        }
+    }
+}
+
+/// Numbers those that were written first, and says how many.
+async fn number_some(tx: &mut Tx) -> Result<usize, Fault> {
+    let mut head = Head::from_row(&tx.one(LOCK_HEAD, values![]).await?.ok_or_else(head_is_gone)?)?;
+    let limit = i64::try_from(NUMBERED_AT_ONCE).unwrap_or(i64::MAX);
+    let rows = tx.all(UNNUMBERED, values![limit]).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let (mut events, mut sequences, mut positions, mut hashes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for row in &rows {
+        head = head.then(get(row, 2)?);
+        events.push(get::<Uuid>(row, 0)?);
+        sequences.push(get::<i64>(row, 1)?);
+        positions.push(head.position);
+        hashes.push(head.hash.0);
+    }
+    if tx.execute(NUMBER, values![events, sequences, positions, hashes]).await? != rows.len() as u64 {
+        return Err(Fault::Stale("journal"));
+    }
+    tx.execute(MOVE_HEAD, values![head.position, head.hash.0]).await?;
+    Ok(rows.len())
+}
+
+/// The end of the chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) position: i64,
+    pub(crate) hash: ChainHash,
+}
+
+impl Head {
+    /// Before the first entry.
+    pub(crate) const START: Self = Self { position: 0, hash: ChainHash([0; 32]) };
+
+    /// The end after one more entry.
+    pub(crate) fn then(self, content: &str) -> Self {
+        Self { position: self.position + 1, hash: self.hash.then(content.as_bytes()) }
+    }
+}
+
+/// `select position, hash from journal_head`.
+impl FromRow for Head {
+    fn from_row(row: &PgRow) -> Result<Self, Fault> {
+        Ok(Self { position: get(row, 0)?, hash: ChainHash(get(row, 1)?) })
+    }
+}
+
+pub(crate) fn head_is_gone() -> Fault {
+    Fault::row("journal_head", "it is gone")
+}
+
+/// What rows of one event's journal mean, read by `select sequence, position, content`. What had been committed without a position
+/// when they were read has one now.
+pub(crate) async fn entries(store: &PgStore, event: EventId, rows: &[PgRow]) -> Result<Vec<Entry>, Fault> {
+    let given = given_late(store, event, rows).await?;
+    let entry = |row: &PgRow| {
+        let position = get::<Option<i64>>(row, 1)?.or(given.get(&get(row, 0)?).copied());
+        let position = position.ok_or_else(|| Fault::row("journal", "an entry has no position"))?;
+        let position = position_from_sql("journal", position)?;
+        Ok(Entry { position, transition: from_json("journal", get(row, 2)?)? })
+    };
+    let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, Fault>>()?;
+    entries.sort_unstable_by_key(|entry| entry.position);
+    Ok(entries)
+}
+
+/// The positions, by their sequence, of those rows that were read without one.
+async fn given_late(store: &PgStore, event: EventId, rows: &[PgRow]) -> Result<FxHashMap<i64, i64>, Fault> {
+    let mut late = Vec::new();
+    for row in rows {
+        if get::<Option<i64>>(row, 1)?.is_none() {
+            late.push(get::<i64>(row, 0)?);
+        }
+    }
+    if late.is_empty() {
+        return Ok(FxHashMap::default());
+    }
+    number(store).await?;
+    let rows = store.rows(POSITIONS, values![event.as_uuid(), late]).await?;
+    rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
+}

@@ -1,0 +1,105 @@
+//! Logins. Whoever spends a token locks its session first, so that of two who spend the same one comes first and the other sees what
+//! that one did.
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{SessionId, Timestamp, User, UserId},
+    ports::{Rotation, Session, Sessions, StoreError, TokenDigest},
+};
+use sqlx::postgres::PgRow;
+
+use crate::{
+    error::Fault,
+    rows::{FromRow, get, time, to_sql},
+    store::{During, PgStore, Tx, values},
+};
+
+const OPEN_SESSION: &str = "insert into sessions (id, user_id, expires_at, revoked) values ($1, $2, $3, false)";
+const ADD_TOKEN: &str = "insert into session_tokens (digest, session_id, spent) values ($1, $2, false)";
+/// A row that somebody else has changed while this waited for its lock is read anew.
+const LOCK_TOKEN: &str = "select s.id, s.user_id, s.expires_at, s.revoked, t.spent \
+    from session_tokens t join sessions s on s.id = t.session_id where t.digest = $1 for update";
+const SPEND_TOKEN: &str = "update session_tokens set spent = true where digest = $1 and not spent";
+const REVOKE_SESSION: &str = "update sessions set revoked = true where id = $1";
+const REVOKE_SESSION_OF_TOKEN: &str = "update sessions set revoked = true \
+    where id = (select session_id from session_tokens where digest = $1)";
+const HOLDER: &str = "select u.id, u.email, u.name, u.role, u.created_at \
+    from sessions s join users u on u.id = s.user_id where s.id = $1 and not s.revoked";
+
+#[async_trait]
+impl Sessions for PgStore {
+    async fn open(&self, session: &Session, token: &TokenDigest) -> Result<(), StoreError> {
+        open(self, session, token).await.during("open_session")
+    }
+
+    async fn rotate(&self, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, StoreError> {
+        rotate(self, token, next, now).await.during("rotate")
+    }
+
+    async fn revoke(&self, token: &TokenDigest) -> Result<(), StoreError> {
+        revoke(self, token).await.during("revoke")
+    }
+
+    async fn holder(&self, id: SessionId) -> Result<Option<User>, StoreError> {
+        holder(self, id).await.during("holder")
+    }
+}
+
+async fn open(store: &PgStore, session: &Session, token: &TokenDigest) -> Result<(), Fault> {
+    let Session { id, user_id, expires_at } = session;
+    let mut tx = store.write().await?;
+    tx.execute(OPEN_SESSION, values![id.as_uuid(), user_id.as_uuid(), to_sql(*expires_at)]).await?;
+    tx.execute(ADD_TOKEN, values![&token[..], id.as_uuid()]).await?;
+    tx.commit().await
+}
+
+async fn rotate(store: &PgStore, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
+    let mut tx = store.write().await?;
+    let rotation = rotate_in(&mut tx, token, next, now).await?;
+    tx.commit().await?;
+    Ok(rotation)
+}
+
+struct TokenRow {
+    session: Session,
+    revoked: bool,
+    spent: bool,
+}
+
+impl FromRow for TokenRow {
+    fn from_row(row: &PgRow) -> Result<Self, Fault> {
+        let session = Session {
+            id: SessionId::from_uuid(get(row, 0)?),
+            user_id: UserId::from_uuid(get(row, 1)?),
+            expires_at: time(row, 2)?,
+        };
+        Ok(Self { session, revoked: get(row, 3)?, spent: get(row, 4)? })
+    }
+}
+
+async fn rotate_in(tx: &mut Tx, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
+    let Some(found) = tx.one(LOCK_TOKEN, values![&token[..]]).await? else { return Ok(Rotation::Ended) };
+    let TokenRow { session, revoked, spent } = TokenRow::from_row(&found)?;
+    if spent {
+        tx.execute(REVOKE_SESSION, values![session.id.as_uuid()]).await?;
+        return Ok(Rotation::Reused);
+    }
+    if revoked || session.expires_at <= now {
+        return Ok(Rotation::Ended);
+    }
+    if tx.execute(SPEND_TOKEN, values![&token[..]]).await? != 1 {
+        return Err(Fault::Stale("session_tokens"));
+    }
+    tx.execute(ADD_TOKEN, values![&next[..], session.id.as_uuid()]).await?;
+    Ok(Rotation::Rotated(session))
+}
+
+async fn revoke(store: &PgStore, token: &TokenDigest) -> Result<(), Fault> {
+    let mut tx = store.write().await?;
+    tx.execute(REVOKE_SESSION_OF_TOKEN, values![&token[..]]).await?;
+    tx.commit().await
+}
+
+async fn holder(store: &PgStore, id: SessionId) -> Result<Option<User>, Fault> {
+    store.row(HOLDER, values![id.as_uuid()]).await?.as_ref().map(User::from_row).transpose()
+}

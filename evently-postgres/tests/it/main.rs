@@ -1,0 +1,6 @@
+//! The production store against a real server.
+
+mod conformance;
+mod races;
+mod statements;
+mod support;

@@ -1,0 +1,77 @@
+//! A database of its own for each test.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hasher as _},
+    sync::Arc,
+    thread,
+};
+
+use async_trait::async_trait;
+use evently_core::{memory::SeededIds, ports::Ids};
+use evently_postgres::{Options, PgStore};
+use evently_testkit::{Store, StorePlace};
+use evently_testservers::{Database, shared_postgres};
+
+/// A database with the schema; gone when this is dropped.
+pub struct Place {
+    database: Database,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let (server, schema) = (shared_postgres().unwrap(), schema());
+        let copy = server.copy_of(&schema).unwrap().unwrap_or_else(|| {
+            let draft = server.fresh_database().unwrap();
+            migrate(draft.url());
+            draft.into_template(&schema).unwrap();
+            server.copy_of(&schema).unwrap().expect("it has just been made")
+        });
+        Self { database: copy }
+    }
+
+    pub fn options(&self) -> Options {
+        // Few, because many tests share the server.
+        Options { connections: 4, ..Options::new(self.database.url()) }
+    }
+
+    /// Takes away what no mistake of ours gets past.
+    pub fn drop_the_constraint(&self) {
+        self.database.execute("drop index booking_items_live_unique").unwrap();
+    }
+
+    pub async fn open_with(&self, ids: Arc<dyn Ids>, options: &Options) -> PgStore {
+        PgStore::open(ids, options).await.unwrap()
+    }
+}
+
+/// The name of the template: another one for other migrations, because the server may have those of an earlier build.
+fn schema() -> String {
+    let mut files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect::<Vec<_>>();
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        hasher.write(&fs::read(file).unwrap());
+    }
+    format!("store_{:016x}", hasher.finish())
+}
+
+/// In a thread of its own, with its own runtime: whoever waits may be in one.
+fn migrate(url: &str) {
+    let options = Options::new(url);
+    let open = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(PgStore::open(Arc::new(SeededIds::new(1)), &options)).map(drop)
+    };
+    thread::spawn(open).join().unwrap().unwrap();
+}
+
+#[async_trait]
+impl StorePlace for Place {
+    async fn open(&self, ids: Arc<dyn Ids>) -> Store {
+        Store::new(&Arc::new(self.open_with(ids, &self.options()).await))
+    }
+}
