@@ -3,9 +3,6 @@
 //! [`PgStore`] implements every store port of the core. A batch of requests is one SERIALIZABLE transaction: the rows that it
 //! needs are read in bulk, the core decides over them in memory, and what it changed is written by a handful of statements, however many
 //! requests there are. A transaction that others got in the way of is tried again.
-//!
-//! Everything runs inside explicit transactions and keeps nothing in the session, so that `PgBouncer` may stand between in
-//! transaction mode ([`Options::pooled`]).
 
 mod accounts;
 mod apply;

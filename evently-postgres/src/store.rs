@@ -22,9 +22,6 @@ pub struct Options {
     pub patience: Duration,
     /// How long one statement may take, and how long it may wait for a lock.
     pub statement_timeout: Duration,
-    /// Whether something stands between that gives each transaction another connection, `PgBouncer` in transaction mode for
-    /// instance. Statements are then prepared anew each time.
-    pub pooled: bool,
     /// What keeps a seat from being sold twice.
     pub guards: Guards,
 }
@@ -54,7 +51,6 @@ impl Options {
             connections: 16,
             patience: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(3),
-            pooled: false,
             guards: Guards::default(),
         }
     }
@@ -63,7 +59,7 @@ impl Options {
 /// Without the password that the URL may have.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("connections", &self.connections).field("pooled", &self.pooled).finish_non_exhaustive()
+        f.debug_struct("Options").field("connections", &self.connections).finish_non_exhaustive()
     }
 }
 
@@ -98,7 +94,6 @@ pub struct PgStore {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) own: Arc<OwnWrites>,
     pool: PgPool,
-    pooled: bool,
     guards: Guards,
 }
 
@@ -117,7 +112,7 @@ impl PgStore {
             MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => OpenError::Newer,
             other => OpenError::Migration(other),
         })?;
-        let store = Self { ids, own: Arc::default(), pool, pooled: options.pooled, guards: options.guards };
+        let store = Self { ids, own: Arc::default(), pool, guards: options.guards };
         store.overlook_what_is_written().await.during("open").map_err(OpenError::Unreadable)?;
         Ok(store)
     }
@@ -147,7 +142,7 @@ impl PgStore {
     }
 
     async fn start(&self, statement: &'static str, own: Option<Arc<OwnWrites>>) -> Result<Tx, Fault> {
-        Ok(Tx { open: self.pool.begin_with(statement).await?, persistent: !self.pooled, own })
+        Ok(Tx { open: self.pool.begin_with(statement).await?, own })
     }
 
     /// All rows that the statement finds, in a transaction of its own.
@@ -169,10 +164,6 @@ impl PgStore {
 
 fn connect_options(options: &Options) -> Result<PgConnectOptions, sqlx::Error> {
     let connect = PgConnectOptions::from_str(&options.url)?.application_name("evently");
-    // Through a pooler a session's settings would be somebody else's.
-    if options.pooled {
-        return Ok(connect.statement_cache_capacity(0));
-    }
     let millis = options.statement_timeout.as_millis().to_string();
     Ok(connect.options([("statement_timeout", millis.as_str()), ("lock_timeout", millis.as_str())]))
 }
@@ -181,7 +172,6 @@ async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
     let mut tx = pool.begin().await.map_err(OpenError::Unreachable)?;
     let (number, name): (i32, String) =
         sqlx::query_as("select current_setting('server_version_num')::integer, current_setting('server_version')")
-            .persistent(false)
             .fetch_one(&mut *tx)
             .await
             .map_err(OpenError::Unreachable)?;
@@ -191,7 +181,6 @@ async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
 /// A transaction. Dropped without a commit it is rolled back.
 pub(crate) struct Tx {
     open: sqlx::Transaction<'static, Postgres>,
-    persistent: bool,
     /// Where its commit is announced, if it may write to the journal.
     own: Option<Arc<OwnWrites>>,
 }
@@ -199,17 +188,17 @@ pub(crate) struct Tx {
 impl Tx {
     /// All rows that the statement finds.
     pub(crate) async fn all(&mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
-        Ok(sqlx::query_with(sql, values).persistent(self.persistent).fetch_all(&mut *self.open).await?)
+        Ok(sqlx::query_with(sql, values).fetch_all(&mut *self.open).await?)
     }
 
     /// The row that the statement finds, if it finds one.
     pub(crate) async fn one(&mut self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
-        Ok(sqlx::query_with(sql, values).persistent(self.persistent).fetch_optional(&mut *self.open).await?)
+        Ok(sqlx::query_with(sql, values).fetch_optional(&mut *self.open).await?)
     }
 
     /// How many rows the statement wrote.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: PgArguments) -> Result<u64, Fault> {
-        Ok(sqlx::query_with(sql, values).persistent(self.persistent).execute(&mut *self.open).await?.rows_affected())
+        Ok(sqlx::query_with(sql, values).execute(&mut *self.open).await?.rows_affected())
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {
