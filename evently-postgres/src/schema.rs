@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::{
-    SqlSafeStr,
-    migrate::{Migration, MigrationType, Migrator},
-};
+use sqlx::SqlSafeStr;
+use sqlx_core::migrate::{Migration, MigrationType, Migrator};
 
 macro_rules! migrations {
     ($(($version:literal, $name:literal)),* $(,)?) => {

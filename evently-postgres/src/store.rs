@@ -5,9 +5,9 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use evently_core::ports::{Ids, StoreError};
 use sqlx::{
     PgPool, Postgres,
-    migrate::MigrateError,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
 };
+use sqlx_core::migrate::MigrateError;
 
 use crate::{elsewhere::OwnWrites, error::Fault, schema};
 
