@@ -44,6 +44,9 @@ export function notice(kind, ...content) {
   return h('div', { class: `notice notice-${kind}`, role, testid: 'notice' }, icon(shown), h('div', null, content));
 }
 
+/** What each place was filled with last: an answer that comes after the next question is too late. */
+const latest = new WeakMap();
+
 /**
  * Fills `place` with what `load` brings: skeletons first, then the content, or an error with a retry. A visitor who
  * has to sign in is sent there and comes back.
@@ -53,12 +56,14 @@ export function notice(kind, ...content) {
  * @param {'h1' | 'h2'} [heading] of an error
  */
 export async function fill(place, waiting, load, heading) {
+  const show = (content) => latest.get(place) === waiting && replace(place, content);
+  latest.set(place, waiting);
   replace(place, waiting);
   try {
-    replace(place, await load());
+    show(await load());
   } catch (error) {
     if (isAborted(error) || sentToSignIn(error)) return;
-    replace(place, errorState(error, () => fill(place, waiting, load, heading), heading));
+    show(place, errorState(error, () => fill(place, waiting, load, heading), heading));
   }
 }
 

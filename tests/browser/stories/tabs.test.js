@@ -76,3 +76,31 @@ story('who signs out in one tab is signed out in the other, which shows nothing 
   await tab.sees('login-email');
   assert.equal(await tab.at('booking-card').count(), 0);
 });
+
+story('an answer that comes late does not replace a newer one', async (scene) => {
+  const { tab, event, seat, account } = await withTwoTabs(scene);
+  await scene.api.hold(account, event.id, [seat.id]);
+  await tab.open('/bookings');
+  await tab.sees('booking-card');
+
+  let answerLate;
+  const late = new Promise((resolve) => {
+    answerLate = resolve;
+  });
+  await tab.page.route(/status=expired/, async (route) => {
+    await late;
+    await route.continue();
+  });
+  const filter = tab.at('status-filter');
+  const answered = tab.page.waitForResponse(/status=expired/);
+  await filter.selectOption('expired');
+  await filter.selectOption('pending');
+  await tab.reads('booking-card', /Held, not paid yet/);
+  answerLate();
+  await (await answered).finished();
+  // What the page does with an answer is done before the next frame is drawn.
+  await tab.page.evaluate(() => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done));
+  }));
+  assert.equal(await tab.at('booking-card').count(), 1);
+});
