@@ -118,7 +118,7 @@ pub fn run(global: &Global, command: BenchCommand) -> Result<Reply, Failure> {
     let verified = match &global.data {
         Some(_) => Some(commands::threads()?.block_on(async {
             talk("verifying the store");
-            commands::verify::check(&crate::shop::open_existing(global)?).await
+            commands::verify::check(&crate::shop::open_existing(global).await?).await
         })?),
         None => None,
     };

@@ -33,24 +33,24 @@ fn utf8(path: &Path) -> Result<&str, Failure> {
 }
 
 /// Opens the store, a new one where there is none.
-pub fn open(global: &Global) -> Result<App, Failure> {
-    open_with(config(global)?)
+pub async fn open(global: &Global) -> Result<App, Failure> {
+    open_with(config(global)?).await
 }
 
 /// Opens the store if there is one: looking for something makes nothing.
-pub fn open_existing(global: &Global) -> Result<App, Failure> {
+pub async fn open_existing(global: &Global) -> Result<App, Failure> {
     let config = config(global)?;
-    let file = config.store_file();
-    if !file.exists() {
+    if let Some(file) = config.store_file().filter(|file| !file.exists()) {
         return Err(Failure::away(format_args!("there is no store at {}", file.display()))
             .hint("name its folder with --data, or make one with `evently serve`"));
     }
-    open_with(config)
+    open_with(config).await
 }
 
 /// Opens the store that the configuration names.
-pub fn open_with(config: Config) -> Result<App, Failure> {
-    compose::open(config).map_err(|error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason"))
+pub async fn open_with(config: Config) -> Result<App, Failure> {
+    let opened = compose::open(config).await;
+    opened.map_err(|error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason"))
 }
 
 /// Who the command line acts as: nobody with an account, and may do everything.

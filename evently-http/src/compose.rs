@@ -14,16 +14,29 @@ use evently_core::{
         NotificationService, OfficeSize, PaymentParts, PaymentService, Upkeep,
     },
 };
-use evently_sqlite::{OpenError, Options, SqliteStore};
+use evently_postgres::PgStore;
+use evently_sqlite::SqliteStore;
 use tokio::sync::watch;
 
 use crate::{
-    clock::SystemClock, config::Config, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
-    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
+    clock::SystemClock,
+    config::{Config, StoreUrl},
+    gateway::InTime,
+    ids::SystemIds,
+    login_limit::LoginLimit,
+    mail::EmlMailer,
+    passwords::BcryptHasher,
+    places::Places,
+    seat_bodies::SeatBodies,
+    secrets,
+    tokens::JwtAccessTokens,
 };
 
 /// The latest version of the store's file that this build can open.
 pub const STORE_VERSION: usize = evently_sqlite::SCHEMA_VERSION;
+/// The same of a database on a server.
+pub const SERVER_SCHEMA: usize = evently_postgres::SCHEMA_VERSION;
+pub use evently_postgres::{Durability, Inspection};
 
 /// The application: its services, over adapters that nobody else knows.
 pub struct App {
@@ -79,6 +92,25 @@ pub struct Ports {
     pub audit: Arc<dyn Audit>,
 }
 
+impl Ports {
+    fn of<S>(store: S) -> Self
+    where
+        S: Bookings + Chores + Catalog + Accounts + Sessions + Outbox + Figures + Audit + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            bookings: store.clone(),
+            chores: store.clone(),
+            catalog: store.clone(),
+            accounts: store.clone(),
+            sessions: store.clone(),
+            outbox: store.clone(),
+            figures: store.clone(),
+            audit: store,
+        }
+    }
+}
+
 /// Why the application does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -91,9 +123,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// The store cannot be opened.
+    /// The store's file cannot be opened.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Sqlite(#[from] evently_sqlite::OpenError),
+    /// The store's server is away, or its database cannot be opened.
+    #[error("{0} (store.url)")]
+    Postgres(#[source] evently_postgres::OpenError),
     /// The address is not to be had.
     #[error("cannot listen on {address} (http.listen)")]
     Listen {
@@ -109,12 +144,12 @@ pub enum StartError {
 }
 
 /// Builds the application, and opens its box office on the runtime that this is called on.
-pub fn open(config: Config) -> Result<App, StartError> {
-    open_at(config, Arc::new(SystemClock::new()))
+pub async fn open(config: Config) -> Result<App, StartError> {
+    open_at(config, Arc::new(SystemClock::new())).await
 }
 
 /// The same by another clock.
-pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
     let data = &config.data.dir;
     let in_data = |what: String| |source| StartError::Data { what, source };
     private_folder(data).map_err(in_data(format!("the data folder {} (data.dir)", data.display())))?;
@@ -126,17 +161,7 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
     let token_secret = secret(&config.auth.secret, "auth.secret")?;
     let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
 
-    let store = Arc::new(SqliteStore::open(config.store_file(), Arc::clone(&ids), &Options::default())?);
-    let ports = Ports {
-        bookings: store.clone(),
-        chores: store.clone(),
-        catalog: store.clone(),
-        accounts: store.clone(),
-        sessions: store.clone(),
-        outbox: store.clone(),
-        figures: store.clone(),
-        audit: store,
-    };
+    let ports = open_store(&config, &ids).await?;
     let feed: Arc<dyn SeatFeed> = Arc::new(MemorySeatFeed::new(ports.catalog.clone()));
     let size = OfficeSize { queue: config.box_office.queue, batch: config.box_office.batch };
     let (office, work) = BoxOffice::open(ports.bookings.clone(), feed.clone(), clock.clone(), size);
@@ -197,6 +222,38 @@ pub fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError>
         clock,
         ids,
     })
+}
+
+async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<Ports, StartError> {
+    let ids = Arc::clone(ids);
+    if let Some(file) = config.store_file() {
+        return Ok(Ports::of(SqliteStore::open(file, ids, &evently_sqlite::Options::default())?));
+    }
+    PgStore::open(ids, &server_options(config)).await.map(Ports::of).map_err(StartError::Postgres)
+}
+
+fn server_options(config: &Config) -> evently_postgres::Options {
+    let url = match &config.store.url {
+        StoreUrl::Postgres(url) => url.reveal(),
+        // Refused as no URL of a server.
+        StoreUrl::InData | StoreUrl::Sqlite(_) => "",
+    };
+    evently_postgres::Options {
+        connections: config.store.connections,
+        patience: config.store.patience,
+        statement_timeout: config.store.statement_timeout,
+        ..evently_postgres::Options::new(url)
+    }
+}
+
+/// What there is to know of the store's server; nothing is opened, and nothing changed.
+pub async fn inspect_server(config: &Config) -> Result<Inspection, StartError> {
+    evently_postgres::inspect(&server_options(config)).await.map_err(StartError::Postgres)
+}
+
+/// Brings the store's database to this version's schema. How many migrations it took.
+pub async fn migrate_server(config: &Config) -> Result<usize, StartError> {
+    evently_postgres::migrate(&server_options(config)).await.map_err(StartError::Postgres)
 }
 
 /// Waits until the application is to stop.

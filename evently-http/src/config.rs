@@ -18,7 +18,7 @@ use self::{error::similar, layers::Values};
 pub use self::{
     error::{ConfigError, ConfigErrors, Source},
     settings::{Auth, Booking, BoxOffice, Config, Cors, Data, Demo, Http, Log, Payment, RateLimit, SETTINGS, Setting, Store},
-    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, Secrets, Size, StoreUrl},
+    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, ReplicaUrl, Secrets, ServerUrl, Size, StoreUrl},
 };
 
 const DEVELOPMENT: &str = include_str!("../../config/development.yaml");
@@ -94,11 +94,12 @@ impl Config {
         &self.rows
     }
 
-    /// The file that the store is in.
-    pub fn store_file(&self) -> PathBuf {
+    /// The file that the store is in; none where it is on a server.
+    pub fn store_file(&self) -> Option<PathBuf> {
         match &self.store.url {
-            StoreUrl::InData => self.data.dir.join("evently.db"),
-            StoreUrl::Sqlite(path) => path.clone(),
+            StoreUrl::InData => Some(self.data.dir.join("evently.db")),
+            StoreUrl::Sqlite(path) => Some(path.clone()),
+            StoreUrl::Postgres(_) => None,
         }
     }
 
@@ -183,7 +184,7 @@ mod tests {
     fn without_any_source_everything_is_as_documented() {
         let config = Config::load(&Sources::default()).unwrap();
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.store_file(), Path::new("./evently-data/evently.db"));
+        assert_eq!(config.store_file().as_deref(), Some(Path::new("./evently-data/evently.db")));
         assert_eq!(config.rate_limit.bookings.permits, 10);
         assert_eq!(config.log.format, LogFormat::Text, "in development");
         assert_eq!(config.describe().len(), SETTINGS.len());

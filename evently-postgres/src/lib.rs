@@ -13,6 +13,7 @@ mod chores;
 mod elsewhere;
 mod error;
 mod figures;
+mod inspect;
 mod ledger;
 mod outbox;
 mod rows;
@@ -20,5 +21,6 @@ mod schema;
 mod sessions;
 mod store;
 
+pub use inspect::{Durability, Inspection, inspect, migrate};
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use store::{Guards, OpenError, Options, PgStore};

@@ -24,6 +24,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &migrations![
 /// The latest version of the schema that this build knows.
 pub const VERSION: usize = MIGRATIONS.len();
 
+/// Whether this build has the migration.
+pub(crate) fn knows(version: i64) -> bool {
+    MIGRATIONS.iter().any(|(known, ..)| *known == version)
+}
+
 /// A lock within the database keeps two processes from migrating at the same time; a database that is newer than us is an error.
 pub(crate) fn migrator() -> Migrator {
     let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {

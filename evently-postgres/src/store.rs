@@ -9,7 +9,7 @@ use sqlx::{
 };
 use sqlx_core::migrate::MigrateError;
 
-use crate::{elsewhere::OwnWrites, error::Fault, schema};
+use crate::{elsewhere::OwnWrites, error::Fault, inspect::SERVER_MIN, schema};
 
 /// How the store is opened.
 #[derive(Clone)]
@@ -100,18 +100,7 @@ pub struct PgStore {
 impl PgStore {
     /// Connects, and brings the database to this version's schema.
     pub async fn open(ids: Arc<dyn Ids>, options: &Options) -> Result<Self, OpenError> {
-        let connect = connect_options(options).map_err(OpenError::Url)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(options.patience)
-            .connect_with(connect)
-            .await
-            .map_err(OpenError::Unreachable)?;
-        check_version(&pool).await?;
-        schema::migrator().run(&pool).await.map_err(|error| match error {
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => OpenError::Newer,
-            other => OpenError::Migration(other),
-        })?;
+        let pool = migrated_pool(options).await?;
         let store = Self { ids, own: Arc::default(), pool, guards: options.guards };
         store.overlook_what_is_written().await.during("open").map_err(OpenError::Unreadable)?;
         Ok(store)
@@ -162,6 +151,23 @@ impl PgStore {
     }
 }
 
+/// A pool of connections to a database that has this version's schema.
+pub(crate) async fn migrated_pool(options: &Options) -> Result<PgPool, OpenError> {
+    let pool = connect_lazily(options).map_err(OpenError::Url)?;
+    check_version(&pool).await?;
+    schema::migrator().run(&pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => OpenError::Newer,
+        other => OpenError::Migration(other),
+    })?;
+    Ok(pool)
+}
+
+/// A pool that connects when it is first asked.
+pub(crate) fn connect_lazily(options: &Options) -> Result<PgPool, sqlx::Error> {
+    let connect = connect_options(options)?;
+    Ok(PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.patience).connect_lazy_with(connect))
+}
+
 fn connect_options(options: &Options) -> Result<PgConnectOptions, sqlx::Error> {
     let connect = PgConnectOptions::from_str(&options.url)?.application_name("evently");
     let millis = options.statement_timeout.as_millis().to_string();
@@ -175,7 +181,7 @@ async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
             .fetch_one(&mut *tx)
             .await
             .map_err(OpenError::Unreachable)?;
-    if number < 150_000 { Err(OpenError::TooOld(name)) } else { Ok(()) }
+    if number < SERVER_MIN { Err(OpenError::TooOld(name)) } else { Ok(()) }
 }
 
 /// A transaction. Dropped without a commit it is rolled back.
@@ -186,6 +192,16 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
+    /// One that only reads, and announces nothing.
+    pub(crate) async fn over(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self { open: pool.begin_with("begin read only").await?, own: None })
+    }
+
+    /// The row of a statement without values that always finds one.
+    pub(crate) async fn only(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
+        Ok(sqlx::query(sql).fetch_one(&mut *self.open).await?)
+    }
+
     /// All rows that the statement finds.
     pub(crate) async fn all(&mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         Ok(sqlx::query_with(sql, values).fetch_all(&mut *self.open).await?)

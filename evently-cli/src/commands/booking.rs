@@ -41,7 +41,7 @@ pub struct Which {
 }
 
 pub async fn run(global: &Global, command: BookingCommand) -> Result<Reply, Failure> {
-    let app = shop::open_existing(global)?;
+    let app = shop::open_existing(global).await?;
     match command {
         BookingCommand::Show(which) => show(&app, &which.booking).await,
         BookingCommand::History(which) => Ok(history(&records(&app, &which.booking).await?)),

@@ -51,7 +51,7 @@ pub fn run(global: &Global) -> Result<Reply, Failure> {
     let config = shop::config(global)?;
     let mut findings = vec![Finding::ok("configuration", "can be read")];
     findings.extend(machine::look(&config));
-    findings.extend(store::look(&config));
+    findings.extend(super::threads()?.block_on(store::look(&config)));
     let mut table = Table::new(["", "WHAT", "FOUND"]);
     for finding in &findings {
         table.row([finding.state.name().to_owned(), finding.what.to_owned(), finding.found.clone()]);

@@ -63,18 +63,18 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
     let by = shop::administrator();
     match command {
         EventCommand::Create(new) => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let id = new.create(&app).await?;
             show(&app, id).await
         }
         EventCommand::Publish { event } => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let id = names::event(&app, &event).await?.event.id;
             app.events.publish(&by, id, None).await?;
             show(&app, id).await
         }
         EventCommand::Cancel { event, reason } => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let id = names::event(&app, &event).await?.event.id;
             app.events.cancel(&by, id, reason, None).await?;
             // The service would do this too, but it may not be running.
@@ -82,12 +82,12 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
             show(&app, id).await
         }
         EventCommand::List { status, search } => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let filter = EventFilter { status, text: search, drafts: true, now: app.clock.now(), ..EventFilter::default() };
             list(&app, &filter).await
         }
         EventCommand::Show { event } => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let id = names::event(&app, &event).await?.event.id;
             show(&app, id).await
         }

@@ -41,7 +41,7 @@ pub async fn run(global: &Global, command: SeatsCommand) -> Result<Reply, Failur
         SeatsCommand::Block(seats) => (true, seats),
         SeatsCommand::Unblock(seats) => (false, seats),
     };
-    let app = shop::open_existing(global)?;
+    let app = shop::open_existing(global).await?;
     let view = names::event(&app, &event).await?;
     let seats = names::seats(&view, &seats)?;
     let changed = app.events.house(&shop::administrator(), view.event.id, seats, block, None).await;

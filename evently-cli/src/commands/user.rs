@@ -52,7 +52,7 @@ pub async fn run(global: &Global, command: UserCommand) -> Result<Reply, Failure
     match command {
         UserCommand::Create(new) => create(global, new).await,
         UserCommand::Role { user, role } => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let user = names::user(&app, &user).await?;
             Ok(told(&app.auth.set_role(&shop::administrator(), user.id, role).await?))
         }
@@ -61,13 +61,13 @@ pub async fn run(global: &Global, command: UserCommand) -> Result<Reply, Failure
 }
 
 async fn create(global: &Global, new: Create) -> Result<Reply, Failure> {
-    let app = shop::open(global)?;
+    let app = shop::open(global).await?;
     let password = if new.password_stdin { input::line()? } else { input::new_password()? };
     Ok(told(&app.auth.register(&new.email, &password, &new.name, new.role).await?))
 }
 
 async fn list(global: &Global) -> Result<Reply, Failure> {
-    let app = shop::open_existing(global)?;
+    let app = shop::open_existing(global).await?;
     let by = shop::administrator();
     let mut users: Vec<User> = Vec::new();
     loop {

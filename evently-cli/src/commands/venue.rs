@@ -66,7 +66,7 @@ pub async fn run(global: &Global, command: VenueCommand) -> Result<Reply, Failur
         VenueCommand::Show { venue } => show(global, &venue).await,
         VenueCommand::List => list(global).await,
         VenueCommand::Export { venue, format } => {
-            let app = shop::open_existing(global)?;
+            let app = shop::open_existing(global).await?;
             let (venue, layout) = app.events.venue(names::venue(&app, &venue).await?.id).await?;
             Ok(Reply::file(import::write(format, &venue.name, &layout.layout)))
         }
@@ -76,7 +76,7 @@ pub async fn run(global: &Global, command: VenueCommand) -> Result<Reply, Failur
 async fn import_plan(global: &Global, plan: &Plan, name: Option<String>) -> Result<Reply, Failure> {
     let content = input::file(&plan.file, limits::BYTES_MAX)?;
     let format = plan.format.unwrap_or_else(|| looks_like(&plan.file, &content));
-    let app = shop::open(global)?;
+    let app = shop::open(global).await?;
     let Import { name: own_name, layout, warnings } =
         import::read(format, &content, app.events.new_layout_id()).map_err(|error| refused(&plan.file, format, &error))?;
     for warning in &warnings {
@@ -160,7 +160,7 @@ fn findings(
 }
 
 async fn show(global: &Global, venue: &str) -> Result<Reply, Failure> {
-    let app = shop::open_existing(global)?;
+    let app = shop::open_existing(global).await?;
     let (venue, layout) = app.events.venue(names::venue(&app, venue).await?.id).await?;
     let layout = &layout.layout;
     let mut sections = Table::new(["SECTION", "#ROWS", "#SEATS"]);
@@ -177,7 +177,7 @@ async fn show(global: &Global, venue: &str) -> Result<Reply, Failure> {
 }
 
 async fn list(global: &Global) -> Result<Reply, Failure> {
-    let app = shop::open_existing(global)?;
+    let app = shop::open_existing(global).await?;
     let mut table = Table::new(["ID", "#SEATS", "NAME"]);
     let mut items = Vec::new();
     for venue in names::venues(&app).await? {

@@ -10,7 +10,7 @@ use crate::{args::Global, failure::Failure, progress, reply::Reply, shop, table:
 const TOLD_MAX: usize = 50;
 
 pub async fn run(global: &Global) -> Result<Reply, Failure> {
-    let app = shop::open_existing(global)?;
+    let app = shop::open_existing(global).await?;
     let spinner = progress::spinner("checking");
     let report = check(&app).await;
     spinner.finish_and_clear();

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use super::{
     Row,
     layers::Values,
-    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, Secrets, Size, StoreUrl},
+    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, ReplicaUrl, Secrets, Size, StoreUrl},
 };
 
 /// What is known of a setting before anybody has set it.
@@ -112,6 +112,14 @@ settings! {
     store: Store {
         /// Where the store is; without it `evently.db` in the data folder.
         url: StoreUrl = "";
+        /// A replica of a PostgreSQL store, for whoever only looks around; without it, or while it is away, the store itself is asked.
+        replica_url: ReplicaUrl = "";
+        /// Connections to a PostgreSQL store at a time, from this process.
+        connections: u32 = "16" in 2..=10_000;
+        /// How long a request waits for one of them.
+        patience: Duration = "3s" in MOMENT..=HOUR;
+        /// How long a PostgreSQL store may take for a statement, and wait for a lock.
+        statement_timeout: Duration = "3s" in MOMENT..=HOUR;
     }
     /// How often somebody may ask.
     rate_limit: RateLimit {

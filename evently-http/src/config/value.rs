@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 pub use self::{
     address::{Network, Origin},
     secrets::Secrets,
-    store::StoreUrl,
+    store::{ReplicaUrl, ServerUrl, StoreUrl},
     units::{Rate, Size},
     words::{Gateway, LogFormat, LogLevel, Profile},
 };

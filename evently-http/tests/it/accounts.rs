@@ -6,7 +6,7 @@ use crate::app::{Answer, PASSWORD, TestApp};
 
 #[tokio::test]
 async fn an_account_is_made_and_logs_in() {
-    let app = TestApp::with(&[("auth.access_ttl", "30m")]);
+    let app = TestApp::with(&[("auth.access_ttl", "30m")]).await;
     let new = json!({"email": "Ada@Example.org", "password": PASSWORD, "name": "Ada"});
     let user = app.post("/auth/register", None, new.clone()).await.expect(201);
     assert_eq!((&user["email"], &user["role"]), (&json!("ada@example.org"), &json!("customer")));
@@ -18,7 +18,7 @@ async fn an_account_is_made_and_logs_in() {
 
 #[tokio::test]
 async fn an_unknown_address_and_a_wrong_password_look_the_same() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     app.customer("ada").await;
     let mut answers = Vec::new();
     for email in ["ada@example.org", "bob@example.org", "no address"] {
@@ -32,7 +32,7 @@ async fn an_unknown_address_and_a_wrong_password_look_the_same() {
 
 #[tokio::test]
 async fn every_wrong_field_of_a_registration_is_named() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let body = app.post("/auth/register", None, json!({"email": "x", "password": "short", "name": " "})).await;
     let body = body.refused(422, "validation_failed");
     let fields = body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap());
@@ -47,7 +47,7 @@ async fn every_wrong_field_of_a_registration_is_named() {
 
 #[tokio::test]
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let ada = app.customer("ada").await;
     let first = json!({"refresh_token": ada.refresh_token});
     let second = app.post("/auth/refresh", None, first.clone()).await.expect(200);
@@ -59,7 +59,7 @@ async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
 
 #[tokio::test]
 async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
-    let app = std::sync::Arc::new(TestApp::new());
+    let app = std::sync::Arc::new(TestApp::new().await);
     let ada = app.customer("ada").await;
     let mut refreshes = tokio::task::JoinSet::new();
     for _ in 0..100 {
@@ -72,7 +72,7 @@ async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
 
 #[tokio::test]
 async fn logging_out_ends_the_access_token_too() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let ada = app.customer("ada").await;
     app.get("/api/v1/me", Some(&ada)).await.expect(200);
     app.post("/auth/logout", None, json!({"refresh_token": ada.refresh_token})).await.expect(204);
@@ -81,8 +81,8 @@ async fn logging_out_ends_the_access_token_too() {
 
 #[tokio::test]
 async fn what_another_process_has_ended_or_changed_counts_within_five_seconds() {
-    let here = TestApp::new();
-    let elsewhere = TestApp::with(&[("data.dir", here.app.config.data.dir.to_str().unwrap())]);
+    let here = TestApp::new().await;
+    let elsewhere = here.beside().await;
     let (ada, admin) = (here.customer("ada").await, here.person("admin", Role::Admin).await);
     here.get("/api/v1/me", Some(&ada)).await.expect(200);
     here.get("/api/v1/admin/users", Some(&admin)).await.expect(200);
@@ -96,7 +96,7 @@ async fn what_another_process_has_ended_or_changed_counts_within_five_seconds() 
 
 #[tokio::test]
 async fn an_access_token_ends_after_half_an_hour_to_the_second() {
-    let app = TestApp::with(&[("auth.access_ttl", "30m")]);
+    let app = TestApp::with(&[("auth.access_ttl", "30m")]).await;
     let ada = app.customer("ada").await;
     app.advance(1799);
     app.get("/api/v1/me", Some(&ada)).await.expect(200);
@@ -106,7 +106,7 @@ async fn an_access_token_ends_after_half_an_hour_to_the_second() {
 
 #[tokio::test]
 async fn a_login_ends_after_seven_days_however_often_it_is_refreshed() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let mut token = app.customer("ada").await.refresh_token;
     for _ in 0..6 {
         app.advance(24 * 3600);
@@ -119,7 +119,7 @@ async fn a_login_ends_after_seven_days_however_often_it_is_refreshed() {
 
 #[tokio::test]
 async fn no_token_and_strange_tokens_are_refused() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     app.get("/api/v1/me", None).await.refused(401, "token_invalid");
     for value in ["Bearer ", "Bearer x", "Bearer a.b.c", "bearer eyJhbGciOiJub25lIn0.e30."] {
         let answer = app.call_with(Method::GET, "/api/v1/me", None, None, &[("authorization", value)]).await;
@@ -131,7 +131,7 @@ async fn no_token_and_strange_tokens_are_refused() {
 
 #[tokio::test]
 async fn only_an_admin_sees_accounts_and_changes_roles_and_it_counts_at_once() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let admin = app.person("admin", Role::Admin).await;
     app.advance(1); // ids, and so the list, go by the time
     let ada = app.customer("ada").await;
@@ -150,14 +150,14 @@ async fn only_an_admin_sees_accounts_and_changes_roles_and_it_counts_at_once() {
 }
 
 /// Logins are limited for each account, and not here for each address.
-fn limited() -> TestApp {
+async fn limited() -> TestApp {
     let settings = [
         ("rate_limit.enabled", "true"),
         ("rate_limit.auth", "1000000/minute"),
         ("rate_limit.login", "10/15m"),
         ("http.trusted_proxies", "0.0.0.0/0,::/0"),
     ];
-    TestApp::with(&settings)
+    TestApp::with(&settings).await
 }
 
 /// A login from an address.
@@ -168,7 +168,7 @@ async fn log_in(app: &TestApp, from: &str, email: &str, password: &str) -> Answe
 
 #[tokio::test]
 async fn ten_wrong_passwords_from_many_addresses_are_all_that_an_account_takes() {
-    let app = limited();
+    let app = limited().await;
     app.customer("ada").await;
     let mut answers = Vec::new();
     // An address that has no account is treated alike, however either is written.
@@ -191,7 +191,7 @@ async fn ten_wrong_passwords_from_many_addresses_are_all_that_an_account_takes()
 
 #[tokio::test]
 async fn nobody_is_locked_out_by_somebody_elses_tries() {
-    let app = limited();
+    let app = limited().await;
     let ada = app.customer("ada").await;
     let (home, attacker) = ("198.51.100.1", "203.0.113.1");
     log_in(&app, home, "ada@example.org", PASSWORD).await.expect(200);
@@ -211,7 +211,7 @@ async fn nobody_is_locked_out_by_somebody_elses_tries() {
 
 #[tokio::test]
 async fn who_knows_the_password_may_log_in_however_often() {
-    let app = limited();
+    let app = limited().await;
     app.customer("ada").await;
     for n in 0..100 {
         let tokens: Value = log_in(&app, &format!("198.51.100.{n}"), "ada@example.org", PASSWORD).await.expect(200);

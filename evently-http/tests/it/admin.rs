@@ -6,7 +6,7 @@ use crate::app::TestApp;
 
 #[tokio::test]
 async fn an_event_goes_from_a_plan_to_a_sale() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let venue = app.venue(&organizer, 2).await;
     let event = app.draft(&organizer, &venue, json!({"description": "Bring a friend."})).await;
@@ -28,7 +28,7 @@ async fn an_event_goes_from_a_plan_to_a_sale() {
 
 #[tokio::test]
 async fn an_organizer_sees_and_changes_only_their_own() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let other = app.person("other", Role::Organizer).await;
     let admin = app.person("admin", Role::Admin).await;
@@ -62,7 +62,7 @@ async fn an_organizer_sees_and_changes_only_their_own() {
 
 #[tokio::test]
 async fn what_is_wrong_with_an_event_is_named() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let venue = app.venue(&organizer, 1).await;
     let right = json!({
@@ -101,7 +101,7 @@ async fn what_is_wrong_with_an_event_is_named() {
 
 #[tokio::test]
 async fn plans_of_all_formats_are_taken_and_wrong_ones_leave_nothing() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let send = |path: &str, content: &str, body: Vec<u8>| {
         let request = Request::post(path)
@@ -130,7 +130,7 @@ async fn plans_of_all_formats_are_taken_and_wrong_ones_leave_nothing() {
 
 #[tokio::test]
 async fn house_seats_are_blocked_all_or_none_and_cannot_be_held() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     app.hold(&ada, event, &[2]).await;
@@ -155,7 +155,7 @@ async fn house_seats_are_blocked_all_or_none_and_cannot_be_held() {
 
 #[tokio::test]
 async fn calling_an_event_off_refunds_everybody() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     let paid = app.hold(&ada, event, &[0]).await;
@@ -177,7 +177,7 @@ async fn calling_an_event_off_refunds_everybody() {
 
 #[tokio::test]
 async fn bookings_are_found_by_their_code() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let other = app.person("other", Role::Organizer).await;
     let ada = app.customer("ada").await;
@@ -192,7 +192,7 @@ async fn bookings_are_found_by_their_code() {
 
 #[tokio::test]
 async fn a_ticket_opens_the_door_once() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let staff = app.person("staff", Role::Staff).await;
     let other = app.person("other", Role::Organizer).await;

@@ -18,6 +18,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::stack;
+
 /// The password of everybody in tests.
 pub const PASSWORD: &str = "correct horse";
 
@@ -25,7 +27,13 @@ pub struct TestApp {
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
     pub router: Router,
-    _folder: tempfile::TempDir,
+    place: Arc<Place>,
+}
+
+/// Where everything is kept.
+struct Place {
+    folder: tempfile::TempDir,
+    store: stack::Store,
 }
 
 /// Somebody who has logged in.
@@ -67,21 +75,31 @@ impl Answer {
 }
 
 impl TestApp {
-    pub fn new() -> Self {
-        Self::with(&[])
+    pub async fn new() -> Self {
+        Self::with(&[]).await
     }
 
     /// An application with settings of its own.
-    pub fn with(settings: &[(&'static str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().to_str().unwrap();
+    pub async fn with(settings: &[(&'static str, &str)]) -> Self {
+        let place = Place { folder: tempfile::tempdir().unwrap(), store: stack::store() };
+        Self::at(Arc::new(place), settings).await
+    }
+
+    /// Another process over the same data.
+    pub async fn beside(&self) -> Self {
+        Self::at(Arc::clone(&self.place), &[]).await
+    }
+
+    async fn at(place: Arc<Place>, settings: &[(&'static str, &str)]) -> Self {
+        let data = place.folder.path().to_str().unwrap();
         let usual = [("data.dir", data), ("auth.bcrypt_cost", "4"), ("rate_limit.enabled", "false"), ("auth.access_ttl", "1d")];
-        let flags = usual.iter().chain(settings).map(|(key, value)| ("test", *key, (*value).to_owned())).collect();
+        let settings = usual.iter().chain(settings).copied().chain(stack::settings(&place.store));
+        let flags = settings.map(|(key, value)| ("test", key, value.to_owned())).collect();
         let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-        let app = Arc::new(compose::open_at(config, clock.clone()).unwrap());
+        let app = Arc::new(compose::open_at(config, clock.clone()).await.unwrap());
         let router = serve::router(&app);
-        Self { app, clock, router, _folder: folder }
+        Self { app, clock, router, place }
     }
 
     pub fn advance(&self, seconds: u64) {

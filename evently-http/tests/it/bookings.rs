@@ -10,7 +10,7 @@ async fn act(app: &TestApp, by: &Person, booking: &str, what: &str) -> crate::ap
 
 #[tokio::test]
 async fn a_hold_names_its_seats_its_price_and_its_end() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(2).await;
     let ada = app.customer("ada").await;
     let body = app.hold_of(event, &[4, 3]).await;
@@ -28,7 +28,7 @@ async fn a_hold_names_its_seats_its_price_and_its_end() {
 
 #[tokio::test]
 async fn overlapping_hold_is_refused_whole_and_names_the_seats_in_the_way() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     app.hold(&ada, event, &[1]).await;
@@ -40,7 +40,7 @@ async fn overlapping_hold_is_refused_whole_and_names_the_seats_in_the_way() {
 
 #[tokio::test]
 async fn of_five_hundred_who_want_one_seat_one_gets_it() {
-    let app = std::sync::Arc::new(TestApp::new());
+    let app = std::sync::Arc::new(TestApp::new().await);
     let (_, event) = app.on_sale(1).await;
     let mut people = Vec::new();
     for n in 0..8 {
@@ -60,7 +60,7 @@ async fn of_five_hundred_who_want_one_seat_one_gets_it() {
 
 #[tokio::test]
 async fn strange_seats_are_named_and_nothing_is_held() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let seat = app.seat(event, 0).await;
@@ -82,7 +82,7 @@ async fn strange_seats_are_named_and_nothing_is_held() {
 
 #[tokio::test]
 async fn limits_count_seats_in_a_booking_and_seats_on_hold() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let venue = app.venue(&organizer, 2).await;
     let event = app.draft(&organizer, &venue, json!({"max_seats_per_booking": 3, "max_seats_held": 4})).await;
@@ -104,7 +104,7 @@ async fn act_on_event(app: &TestApp, by: &Person, event: evently_core::domain::E
 
 #[tokio::test]
 async fn a_hold_ends_on_time_and_its_seats_go_to_the_next_at_once() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     let first = app.hold(&ada, event, &[0]).await;
@@ -120,7 +120,7 @@ async fn a_hold_ends_on_time_and_its_seats_go_to_the_next_at_once() {
 
 #[tokio::test]
 async fn the_sweeper_ends_what_is_due_and_nothing_else() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let first = app.hold(&ada, event, &[0]).await;
@@ -134,7 +134,7 @@ async fn the_sweeper_ends_what_is_due_and_nothing_else() {
 
 #[tokio::test]
 async fn extending_starts_the_time_anew_up_to_the_cap() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let booking = app.hold(&ada, event, &[0]).await;
@@ -149,7 +149,7 @@ async fn extending_starts_the_time_anew_up_to_the_cap() {
 
 #[tokio::test]
 async fn a_repeated_request_gets_the_first_answer_byte_for_byte() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     let body = app.hold_of(event, &[0]).await;
@@ -175,7 +175,7 @@ async fn a_repeated_request_gets_the_first_answer_byte_for_byte() {
 
 #[tokio::test]
 async fn of_a_hundred_equal_requests_one_takes_effect() {
-    let app = std::sync::Arc::new(TestApp::new());
+    let app = std::sync::Arc::new(TestApp::new().await);
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let body = app.hold_of(event, &[0]).await;
@@ -195,7 +195,7 @@ async fn of_a_hundred_equal_requests_one_takes_effect() {
 
 #[tokio::test]
 async fn keys_must_be_visible_ascii() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let long = "k".repeat(256);
@@ -208,7 +208,7 @@ async fn keys_must_be_visible_ascii() {
 
 #[tokio::test]
 async fn a_strangers_booking_is_not_there() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     let booking = app.hold(&ada, event, &[0]).await;
@@ -226,7 +226,7 @@ async fn a_strangers_booking_is_not_there() {
 
 #[tokio::test]
 async fn an_event_is_booked_only_while_it_is_on_sale() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let venue = app.venue(&organizer, 1).await;
     let ada = app.customer("ada").await;
@@ -244,7 +244,7 @@ async fn an_event_is_booked_only_while_it_is_on_sale() {
 
 #[tokio::test]
 async fn cancelling_frees_a_hold_and_refunds_a_confirmed_booking_once() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let held = app.hold(&ada, event, &[0]).await;
@@ -263,7 +263,7 @@ async fn cancelling_frees_a_hold_and_refunds_a_confirmed_booking_once() {
 
 #[tokio::test]
 async fn one_sees_ones_own_bookings_newest_first_part_by_part() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     let mut held = Vec::new();

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn served(settings: &[(&'static str, &str)]) -> (TestApp, EventId, SocketAddr) {
-    let app = TestApp::with(settings);
+    let app = TestApp::with(settings).await;
     let (_, event) = app.on_sale(1).await;
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();

@@ -35,7 +35,7 @@ impl MakeWriter<'_> for Paper {
 
 #[tokio::test]
 async fn every_step_of_a_sale_says_who_did_what_about_which_event() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let paper = Paper::default();

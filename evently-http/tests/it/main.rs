@@ -10,4 +10,5 @@ mod open_files;
 mod payments;
 mod public;
 mod server;
+mod stack;
 mod tickets;

@@ -15,7 +15,7 @@ async fn tickets(app: &TestApp, by: &Person, id: &str) -> usize {
 
 #[tokio::test]
 async fn money_at_once_confirms_and_gives_a_code_and_tickets() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0, 1]).await;
@@ -33,7 +33,7 @@ async fn money_at_once_confirms_and_gives_a_code_and_tickets() {
 
 #[tokio::test]
 async fn a_declined_card_leaves_the_hold_and_another_pays() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -45,7 +45,7 @@ async fn a_declined_card_leaves_the_hold_and_another_pays() {
 
 #[tokio::test]
 async fn a_card_that_is_none_is_refused_before_anything_is_done() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -62,7 +62,7 @@ async fn a_payment_that_needs_the_buyer_or_time_confirms_by_webhook() {
         ("tok_duplicate_webhook", "processing"),
         ("tok_out_of_order", "processing"),
     ] {
-        let app = TestApp::new();
+        let app = TestApp::new().await;
         let (_, event) = app.on_sale(1).await;
         let ada = app.customer("ada").await;
         let id = app.hold(&ada, event, &[0]).await;
@@ -81,7 +81,7 @@ async fn a_payment_that_needs_the_buyer_or_time_confirms_by_webhook() {
 
 #[tokio::test]
 async fn a_webhook_that_never_comes_is_found_out() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -97,7 +97,7 @@ async fn a_webhook_that_never_comes_is_found_out() {
 
 #[tokio::test]
 async fn a_gateway_that_never_answers_keeps_nobody_waiting() {
-    let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]);
+    let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]).await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -124,7 +124,7 @@ async fn paid_late(app: &TestApp) -> (Person, String, evently_core::domain::Even
 
 #[tokio::test]
 async fn late_money_takes_the_same_seats_if_they_are_free() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (ada, id, event) = paid_late(&app).await;
     app.deliver_webhooks().await;
     let paid = booking(&app, &ada, &id).await;
@@ -135,7 +135,7 @@ async fn late_money_takes_the_same_seats_if_they_are_free() {
 
 #[tokio::test]
 async fn late_money_takes_the_nearest_seats_of_the_kind_if_its_own_are_gone() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (ada, id, event) = paid_late(&app).await;
     app.hold(&app.customer("bob").await, event, &[1]).await;
     app.deliver_webhooks().await;
@@ -147,7 +147,7 @@ async fn late_money_takes_the_nearest_seats_of_the_kind_if_its_own_are_gone() {
 
 #[tokio::test]
 async fn late_money_goes_back_once_if_nothing_is_left() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (ada, id, event) = paid_late(&app).await;
     let (bob, eve) = (app.customer("bob").await, app.customer("eve").await);
     app.hold(&bob, event, &(0..10).collect::<Vec<_>>()).await;
@@ -164,7 +164,7 @@ async fn late_money_goes_back_once_if_nothing_is_left() {
 
 #[tokio::test]
 async fn a_repeated_payment_gets_the_first_answer_and_charges_once() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     for (seat, card, status) in [(0, "tok_visa", 200), (1, "tok_declined", 402), (2, "tok_3ds", 200)] {
@@ -190,7 +190,7 @@ async fn a_repeated_payment_gets_the_first_answer_and_charges_once() {
 
 #[tokio::test]
 async fn only_the_gateway_can_send_webhooks() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -217,7 +217,7 @@ async fn only_the_gateway_can_send_webhooks() {
 
 #[tokio::test]
 async fn the_buyer_gets_a_mail_for_what_has_happened() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -235,7 +235,7 @@ async fn the_buyer_gets_a_mail_for_what_has_happened() {
 
 #[tokio::test]
 async fn figures_rebuilt_from_the_journal_come_out_equal() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(2).await;
     let ada = app.customer("ada").await;
     for (seat, card) in [(0, "tok_visa"), (1, "tok_declined"), (2, "tok_visa"), (3, "tok_slow")] {

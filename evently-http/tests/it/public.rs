@@ -9,7 +9,7 @@ use crate::app::TestApp;
 
 #[tokio::test]
 async fn seat_states_come_in_order_and_in_three_forms() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(2).await;
     let path = format!("/api/v1/events/{event}/seats");
     let ada = app.customer("ada").await;
@@ -37,7 +37,7 @@ async fn seat_states_come_in_order_and_in_three_forms() {
 
 #[tokio::test]
 async fn a_layout_is_kept_for_long_and_named_by_its_version() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let layout = app.get(&format!("/api/v1/events/{event}/layout"), None).await;
     assert_eq!(layout.headers["cache-control"], "public, max-age=300");
@@ -108,7 +108,7 @@ async fn the_document_names_every_route_and_every_operation_once() {
 
 #[tokio::test]
 async fn health_metrics_docs_and_pages_are_there() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     for path in ["/health/live", "/health/ready", "/health/startup"] {
         assert_eq!(app.get(path, None).await.expect(200)["status"], "ok");
     }
@@ -130,7 +130,7 @@ async fn health_metrics_docs_and_pages_are_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_feed_tells_each_change_and_catches_up() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -175,7 +175,7 @@ async fn frame(socket: &mut (impl StreamExt<Item = Result<Message, tokio_tungste
 
 #[tokio::test]
 async fn rates_are_limited_per_user_where_the_contract_says() {
-    let app = TestApp::with(&[("rate_limit.enabled", "true"), ("rate_limit.auth", "1000/minute")]);
+    let app = TestApp::with(&[("rate_limit.enabled", "true"), ("rate_limit.auth", "1000/minute")]).await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let venue = app.venue(&organizer, 2).await;
     let event = app.draft(&organizer, &venue, json!({"max_seats_held": 20})).await;
@@ -199,7 +199,7 @@ async fn rates_are_limited_per_user_where_the_contract_says() {
 
 #[tokio::test]
 async fn after_everything_the_store_has_no_fault() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(2).await;
     let ada = app.customer("ada").await;
     for (seat, card) in [(0, "tok_visa"), (1, "tok_declined"), (2, "tok_3ds"), (3, "tok_late")] {

@@ -38,7 +38,7 @@ fn characters(document: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_confirmed_booking_has_a_page_for_each_ticket() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = paid(&app, &ada, event, &[0, 1, 2]).await;
@@ -56,7 +56,7 @@ async fn a_confirmed_booking_has_a_page_for_each_ticket() {
 
 #[tokio::test]
 async fn only_who_has_bought_tickets_can_print_them() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
     let id = app.hold(&ada, event, &[0]).await;
@@ -80,7 +80,7 @@ async fn only_who_has_bought_tickets_can_print_them() {
 
 #[tokio::test]
 async fn names_of_any_language_can_be_printed() {
-    let app = TestApp::new();
+    let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;
     let venue = app.venue(&organizer, 1).await;
     let ada = app.customer("ada").await;

@@ -101,7 +101,7 @@ async fn self_test() -> Result<(), Failure> {
     let flags = vec![("--data", "data.dir", data.to_owned()), ("--listen", "http.listen", "127.0.0.1:0".to_owned())];
     let config = Config::load(&Sources { flags, ..Sources::default() })?;
     // A second pair of hands on the same store, as the command line is beside a service.
-    let app = compose::open(config.clone())?;
+    let app = compose::open(config.clone()).await?;
     let (event, seat) = evening(&app).await?;
     let (tell, told) = oneshot::channel();
     tokio::spawn(serve(config, move |_, address| {

@@ -1,4 +1,4 @@
-//! The store's file and the secrets beside it, looked at without opening the store.
+//! The store and the secrets beside it, looked at without opening the store.
 
 use std::{
     cmp::Ordering,
@@ -8,7 +8,10 @@ use std::{
     path::Path,
 };
 
-use evently_http::{compose, config::Config};
+use evently_http::{
+    compose::{self, Durability, Inspection},
+    config::{Config, StoreUrl},
+};
 
 use super::Finding;
 
@@ -41,10 +44,59 @@ impl Header {
     }
 }
 
-pub fn look(config: &Config) -> Vec<Finding> {
-    let mut findings = file(&config.store_file());
+pub async fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = match (config.store_file(), &config.store.url) {
+        (Some(path), _) => file(&path),
+        (None, url) => server(url, compose::inspect_server(config).await),
+    };
     findings.push(secrets(config));
     findings
+}
+
+/// What a server says of itself.
+fn server(url: &StoreUrl, inspected: Result<Inspection, impl std::error::Error>) -> Vec<Finding> {
+    const WHAT: &str = "store";
+    let found = match inspected {
+        Ok(found) => found,
+        Err(error) => {
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+            return vec![Finding::fail(WHAT, format!("{error}{cause}"), "look at store.url, and whether the server runs")];
+        }
+    };
+    let place = format!("{} on PostgreSQL {} ({url:?})", found.database, found.server);
+    let store = if !found.server_will_do {
+        Finding::fail(WHAT, place, "PostgreSQL 15 or newer is needed")
+    } else if found.is_replica {
+        Finding::fail(
+            WHAT,
+            format!("{place} is a replica"),
+            "store.url must name the primary; a replica goes to store.replica_url",
+        )
+    } else {
+        Finding::ok(WHAT, place)
+    };
+    let schema = match (found.schema_is_newer, found.schema) {
+        (true, schema) => version(schema.max(compose::SERVER_SCHEMA + 1), compose::SERVER_SCHEMA),
+        (false, schema) => version(schema, compose::SERVER_SCHEMA),
+    };
+    vec![store, schema, durability(&found)]
+}
+
+fn durability(found: &Inspection) -> Finding {
+    const WHAT: &str = "durability";
+    match (found.durability, found.replicas) {
+        (Durability::Nothing, _) => {
+            Finding::fail(WHAT, "a crash of the server loses sales", "set fsync and synchronous_commit to on")
+        }
+        (Durability::Failover, _) => {
+            Finding::ok(WHAT, "each commit is on the disk of the primary and of a replica before it is answered")
+        }
+        (Durability::Crash, 0) => Finding::ok(WHAT, "each commit is on the disk before it is answered"),
+        (Durability::Crash, _) => {
+            let hint = "set synchronous_standby_names, or the last sales are lost when a replica takes over";
+            Finding::warn(WHAT, "commits do not wait for a replica", hint)
+        }
+    }
 }
 
 fn file(path: &Path) -> Vec<Finding> {

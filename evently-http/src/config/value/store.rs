@@ -1,6 +1,6 @@
 //! Which store.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use super::Value;
 
@@ -11,27 +11,93 @@ pub enum StoreUrl {
     InData,
     /// In this SQLite file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database.
+    Postgres(ServerUrl),
 }
 
 impl Value for StoreUrl {
-    const RIGHT: &'static str = "sqlite: and a path, such as sqlite:/var/lib/evently/evently.db (PostgreSQL comes with the \
-                                 production stack)";
+    const RIGHT: &'static str = "sqlite: and a path, such as sqlite:/var/lib/evently/evently.db, or \
+                                 postgres://user:password@host:5432/database";
 
     fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("sqlite:") {
-            None => text.is_empty().then_some(Self::InData),
-            Some(path) => {
-                let path = path.strip_prefix("//").unwrap_or(path);
-                (!path.is_empty()).then(|| Self::Sqlite(path.into()))
-            }
+        if text.is_empty() {
+            return Some(Self::InData);
         }
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return (!path.is_empty()).then(|| Self::Sqlite(path.into()));
+        }
+        PostgresUrl::parse(text).map(|PostgresUrl(url)| Self::Postgres(url))
     }
 
     fn show(&self) -> String {
         match self {
             Self::InData => String::new(),
             Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Postgres(url) => url.to_string(),
         }
+    }
+}
+
+/// A server beside the store's own, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReplicaUrl(pub Option<ServerUrl>);
+
+impl Value for ReplicaUrl {
+    const RIGHT: &'static str = PostgresUrl::RIGHT;
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(Self(None)) } else { PostgresUrl::parse(text).map(|PostgresUrl(url)| Self(Some(url))) }
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// The URL of a database, as its driver reads it.
+struct PostgresUrl(ServerUrl);
+
+impl PostgresUrl {
+    const RIGHT: &'static str = "postgres://user:password@host:5432/database";
+
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
+        (!rest.is_empty()).then(|| Self(ServerUrl(text.to_owned())))
+    }
+}
+
+/// Where a server is. It is shown without the password that it may have.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerUrl(String);
+
+impl ServerUrl {
+    /// All of it, for whoever connects.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("****") };
+        // A password in the query says as much.
+        let (address, query) = rest.split_once('?').map_or((rest, None), |(address, query)| (address, Some(query)));
+        let query = query.map(|query| if query.contains("password") { "****" } else { query });
+        match address.rsplit_once('@') {
+            Some((user, host)) => match user.split_once(':') {
+                Some((name, _)) => write!(f, "{scheme}://{name}:****@{host}")?,
+                None => write!(f, "{scheme}://{user}@{host}")?,
+            },
+            None => write!(f, "{scheme}://{address}")?,
+        }
+        query.map_or(Ok(()), |query| write!(f, "?{query}"))
+    }
+}
+
+impl fmt::Debug for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -41,9 +107,20 @@ mod tests {
 
     #[test]
     fn only_what_can_be_opened_is_taken() {
-        assert!(is_kept::<StoreUrl>("sqlite:/tmp/evently.db"));
-        for text in ["postgres://host/evently", "sqlite:", "evently.db"] {
+        for text in ["sqlite:/tmp/evently.db", "postgres://evently@db:5432/evently", "postgresql://db/evently?sslmode=require"] {
+            assert!(is_kept::<StoreUrl>(text), "{text}");
+        }
+        for text in ["mysql://host/evently", "postgres:", "postgres://", "sqlite:", "evently.db"] {
             assert_eq!(StoreUrl::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let shown = |text| StoreUrl::parse(text).map(|url| format!("{} {url:?}", url.show())).unwrap();
+        for text in ["postgres://me:hush@db/evently", "postgres://me:hu@sh@db/evently", "postgres://db/evently?password=hush"] {
+            assert!(!shown(text).contains("hu"), "{text} is shown as {}", shown(text));
+        }
+        assert_eq!(StoreUrl::parse("postgres://me:hush@db/evently").unwrap().show(), "postgres://me:****@db/evently");
     }
 }

@@ -1,0 +1,21 @@
+//! The same service, the same tests, over PostgreSQL.
+
+#[path = "../it/accounts.rs"]
+mod accounts;
+#[path = "../it/admin.rs"]
+mod admin;
+#[path = "../it/app.rs"]
+mod app;
+#[path = "../it/bookings.rs"]
+mod bookings;
+#[path = "../it/live.rs"]
+mod live;
+#[path = "../it/log.rs"]
+mod log;
+#[path = "../it/payments.rs"]
+mod payments;
+#[path = "../it/public.rs"]
+mod public;
+mod stack;
+#[path = "../it/tickets.rs"]
+mod tickets;
