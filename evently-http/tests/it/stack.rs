@@ -7,7 +7,6 @@ pub const fn store() -> Store {
     Store
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "other stacks have a store that is more than a name")]
 pub const fn settings(_store: &Store) -> [(&'static str, &'static str); 0] {
     []
 }
