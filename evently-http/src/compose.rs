@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::SystemClock,
-    config::{Config, StoreUrl},
+    config::{Config, Pooler, StoreUrl},
     gateway::InTime,
     ids::SystemIds,
     login_limit::LoginLimit,
@@ -238,7 +238,13 @@ fn server_options(config: &Config) -> evently_postgres::Options {
         // Refused as no URL of a server.
         StoreUrl::InData | StoreUrl::Sqlite(_) => "",
     };
+    let pooler = match config.store.pooler {
+        Pooler::None => evently_postgres::Pooler::None,
+        Pooler::Transaction => evently_postgres::Pooler::Transaction,
+    };
     evently_postgres::Options {
+        pooler,
+        direct_url: config.store.direct_url.0.as_ref().map(|url| url.reveal().to_owned()),
         connections: config.store.connections,
         patience: config.store.patience,
         statement_timeout: config.store.statement_timeout,

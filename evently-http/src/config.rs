@@ -18,7 +18,7 @@ use self::{error::similar, layers::Values};
 pub use self::{
     error::{ConfigError, ConfigErrors, Source},
     settings::{Auth, Booking, BoxOffice, Config, Cors, Data, Demo, Http, Log, Payment, RateLimit, SETTINGS, Setting, Store},
-    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, ReplicaUrl, Secrets, ServerUrl, Size, StoreUrl},
+    value::{Gateway, LogFormat, LogLevel, Network, Origin, OtherUrl, Pooler, Profile, Rate, Secrets, ServerUrl, Size, StoreUrl},
 };
 
 const DEVELOPMENT: &str = include_str!("../../config/development.yaml");

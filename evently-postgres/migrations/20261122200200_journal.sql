@@ -10,7 +10,6 @@ create table journal (
     position bigint,
     hash bytea, -- SHA-256 of the hash before it and the content
     constraint journal_pk primary key (event_id, sequence),
-    constraint journal_event_fk foreign key (event_id) references event_ids (id),
     constraint journal_numbered check ((position is null) = (hash is null)),
     constraint journal_hash_size check (length(hash) = 32)
 ) with (fillfactor = 90);

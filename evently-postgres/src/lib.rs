@@ -23,4 +23,4 @@ mod store;
 
 pub use inspect::{Durability, Inspection, inspect, migrate};
 pub use schema::VERSION as SCHEMA_VERSION;
-pub use store::{Guards, OpenError, Options, PgStore};
+pub use store::{Guards, OpenError, Options, PgStore, Pooler};

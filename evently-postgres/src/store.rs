@@ -4,18 +4,28 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use evently_core::ports::{Ids, StoreError};
 use sqlx::{
-    PgPool, Postgres,
+    AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    query::Query,
 };
 use sqlx_core::migrate::MigrateError;
 
-use crate::{elsewhere::OwnWrites, error::Fault, inspect::SERVER_MIN, schema};
+use crate::{
+    elsewhere::OwnWrites,
+    error::Fault,
+    inspect::{SERVER_MIN, inspect},
+    schema,
+};
 
 /// How the store is opened.
 #[derive(Clone)]
 pub struct Options {
     /// Where the server is: `postgres://user:password@host:port/database?sslmode=…`.
     pub url: String,
+    /// Where the same database is without a pooler between; the schema is brought up to date there. Only a pooled one needs it.
+    pub direct_url: Option<String>,
+    /// Who else stands between.
+    pub pooler: Pooler,
     /// At most so many connections.
     pub connections: u32,
     /// How long a request waits for a connection.
@@ -24,6 +34,17 @@ pub struct Options {
     pub statement_timeout: Duration,
     /// What keeps a seat from being sold twice.
     pub guards: Guards,
+}
+
+/// What stands between us and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// Nothing: a connection is ours as long as we keep it.
+    #[default]
+    None,
+    /// A pooler such as `PgBouncer` that gives a connection to somebody else after each transaction. So nothing is done outside of one,
+    /// and nothing is kept from one to the next: no prepared statements, no settings, no locks.
+    Transaction,
 }
 
 /// What keeps a seat from being sold twice, beside the constraint. Each of them is enough: tests take one away at a time to show it.
@@ -48,6 +69,8 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            direct_url: None,
+            pooler: Pooler::None,
             connections: 16,
             patience: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(3),
@@ -69,6 +92,9 @@ pub enum OpenError {
     /// The URL is none.
     #[error("the URL of the store is not one of PostgreSQL; right would be postgres://user:password@host:5432/database")]
     Url(#[source] sqlx::Error),
+    /// The direct URL is none.
+    #[error("the direct URL of the store is not one of PostgreSQL; right would be postgres://user:password@host:5432/database")]
+    DirectUrl(#[source] sqlx::Error),
     /// The server is away, or does not let us in.
     #[error("the PostgreSQL server cannot be reached; check the host, the port, the user and the database of the store's URL")]
     Unreachable(#[source] sqlx::Error),
@@ -83,6 +109,17 @@ pub enum OpenError {
         "the database could not be brought to this version's schema; the user must own it, and it must be no other program's"
     )]
     Migration(#[source] MigrateError),
+    /// The schema is not of this version, and could not be brought to it through a pooler.
+    #[error(
+        "the database has {found} of {known} migrations, and the rest cannot be made through a pooler; \
+         give a direct URL as well, or migrate the database beforehand"
+    )]
+    NotMigrated {
+        /// Migrations that it has had.
+        found: usize,
+        /// Those there are.
+        known: usize,
+    },
     /// It is no store.
     #[error("the database cannot be read as a store")]
     Unreadable(#[source] StoreError),
@@ -94,6 +131,7 @@ pub struct PgStore {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) own: Arc<OwnWrites>,
     pool: PgPool,
+    session: Session,
     guards: Guards,
 }
 
@@ -101,7 +139,7 @@ impl PgStore {
     /// Connects, and brings the database to this version's schema.
     pub async fn open(ids: Arc<dyn Ids>, options: &Options) -> Result<Self, OpenError> {
         let pool = migrated_pool(options).await?;
-        let store = Self { ids, own: Arc::default(), pool, guards: options.guards };
+        let store = Self { ids, own: Arc::default(), pool, session: Session::of(options), guards: options.guards };
         store.overlook_what_is_written().await.during("open").map_err(OpenError::Unreadable)?;
         Ok(store)
     }
@@ -131,11 +169,15 @@ impl PgStore {
     }
 
     async fn start(&self, statement: &'static str, own: Option<Arc<OwnWrites>>) -> Result<Tx, Fault> {
-        Ok(Tx { open: self.pool.begin_with(statement).await?, own })
+        let begin = self.session.begin(statement);
+        Ok(Tx { open: self.pool.begin_with(begin).await?, own, keeps_statements: self.session.keeps_statements() })
     }
 
-    /// All rows that the statement finds, in a transaction of its own.
+    /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
     pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
+        if self.session.keeps_statements() {
+            return Ok(sqlx::query_with(sql, values).fetch_all(&self.pool).await?);
+        }
         let mut tx = self.read().await?;
         let rows = tx.all(sql, values).await?;
         tx.commit().await?;
@@ -144,10 +186,35 @@ impl PgStore {
 
     /// The row that the statement finds, if it finds one, in a transaction of its own.
     pub(crate) async fn row(&self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
-        let mut tx = self.read().await?;
-        let row = tx.one(sql, values).await?;
-        tx.commit().await?;
-        Ok(row)
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+}
+
+/// What is kept of a connection between transactions, and what has to be said anew in each.
+#[derive(Clone)]
+struct Session {
+    /// Where nothing is kept: the limits that each transaction begins with.
+    limits: Option<String>,
+}
+
+impl Session {
+    fn of(options: &Options) -> Self {
+        let millis = options.statement_timeout.as_millis();
+        let limits = || format!("; set local statement_timeout = {millis}; set local lock_timeout = {millis}");
+        Self { limits: (options.pooler == Pooler::Transaction).then(limits) }
+    }
+
+    /// Whether a statement that was prepared is still there later.
+    const fn keeps_statements(&self) -> bool {
+        self.limits.is_none()
+    }
+
+    /// How a transaction begins: in one journey, whatever has to be said.
+    fn begin(&self, statement: &'static str) -> SqlStr {
+        match &self.limits {
+            None => statement.into_sql_str(),
+            Some(limits) => AssertSqlSafe(format!("{statement}{limits}")).into_sql_str(),
+        }
     }
 }
 
@@ -155,11 +222,31 @@ impl PgStore {
 pub(crate) async fn migrated_pool(options: &Options) -> Result<PgPool, OpenError> {
     let pool = connect_lazily(options).map_err(OpenError::Url)?;
     check_version(&pool).await?;
-    schema::migrator().run(&pool).await.map_err(|error| match error {
+    match (options.pooler, &options.direct_url) {
+        (Pooler::None, _) => migrate(&pool).await?,
+        (Pooler::Transaction, Some(url)) => {
+            let direct = Options { url: url.clone(), pooler: Pooler::None, connections: 1, ..options.clone() };
+            migrate(&connect_lazily(&direct).map_err(OpenError::DirectUrl)?).await?;
+        }
+        // The lock that keeps two processes from migrating at the same time does not go through a pooler.
+        (Pooler::Transaction, None) => {
+            let found = inspect(options).await?;
+            if found.schema_is_newer {
+                return Err(OpenError::Newer);
+            }
+            if found.schema != schema::VERSION {
+                return Err(OpenError::NotMigrated { found: found.schema, known: schema::VERSION });
+            }
+        }
+    }
+    Ok(pool)
+}
+
+async fn migrate(pool: &PgPool) -> Result<(), OpenError> {
+    schema::migrator().run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => OpenError::Newer,
         other => OpenError::Migration(other),
-    })?;
-    Ok(pool)
+    })
 }
 
 /// A pool that connects when it is first asked.
@@ -170,6 +257,10 @@ pub(crate) fn connect_lazily(options: &Options) -> Result<PgPool, sqlx::Error> {
 
 fn connect_options(options: &Options) -> Result<PgConnectOptions, sqlx::Error> {
     let connect = PgConnectOptions::from_str(&options.url)?.application_name("evently");
+    if options.pooler == Pooler::Transaction {
+        // It would refuse the settings.
+        return Ok(connect.statement_cache_capacity(0));
+    }
     let millis = options.statement_timeout.as_millis().to_string();
     Ok(connect.options([("statement_timeout", millis.as_str()), ("lock_timeout", millis.as_str())]))
 }
@@ -178,6 +269,7 @@ async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
     let mut tx = pool.begin().await.map_err(OpenError::Unreachable)?;
     let (number, name): (i32, String) =
         sqlx::query_as("select current_setting('server_version_num')::integer, current_setting('server_version')")
+            .persistent(false)
             .fetch_one(&mut *tx)
             .await
             .map_err(OpenError::Unreachable)?;
@@ -189,32 +281,37 @@ pub(crate) struct Tx {
     open: sqlx::Transaction<'static, Postgres>,
     /// Where its commit is announced, if it may write to the journal.
     own: Option<Arc<OwnWrites>>,
+    keeps_statements: bool,
 }
 
 impl Tx {
-    /// One that only reads, and announces nothing.
+    /// One that only reads, and keeps nothing.
     pub(crate) async fn over(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self { open: pool.begin_with("begin read only").await?, own: None })
+        Ok(Self { open: pool.begin_with("begin read only").await?, own: None, keeps_statements: false })
     }
 
     /// The row of a statement without values that always finds one.
     pub(crate) async fn only(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
-        Ok(sqlx::query(sql).fetch_one(&mut *self.open).await?)
+        Ok(self.query(sql, PgArguments::default()).fetch_one(&mut *self.open).await?)
+    }
+
+    fn query(&self, sql: &'static str, values: PgArguments) -> Query<'static, Postgres, PgArguments> {
+        sqlx::query_with(sql, values).persistent(self.keeps_statements)
     }
 
     /// All rows that the statement finds.
     pub(crate) async fn all(&mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
-        Ok(sqlx::query_with(sql, values).fetch_all(&mut *self.open).await?)
+        Ok(self.query(sql, values).fetch_all(&mut *self.open).await?)
     }
 
     /// The row that the statement finds, if it finds one.
     pub(crate) async fn one(&mut self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
-        Ok(sqlx::query_with(sql, values).fetch_optional(&mut *self.open).await?)
+        Ok(self.query(sql, values).fetch_optional(&mut *self.open).await?)
     }
 
     /// How many rows the statement wrote.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: PgArguments) -> Result<u64, Fault> {
-        Ok(sqlx::query_with(sql, values).execute(&mut *self.open).await?.rows_affected())
+        Ok(self.query(sql, values).execute(&mut *self.open).await?.rows_affected())
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {

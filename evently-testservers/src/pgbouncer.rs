@@ -22,6 +22,11 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// Starts one; the server behind it may stop and start again meanwhile.
     pub fn start(postgres: &Postgres) -> Result<Self, String> {
+        Self::before(postgres.port())
+    }
+
+    /// Starts one before the server at this port of the machine.
+    pub fn before(server: u16) -> Result<Self, String> {
         let program = PathBuf::from("/usr/sbin/pgbouncer");
         if !program.exists() {
             return Err(format!("there is no {}; install the package pgbouncer", program.display()));
@@ -30,7 +35,7 @@ impl PgBouncer {
         // It keeps nothing, so nothing is lost when it is killed.
         let folder = Folder::create("KILL")?;
         let users = folder.write("users.txt", "\"evently\" \"\"\n")?;
-        let configuration = folder.write("pgbouncer.ini", &configuration(postgres.port(), port.number, &users))?;
+        let configuration = folder.write("pgbouncer.ini", &configuration(server, port.number, &users))?;
         let bouncer = Self { server: Server::new(folder, program, vec![configuration.display().to_string()]), port };
         bouncer.restart()?;
         Ok(bouncer)

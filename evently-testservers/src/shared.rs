@@ -46,6 +46,13 @@ impl SharedPostgres {
         with_database(&self.admin_url, database)
     }
 
+    /// The port of this machine that the server listens on.
+    pub fn port(&self) -> Result<u16, String> {
+        let address = self.admin_url.split_once('@').map_or(&*self.admin_url, |(_, address)| address);
+        let port = address.split('/').next().and_then(|address| address.rsplit_once(':')).and_then(|(_, port)| port.parse().ok());
+        port.ok_or_else(|| format!("no port in {}", self.admin_url))
+    }
+
     /// An empty database that nobody else uses.
     pub fn fresh_database(&self) -> Result<Database, String> {
         let database = Database::new(&self.admin_url);

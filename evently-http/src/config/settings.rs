@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use super::{
     Row,
     layers::Values,
-    value::{Gateway, LogFormat, LogLevel, Network, Origin, Profile, Rate, ReplicaUrl, Secrets, Size, StoreUrl},
+    value::{Gateway, LogFormat, LogLevel, Network, Origin, OtherUrl, Pooler, Profile, Rate, Secrets, Size, StoreUrl},
 };
 
 /// What is known of a setting before anybody has set it.
@@ -112,8 +112,10 @@ settings! {
     store: Store {
         /// Where the store is; without it `evently.db` in the data folder.
         url: StoreUrl = "";
-        /// A replica of a PostgreSQL store, for whoever only looks around; without it, or while it is away, the store itself is asked.
-        replica_url: ReplicaUrl = "";
+        /// What stands between the service and a PostgreSQL store: none, or transaction for a pooler in transaction mode.
+        pooler: Pooler = "none";
+        /// The PostgreSQL store without the pooler; where it is set, the schema is brought up to date at the start.
+        direct_url: OtherUrl = "";
         /// Connections to a PostgreSQL store at a time, from this process.
         connections: u32 = "16" in 2..=10_000;
         /// How long a request waits for one of them.

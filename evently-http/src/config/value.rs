@@ -11,9 +11,9 @@ use std::{net::SocketAddr, path::PathBuf};
 pub use self::{
     address::{Network, Origin},
     secrets::Secrets,
-    store::{ReplicaUrl, ServerUrl, StoreUrl},
+    store::{OtherUrl, ServerUrl, StoreUrl},
     units::{Rate, Size},
-    words::{Gateway, LogFormat, LogLevel, Profile},
+    words::{Gateway, LogFormat, LogLevel, Pooler, Profile},
 };
 
 /// Something that a setting can be.

@@ -9,12 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use evently_core::{memory::SeededIds, ports::Ids};
-use evently_postgres::{Options, PgStore};
+use evently_postgres::{Options, PgStore, Pooler};
 use evently_testkit::{Store, StorePlace};
-use evently_testservers::{Database, shared_postgres};
+use evently_testservers::{Database, PgBouncer, shared_postgres};
 
 /// A database with the schema; gone when this is dropped.
 pub struct Place {
+    // Ends first, so that nobody is connected any more.
+    pooler: Option<PgBouncer>,
     database: Database,
 }
 
@@ -27,12 +29,26 @@ impl Place {
             draft.into_template(&schema).unwrap();
             server.copy_of(&schema).unwrap().expect("it has just been made")
         });
-        Self { database: copy }
+        Self { pooler: None, database: copy }
+    }
+
+    /// The same through a pooler of its own.
+    pub fn pooled() -> Self {
+        let server = shared_postgres().unwrap().port().unwrap();
+        Self { pooler: Some(PgBouncer::before(server).unwrap()), ..Self::new() }
     }
 
     pub fn options(&self) -> Options {
         // Few, because many tests share the server.
-        Options { connections: 4, ..Options::new(self.database.url()) }
+        let direct = Options { connections: 4, ..Options::new(self.database.url()) };
+        match &self.pooler {
+            None => direct,
+            Some(pooler) => Options { url: pooler.url(self.database.name()), pooler: Pooler::Transaction, ..direct },
+        }
+    }
+
+    pub fn database(&self) -> &str {
+        self.database.name()
     }
 
     /// Takes away what no mistake of ours gets past.

@@ -39,11 +39,11 @@ impl Value for StoreUrl {
     }
 }
 
-/// A server beside the store's own, or none.
+/// Another way to the store, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReplicaUrl(pub Option<ServerUrl>);
+pub struct OtherUrl(pub Option<ServerUrl>);
 
-impl Value for ReplicaUrl {
+impl Value for OtherUrl {
     const RIGHT: &'static str = PostgresUrl::RIGHT;
 
     fn parse(text: &str) -> Option<Self> {

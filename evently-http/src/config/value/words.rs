@@ -39,6 +39,15 @@ words!(
 );
 
 words!(
+    /// What stands between the service and a PostgreSQL store.
+    Pooler, "none or transaction":
+    /// Nothing.
+    None = "none",
+    /// A pooler in transaction mode, such as `PgBouncer`.
+    Transaction = "transaction"
+);
+
+words!(
     /// Who moves the money.
     Gateway, "sandbox":
     /// Nobody: it plays a gateway, for trying out and for tests.

@@ -1,0 +1,31 @@
+//! The same contracts through a pooler in transaction mode.
+
+use evently_core::{memory::SeededIds, ports::Ids};
+use evently_postgres::{OpenError, Options, PgStore};
+use evently_testservers::fresh_database;
+use std::sync::Arc;
+
+use crate::support::Place;
+
+evently_testkit::store_conformance!(Place::pooled());
+
+#[test]
+fn random_histories_agree_with_the_model() {
+    evently_testkit::model::run(Place::pooled, 12);
+}
+
+fn ids() -> Arc<dyn Ids> {
+    Arc::new(SeededIds::new(1))
+}
+
+#[tokio::test]
+async fn a_database_without_the_schema_is_refused_unless_there_is_a_direct_way() {
+    let empty = fresh_database().unwrap();
+    let place = Place::pooled();
+    let options = Options { url: place.options().url.replace(place.database(), empty.name()), ..place.options() };
+    let refused = PgStore::open(ids(), &options).await.err().unwrap();
+    assert!(matches!(refused, OpenError::NotMigrated { found: 0, .. }), "{refused}");
+    let direct = Options { direct_url: Some(empty.url().to_owned()), ..options.clone() };
+    PgStore::open(ids(), &direct).await.unwrap();
+    PgStore::open(ids(), &options).await.unwrap();
+}
