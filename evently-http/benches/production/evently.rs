@@ -1,0 +1,107 @@
+//! This service, as it is started from a configuration.
+
+use std::{net::SocketAddr, time::Duration};
+
+use evently_core::{
+    domain::{Principal, Role, SessionId, UserId},
+    import::{self, Format},
+    services::{EventDraft, PriceDraft, VenueDraft},
+};
+use evently_http::{
+    compose::{self, App},
+    config::{Config, Sources},
+    serve::serve,
+};
+use serde_json::json;
+use tokio::sync::{OnceCell, oneshot};
+use uuid::Uuid;
+
+use crate::{SEATS, client};
+
+/// Nobody may have more than ten seats on hold.
+const HOLDS_OF_A_BUYER: u32 = 5;
+
+pub struct Evently {
+    pub address: SocketAddr,
+    /// A second pair of hands on the same store.
+    app: App,
+    tokens: OnceCell<Vec<String>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Evently {
+    pub async fn start(url: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().to_str().expect("its name is text");
+        let settings = [
+            ("data.dir", data),
+            ("store.url", url),
+            ("http.listen", "127.0.0.1:0"),
+            ("auth.bcrypt_cost", "4"),
+            // On, and lifted: each request is counted.
+            ("rate_limit.bookings", "1000000/minute"),
+            ("rate_limit.auth", "1000000/minute"),
+        ];
+        let flags = settings.map(|(key, value)| ("bench", key, value.to_owned())).into();
+        let config = Config::load(&Sources { flags, ..Sources::default() }).expect("the settings are right");
+        let app = compose::open(config.clone()).await.expect("the server takes us");
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(serve(config, move |_, address| tell.send(address).expect("somebody waits for it")));
+        let address = told.await.expect("it starts");
+        Self { address, app, tokens: OnceCell::new(), _folder: folder }
+    }
+
+    /// Holds of all different seats of a new event, all over the house, by buyers who have logged in.
+    pub async fn requests(&self, holds: u32) -> Vec<String> {
+        let tokens = self.tokens.get_or_init(|| self.buyers(holds.div_ceil(HOLDS_OF_A_BUYER))).await;
+        let organizer = Principal {
+            user_id: UserId::from_uuid(Uuid::nil()),
+            role: Role::Admin,
+            session_id: SessionId::from_uuid(Uuid::nil()),
+        };
+        let read = import::read(Format::Own, &plan(), self.app.events.new_layout_id()).expect("the plan is right");
+        let venue = VenueDraft { name: "Hall".to_owned(), layout: read.layout };
+        let venue = self.app.events.create_venue(&organizer, venue, None).await.expect("a new venue").value;
+        let start = self.app.clock.now() + Duration::from_hours(24);
+        let prices = vec![PriceDraft { name: "Seats".to_owned(), price: 4500 }];
+        let times = (start, start + Duration::from_hours(2));
+        let event = EventDraft::new("On sale", venue.id, times, "EUR".parse().expect("a currency"), prices);
+        let event = self.app.events.create_event(&organizer, event, None).await.expect("a new event").value;
+        self.app.events.publish(&organizer, event.id, None).await.expect("it can be sold");
+        let request = |(hold, pair): (usize, u32)| {
+            let [left, right] = [pair * 2, pair * 2 + 1].map(|number| event.layout_id.seat(number));
+            let headers = format!(
+                "authorization: Bearer {}\r\nidempotency-key: {}\r\n",
+                tokens[hold % tokens.len()],
+                crate::new_id().simple()
+            );
+            client::post("/api/v1/bookings", &headers, &json!({"event_id": event.id, "seat_ids": [left, right]}).to_string())
+        };
+        pairs(holds).enumerate().map(request).collect()
+    }
+
+    async fn buyers(&self, count: u32) -> Vec<String> {
+        let mut tokens = Vec::new();
+        for buyer in 0..count {
+            let email = format!("buyer{buyer}@example.org");
+            self.app.auth.register(&email, "correct horse", "Buyer", Role::Customer).await.expect("a new account");
+            tokens.push(self.app.auth.login(&email, "correct horse").await.expect("its password").access_token);
+        }
+        tokens
+    }
+}
+
+/// Pairs of neighbours, each once, as people take them: now here, now there.
+pub fn pairs(count: u32) -> impl Iterator<Item = u32> {
+    // Prime, so that it meets each pair before it meets one again.
+    const STRIDE: u32 = 7_919;
+    (0..count).map(|n| n * STRIDE % (SEATS / 2))
+}
+
+/// Rows of a hundred seats.
+fn plan() -> Vec<u8> {
+    let seat = |row: u32, n: u32| json!({"label": n.to_string(), "x": n, "y": row, "category": "Seats"});
+    let row = |row: u32| json!({"label": row.to_string(), "seats": (1..=100).map(|n| seat(row, n)).collect::<Vec<_>>()});
+    let rows = (1..=SEATS / 100).map(row).collect::<Vec<_>>();
+    json!({"name": "Hall", "sections": [{"name": "Stalls", "rows": rows}]}).to_string().into_bytes()
+}
