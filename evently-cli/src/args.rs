@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     bench::BenchCommand,
     commands::{
-        booking::BookingCommand, config::ConfigCommand, event::EventCommand, manual::Completions, manual::Man,
+        booking::BookingCommand, config::ConfigCommand, db::DbCommand, event::EventCommand, manual::Completions, manual::Man,
         seats::SeatsCommand, serve::Serve, user::UserCommand, venue::VenueCommand,
     },
 };
@@ -74,6 +74,9 @@ pub enum Command {
     /// Load on a running service
     #[command(subcommand, after_help = EXIT_CODES)]
     Bench(BenchCommand),
+    /// The store's database, where it is on a server: migrate, status, partitions, explain
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Db(DbCommand),
     /// Settings: show them all
     #[command(subcommand, after_help = EXIT_CODES)]
     Config(ConfigCommand),

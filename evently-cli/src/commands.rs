@@ -2,6 +2,7 @@
 
 pub mod booking;
 pub mod config;
+pub mod db;
 mod doctor;
 pub mod event;
 mod input;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<Reply, Failure> {
         Command::User(command) => threads()?.block_on(user::run(&global, command)),
         Command::Verify => threads()?.block_on(verify::run(&global)),
         Command::Bench(command) => bench::run(&global, command),
+        Command::Db(command) => threads()?.block_on(db::run(&global, command)),
         Command::Config(command) => config::run(&global, &command),
         Command::Doctor => doctor::run(&global),
         Command::Completions(command) => Ok(manual::completions(&command)),

@@ -14,29 +14,16 @@ use evently_core::{
         NotificationService, OfficeSize, PaymentParts, PaymentService, Upkeep,
     },
 };
-use evently_postgres::PgStore;
 use evently_sqlite::SqliteStore;
 use tokio::sync::watch;
 
 use crate::{
-    clock::SystemClock,
-    config::{Config, Pooler, StoreUrl},
-    gateway::InTime,
-    ids::SystemIds,
-    login_limit::LoginLimit,
-    mail::EmlMailer,
-    passwords::BcryptHasher,
-    places::Places,
-    seat_bodies::SeatBodies,
-    secrets,
-    tokens::JwtAccessTokens,
+    clock::SystemClock, config::Config, database, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
+    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
 };
 
 /// The latest version of the store's file that this build can open.
 pub const STORE_VERSION: usize = evently_sqlite::SCHEMA_VERSION;
-/// The same of a database on a server.
-pub const SERVER_SCHEMA: usize = evently_postgres::SCHEMA_VERSION;
-pub use evently_postgres::{Durability, Inspection};
 
 /// The application: its services, over adapters that nobody else knows.
 pub struct App {
@@ -229,37 +216,7 @@ async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<Ports, StartE
     if let Some(file) = config.store_file() {
         return Ok(Ports::of(SqliteStore::open(file, ids, &evently_sqlite::Options::default())?));
     }
-    PgStore::open(ids, &server_options(config)).await.map(Ports::of).map_err(StartError::Postgres)
-}
-
-fn server_options(config: &Config) -> evently_postgres::Options {
-    let url = match &config.store.url {
-        StoreUrl::Postgres(url) => url.reveal(),
-        // Refused as no URL of a server.
-        StoreUrl::InData | StoreUrl::Sqlite(_) => "",
-    };
-    let pooler = match config.store.pooler {
-        Pooler::None => evently_postgres::Pooler::None,
-        Pooler::Transaction => evently_postgres::Pooler::Transaction,
-    };
-    evently_postgres::Options {
-        pooler,
-        direct_url: config.store.direct_url.0.as_ref().map(|url| url.reveal().to_owned()),
-        connections: config.store.connections,
-        patience: config.store.patience,
-        statement_timeout: config.store.statement_timeout,
-        ..evently_postgres::Options::new(url)
-    }
-}
-
-/// What there is to know of the store's server; nothing is opened, and nothing changed.
-pub async fn inspect_server(config: &Config) -> Result<Inspection, StartError> {
-    evently_postgres::inspect(&server_options(config)).await.map_err(StartError::Postgres)
-}
-
-/// Brings the store's database to this version's schema. How many migrations it took.
-pub async fn migrate_server(config: &Config) -> Result<usize, StartError> {
-    evently_postgres::migrate(&server_options(config)).await.map_err(StartError::Postgres)
+    database::open(config, ids).await.map(Ports::of)
 }
 
 /// Waits until the application is to stop.

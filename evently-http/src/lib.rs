@@ -5,6 +5,7 @@ pub mod clock;
 pub mod compose;
 pub mod config;
 pub mod context;
+pub mod database;
 pub mod demo;
 pub mod extract;
 pub mod gateway;

@@ -11,6 +11,7 @@ use crate::compose::{App, stopped};
 const SOON: Duration = Duration::from_millis(200);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Starts the workers. They end when the application is to stop; each finishes what it has begun.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
@@ -25,6 +26,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("take in sales", SOON, |app| Box::pin(async move { Ok(app.analytics.take_in().await? > 0) }));
     every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
     every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
+    every("make room", HOUR, |app| Box::pin(async move { app.upkeep.make_room().await.map(|_| false) }));
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
     every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
     workers

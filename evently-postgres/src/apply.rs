@@ -10,6 +10,7 @@ use evently_core::{
     ports::{Applied, StoreError, StoreErrorKind},
 };
 
+pub(crate) use self::read::{ANSWERS, BOOKINGS, PENDING, SEATS};
 use self::{read::read, write::write};
 use crate::{
     error::Fault,

@@ -23,7 +23,7 @@ const BOOKINGS: &str = booking_sql!("where b.id < $1 and ($2::text is null or b.
 const BOOKINGS_OF_EVENT: &str =
     booking_sql!("where b.event_id = $4 and b.id < $1 and ($2::text is null or b.status = $2) order by b.id desc limit $3");
 /// The customer's bookings are few, and sorted when they have been found.
-const BOOKINGS_OF_USER: &str = booking_sql!(
+pub(crate) const BOOKINGS_OF_USER: &str = booking_sql!(
     "where b.user_id = $4 and ($5::uuid is null or b.event_id = $5) and b.id < $1 and ($2::text is null or b.status = $2) \
     order by b.id desc limit $3"
 );

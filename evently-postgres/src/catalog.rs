@@ -21,15 +21,27 @@ const VENUE_BY_ID: &str = "select id, name, layout_id from venues where id = $1"
 const LAYOUT: &str = "select id, content from layouts where id = $1";
 /// Its start tells in which partition it is.
 const EVENT_BY_ID: &str = event_sql!("where e.id = $1 and e.start_time = (select i.start_time from event_ids i where i.id = $1)");
-/// The first condition follows from the second, and rules partitions out.
-const EVENTS: &str = event_sql!(
-    "where e.start_time >= $1 and (e.start_time, e.id) > ($1, $2) and e.start_time < $3 and e.end_time > $4 and e.end_time <= $5 \
-        and ($6::text is null or e.status = $6) and ($7::boolean or e.status <> 'draft') \
-        and ($8::uuid is null or e.venue_id = $8) and ($9::uuid is null or e.organizer_id = $9) \
-        and ($10::text is null or strpos(e.search, $10) > 0 \
-            or exists (select 1 from venues v where v.id = e.venue_id and strpos(v.search, $10) > 0)) \
-    order by e.start_time, e.id limit $11"
-);
+/// Events by start. The first condition on the start follows from the second, and rules partitions out.
+macro_rules! events_sql {
+    ($status:literal) => {
+        event_sql!(
+            "where e.start_time >= $1 and (e.start_time, e.id) > ($1, $2) and e.start_time < $3 and e.end_time > $4 \
+             and e.end_time <= $5 and ",
+            $status,
+            " and ($7::boolean or e.status <> 'draft') \
+             and ($8::uuid is null or e.venue_id = $8) and ($9::uuid is null or e.organizer_id = $9) \
+             and ($10::text is null or strpos(e.search, $10) > 0 \
+                or exists (select 1 from venues v where v.id = e.venue_id and strpos(v.search, $10) > 0)) \
+             order by e.start_time, e.id limit $11"
+        )
+    };
+}
+const EVENTS: &str = events_sql!("($6::text is null or e.status = $6)");
+/// With the status said, the index of the events that are on sale will do.
+pub(crate) const EVENTS_PUBLISHED: &str = events_sql!("e.status = 'upcoming' and $6::text = 'upcoming'");
+/// The price of a seat stands in its row for this question.
+pub(crate) const AVAILABLE: &str = "select s.number, s.price, s.section, s.\"row\" from seats s \
+    where s.event_id = $1 and s.status = 'available' order by s.price, s.section, s.\"row\", s.number limit $2";
 const SEAT_MAP: &str = "select status, version from seats where event_id = $1 order by number";
 const EVENT_EXISTS: &str = "select 1 from event_ids where id = $1";
 
@@ -149,7 +161,37 @@ async fn events(store: &PgStore, filter: &EventFilter, page: Page<(Timestamp, Ev
         text,
         i64::from(page.limit),
     ];
-    from_rows(&store.rows(EVENTS, values).await?)
+    let published = filter.status.is_some_and(|status| kept_as(status) == "upcoming");
+    from_rows(&store.rows(if published { EVENTS_PUBLISHED } else { EVENTS }, values).await?)
+}
+
+/// A seat that can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AvailableSeat {
+    /// In the layout, from 0.
+    pub number: u32,
+    /// In minor units of the event's currency.
+    pub price: i64,
+    /// The section's name.
+    pub section: String,
+    /// The row's label.
+    pub row: String,
+}
+
+impl PgStore {
+    /// Up to `limit` seats of an event that can be had: the cheapest first, then by section, and rows as people count, 2 before 10.
+    pub async fn available_seats(&self, event: EventId, limit: u32) -> Result<Vec<AvailableSeat>, StoreError> {
+        available_seats(self, event, limit).await.during("available_seats")
+    }
+}
+
+async fn available_seats(store: &PgStore, event: EventId, limit: u32) -> Result<Vec<AvailableSeat>, Fault> {
+    let rows = store.rows(AVAILABLE, values![event.as_uuid(), i64::from(limit)]).await?;
+    let seat = |row: &PgRow| {
+        let number = unsigned("seats", get(row, 0)?)?;
+        Ok(AvailableSeat { number, price: get(row, 1)?, section: get(row, 2)?, row: get(row, 3)? })
+    };
+    rows.iter().map(seat).collect()
 }
 
 async fn seat_map(store: &PgStore, event: EventId) -> Result<Option<SeatMap>, Fault> {

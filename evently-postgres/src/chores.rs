@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 
 use crate::{
     error::Fault,
+    partitions::MONTHS_AHEAD,
     rows::{from_rows, get, payment_sql, refund_sql, to_sql},
     store::{During, PgStore, values},
 };
@@ -70,6 +71,10 @@ impl Chores for PgStore {
         page: Page<(Timestamp, RefundId)>,
     ) -> Result<Vec<(Refund, Payment)>, StoreError> {
         owed_refunds(self, provider, &page).await.during("owed_refunds")
+    }
+
+    async fn make_room(&self, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.make_partitions(now, MONTHS_AHEAD).await?.len())
     }
 
     async fn pending_total(&self) -> Result<u64, StoreError> {

@@ -16,11 +16,16 @@ mod figures;
 mod inspect;
 mod ledger;
 mod outbox;
+mod partitions;
+mod plans;
 mod rows;
 mod schema;
 mod sessions;
 mod store;
 
+pub use catalog::AvailableSeat;
 pub use inspect::{Durability, Inspection, inspect, migrate};
+pub use partitions::{MONTHS_AHEAD, Partition};
+pub use plans::Plan;
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use store::{Guards, OpenError, Options, PgStore, Pooler};

@@ -309,6 +309,17 @@ impl Tx {
         Ok(self.query(sql, values).fetch_optional(&mut *self.open).await?)
     }
 
+    /// All rows that a statement made up here finds.
+    pub(crate) async fn ask(&mut self, sql: String) -> Result<Vec<PgRow>, Fault> {
+        Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.open).await?)
+    }
+
+    /// Changes the schema, by any number of statements.
+    pub(crate) async fn define(&mut self, sql: String) -> Result<(), Fault> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.open).await?;
+        Ok(())
+    }
+
     /// How many rows the statement wrote.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: PgArguments) -> Result<u64, Fault> {
         Ok(self.query(sql, values).execute(&mut *self.open).await?.rows_affected())

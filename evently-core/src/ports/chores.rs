@@ -26,6 +26,12 @@ pub trait Chores: Send + Sync {
     async fn owed_refunds(&self, provider: &str, page: Page<(Timestamp, RefundId)>)
     -> Result<Vec<(Refund, Payment)>, StoreError>;
 
+    /// Makes ready what the store needs for the time ahead, where it needs anything; to be called now and then. How much there was to do.
+    async fn make_room(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let _ = now;
+        Ok(0)
+    }
+
     /// How many bookings are pending.
     async fn pending_total(&self) -> Result<u64, StoreError>;
 

@@ -37,6 +37,11 @@ impl Upkeep {
         self.submit_all(&called_off, |booking_id| Command::Cancel { booking_id, reason: reason.clone() }).await
     }
 
+    /// Makes ready what the store needs for the time ahead. How much there was to do.
+    pub async fn make_room(&self) -> Result<usize, Error> {
+        Ok(self.chores.make_room(self.clock.now()).await?)
+    }
+
     /// Forgets answers that nobody may ask for any more. How many there were.
     pub async fn forget_answers(&self) -> Result<u64, Error> {
         Ok(self.chores.forget_answers(self.clock.now() - ANSWERS_KEPT, BATCH).await?)

@@ -18,11 +18,11 @@ const LAYOUTS: &str = "select id, content from layouts where id = any($1)";
 /// The small table knows the month that the event stands in.
 const EVENTS: &str = "select e.id, e.version, e.content from event_ids i \
     join events e on e.id = i.id and e.start_time = i.start_time where i.id = any($1)";
-const SEATS: &str = "select s.number, s.category, s.status, s.booking_id, s.version, s.event_id \
+pub(crate) const SEATS: &str = "select s.number, s.category, s.status, s.booking_id, s.version, s.event_id \
     from unnest($1::uuid[], $2::integer[]) w (event_id, number) \
     join seats s on s.event_id = w.event_id and s.number = w.number";
-const BOOKINGS: &str = booking_sql!("where b.id = any($1)");
-const PENDING: &str = booking_sql!(
+pub(crate) const BOOKINGS: &str = booking_sql!("where b.id = any($1)");
+pub(crate) const PENDING: &str = booking_sql!(
     "join unnest($1::uuid[], $2::uuid[]) w (event_id, user_id) on b.event_id = w.event_id and b.user_id = w.user_id ",
     "where b.status = 'pending'"
 );
@@ -33,7 +33,7 @@ const TICKETS_OF: &str = ticket_sql!("where t.booking_id = any($1) order by t.se
 const TICKETS: &str = ticket_sql!("where t.code = any($1) order by t.id for no key update");
 const MESSAGES: &str = "select m.provider, m.message from gateway_messages m \
     join unnest($1::text[], $2::text[]) w (provider, message) on m.provider = w.provider and m.message = w.message";
-const ANSWERS: &str = "select key, fingerprint, content from answers where key = any($1)";
+pub(crate) const ANSWERS: &str = "select key, fingerprint, content from answers where key = any($1)";
 
 pub(super) async fn read(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
     answers(tx, wanted, rows).await?;

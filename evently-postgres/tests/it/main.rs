@@ -1,6 +1,8 @@
 //! The production store against a real server.
 
 mod conformance;
+mod partitions;
+mod plans;
 mod pooled;
 mod races;
 mod statements;

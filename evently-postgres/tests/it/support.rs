@@ -47,6 +47,11 @@ impl Place {
         }
     }
 
+    /// A statement by somebody else.
+    pub fn execute(&self, statement: &str) {
+        self.database.execute(statement).unwrap();
+    }
+
     pub fn database(&self) -> &str {
         self.database.name()
     }

@@ -9,8 +9,9 @@ use std::{
 };
 
 use evently_http::{
-    compose::{self, Durability, Inspection},
+    compose,
     config::{Config, StoreUrl},
+    database::{self, Durability, Inspection},
 };
 
 use super::Finding;
@@ -47,14 +48,15 @@ impl Header {
 pub async fn look(config: &Config) -> Vec<Finding> {
     let mut findings = match (config.store_file(), &config.store.url) {
         (Some(path), _) => file(&path),
-        (None, url) => server(url, compose::inspect_server(config).await),
+        (None, StoreUrl::Postgres(url)) => server(&url.to_string(), database::inspect(config).await),
+        (None, StoreUrl::InData | StoreUrl::Sqlite(_)) => Vec::new(),
     };
     findings.push(secrets(config));
     findings
 }
 
 /// What a server says of itself.
-fn server(url: &StoreUrl, inspected: Result<Inspection, impl std::error::Error>) -> Vec<Finding> {
+fn server(url: &str, inspected: Result<Inspection, impl std::error::Error>) -> Vec<Finding> {
     const WHAT: &str = "store";
     let found = match inspected {
         Ok(found) => found,
@@ -63,7 +65,7 @@ fn server(url: &StoreUrl, inspected: Result<Inspection, impl std::error::Error>)
             return vec![Finding::fail(WHAT, format!("{error}{cause}"), "look at store.url, and whether the server runs")];
         }
     };
-    let place = format!("{} on PostgreSQL {} ({url:?})", found.database, found.server);
+    let place = format!("{} on PostgreSQL {} ({url})", found.database, found.server);
     let store = if !found.server_will_do {
         Finding::fail(WHAT, place, "PostgreSQL 15 or newer is needed")
     } else if found.is_replica {
@@ -76,8 +78,8 @@ fn server(url: &StoreUrl, inspected: Result<Inspection, impl std::error::Error>)
         Finding::ok(WHAT, place)
     };
     let schema = match (found.schema_is_newer, found.schema) {
-        (true, schema) => version(schema.max(compose::SERVER_SCHEMA + 1), compose::SERVER_SCHEMA),
-        (false, schema) => version(schema, compose::SERVER_SCHEMA),
+        (true, schema) => version(schema.max(database::SCHEMA_VERSION + 1), database::SCHEMA_VERSION),
+        (false, schema) => version(schema, database::SCHEMA_VERSION),
     };
     vec![store, schema, durability(&found)]
 }

@@ -1,0 +1,47 @@
+//! The store's database, where it is on a server: for whoever looks after it.
+
+use std::sync::Arc;
+
+use evently_core::ports::Ids;
+use evently_postgres::Options;
+pub use evently_postgres::{Durability, Inspection, MONTHS_AHEAD, Partition, PgStore, Plan, SCHEMA_VERSION};
+
+use crate::{
+    compose::StartError,
+    config::{Config, Pooler, StoreUrl},
+};
+
+/// Opens the store, and brings its schema up to date where it can.
+pub async fn open(config: &Config, ids: Arc<dyn Ids>) -> Result<PgStore, StartError> {
+    PgStore::open(ids, &options(config)).await.map_err(StartError::Postgres)
+}
+
+/// What there is to know of the server and the database; nothing is opened, and nothing changed.
+pub async fn inspect(config: &Config) -> Result<Inspection, StartError> {
+    evently_postgres::inspect(&options(config)).await.map_err(StartError::Postgres)
+}
+
+/// Brings the database to this version's schema. How many migrations it took.
+pub async fn migrate(config: &Config) -> Result<usize, StartError> {
+    evently_postgres::migrate(&options(config)).await.map_err(StartError::Postgres)
+}
+
+fn options(config: &Config) -> Options {
+    let store = &config.store;
+    let url = match &store.url {
+        StoreUrl::Postgres(url) => url.reveal(),
+        // Refused as no URL of a server.
+        StoreUrl::InData | StoreUrl::Sqlite(_) => "",
+    };
+    Options {
+        direct_url: store.direct_url.0.as_ref().map(|url| url.reveal().to_owned()),
+        pooler: match store.pooler {
+            Pooler::None => evently_postgres::Pooler::None,
+            Pooler::Transaction => evently_postgres::Pooler::Transaction,
+        },
+        connections: store.connections,
+        patience: store.patience,
+        statement_timeout: store.statement_timeout,
+        ..Options::new(url)
+    }
+}

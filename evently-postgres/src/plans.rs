@@ -1,0 +1,56 @@
+//! How the server goes about the questions that are asked most. They are planned as they run: prepared, for values not yet known.
+
+use evently_core::ports::StoreError;
+
+use crate::{
+    apply, bookings, catalog,
+    error::Fault,
+    rows::get,
+    store::{During, PgStore},
+};
+
+/// How the server goes about one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What the question is for.
+    pub what: &'static str,
+    /// The statement.
+    pub statement: &'static str,
+    /// The plan, in the server's words.
+    pub plan: String,
+}
+
+/// The questions, most asked first.
+const HOT: &[(&str, &str)] = &[
+    ("seats of a batch", apply::SEATS),
+    ("what customers have on hold at an event", apply::PENDING),
+    ("bookings of a batch", apply::BOOKINGS),
+    ("answers kept for keys", apply::ANSWERS),
+    ("events on sale", catalog::EVENTS_PUBLISHED),
+    ("a customer's bookings", bookings::BOOKINGS_OF_USER),
+    ("seats that can be had, cheapest first", catalog::AVAILABLE),
+];
+
+impl PgStore {
+    /// How the server goes about the questions that are asked most.
+    pub async fn plans(&self) -> Result<Vec<Plan>, StoreError> {
+        let mut plans = Vec::new();
+        for &(what, statement) in HOT {
+            plans.push(Plan { what, statement, plan: plan(self, statement).await.during("plans")? });
+        }
+        Ok(plans)
+    }
+}
+
+async fn plan(store: &PgStore, statement: &'static str) -> Result<String, Fault> {
+    let mut tx = store.read().await?;
+    let count = (1..=99).take_while(|number| statement.contains(&format!("${number}"))).count();
+    let nothing = if count == 0 { String::new() } else { format!("({})", vec!["null"; count].join(", ")) };
+    tx.define(format!("set local plan_cache_mode = force_generic_plan; prepare explained as {statement}")).await?;
+    let explained = tx.ask(format!("explain (costs off) execute explained{nothing}")).await;
+    // It belongs to the connection, not to the transaction.
+    tx.define("deallocate explained".to_owned()).await?;
+    let lines = explained?.iter().map(|row| get::<String>(row, 0)).collect::<Result<Vec<_>, Fault>>()?;
+    tx.commit().await?;
+    Ok(lines.join("\n"))
+}

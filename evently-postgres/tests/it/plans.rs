@@ -1,0 +1,81 @@
+//! The questions that are asked most find their rows by an index, among a million seats and a million bookings.
+
+use std::sync::Arc;
+
+use evently_core::memory::SeededIds;
+use evently_postgres::PgStore;
+
+use crate::support::Place;
+
+/// 50 halls of 20,000 seats, of which most are sold, with two bookings for three seats; and 100,000 customers. A sale of long ago: its
+/// events are over, but for the last few.
+const MANY: [&str; 7] = [
+    "insert into layouts values ('00000000-0000-0000-0000-0000000000aa', '{}')",
+    "insert into venues values ('00000000-0000-0000-0000-0000000000bb', 'Hall', 'hall', '00000000-0000-0000-0000-0000000000aa')",
+    "insert into event_ids select gen_random_uuid(), timestamptz '2020-01-01' + n * interval '1 day' from generate_series(1, 2000) n",
+    "insert into events select id, start_time, start_time + interval '2 hours', \
+        case when start_time < '2025-05-01' then 'cancelled' else 'upcoming' end, \
+        '00000000-0000-0000-0000-0000000000bb', '00000000-0000-0000-0000-0000000000aa', gen_random_uuid(), 'night', 1, '{}' \
+        from event_ids",
+    "insert into seats select e.id, n, 0, 4500, 'Stalls', (n / 100)::text, \
+        case when n % 20 = 0 then 'available' else 'booked' end, case when n % 20 = 0 then null else gen_random_uuid() end, 1 \
+        from (select id from event_ids order by id limit 50) e, generate_series(0, 19999) n",
+    "insert into bookings (event_id, id, user_id, status, seats, prices, amount, currency, code, hold_until, expires_at, confirmed_at, \
+            created_at, version) \
+        select e.id, gen_random_uuid(), md5((n % 100000)::text)::uuid, \
+            case when n % 10 = 0 then 'pending' else 'confirmed' end, array[n], array[4500], 4500, 'EUR', \
+            case when n % 10 = 0 then null else n::text end, \
+            case when n % 10 = 0 then now() end, case when n % 10 = 0 then now() end, case when n % 10 = 0 then null else now() end, \
+            now(), 1 \
+        from (select id from event_ids order by id limit 50) e, generate_series(0, 19999) n",
+    "insert into answers (key, fingerprint, at, content) \
+        select sha256(n::text::bytea), sha256(n::text::bytea), now(), '{}' from generate_series(1, 100000) n",
+];
+
+async fn of_a_million(place: &Place) -> PgStore {
+    for statement in MANY {
+        place.execute(statement);
+    }
+    place.execute("vacuum analyze");
+    place.open_with(Arc::new(SeededIds::new(3)), &place.options()).await
+}
+
+#[tokio::test]
+async fn every_hot_question_finds_its_rows_by_an_index() {
+    let place = Place::new();
+    let store = of_a_million(&place).await;
+    let plans = store.plans().await.unwrap();
+    for (what, index) in [
+        ("seats of a batch", "seats_pk"),
+        ("what customers have on hold at an event", "bookings_open"),
+        ("bookings of a batch", "bookings_id"),
+        ("answers kept for keys", "answers_pk"),
+        ("events on sale", "upcoming"),
+        ("a customer's bookings", "idx_bookings_user_status"),
+        ("seats that can be had, cheapest first", "idx_seats_availability"),
+    ] {
+        let plan = plans.iter().find(|plan| plan.what == what).unwrap();
+        assert!(plan.plan.contains(index), "{what} does without {index}:\n{}", plan.plan);
+        for table in ["on seats", "on bookings", "on answers", "on events"] {
+            assert!(!plan.plan.contains(&format!("Seq Scan {table}")), "{what} reads all of it:\n{}", plan.plan);
+        }
+    }
+    assert_eq!(plans.len(), 7, "every question is looked at");
+}
+
+#[tokio::test]
+async fn seats_that_can_be_had_come_as_people_count() {
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(3)), &place.options()).await;
+    place.execute("insert into event_ids values ('00000000-0000-0000-0000-000000000001', now())");
+    place.execute(
+        "insert into seats select '00000000-0000-0000-0000-000000000001', n, 0, price, section, label, status, \
+            case status when 'booked' then gen_random_uuid() end, 0 \
+         from (values (0, 4500, 'B', '10', 'available'), (1, 4500, 'B', '2', 'available'), (2, 1900, 'C', '1', 'available'), \
+            (3, 4500, 'A', '11', 'available'), (4, 1900, 'A', '1', 'booked')) s (n, price, section, label, status)",
+    );
+    let event = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+    let seats = store.available_seats(event, 10).await.unwrap();
+    assert_eq!(seats.iter().map(|seat| seat.number).collect::<Vec<_>>(), [2, 3, 1, 0]);
+    assert_eq!(store.available_seats(event, 1).await.unwrap().len(), 1);
+}
