@@ -8,6 +8,7 @@ mod ledger;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod mailer;
+mod outbox;
 mod passwords;
 mod reads;
 mod sandbox;

@@ -6,12 +6,12 @@ use evently_core::{
     domain::HoldTerms,
     memory::{MemorySeatFeed, SandboxGateway, SandboxTimes},
     ports::{
-        AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Outbox, PasswordHasher, PaymentGateway,
-        SeatFeed, Sessions,
+        AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Inbox, Outbox, PasswordHasher,
+        PaymentGateway, SeatFeed, Sessions,
     },
     services::{
-        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, NotificationParts,
-        NotificationService, OfficeSize, PaymentParts, PaymentService, Upkeep,
+        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, InProcess,
+        NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
     },
 };
 use evently_sqlite::SqliteStore;
@@ -51,8 +51,8 @@ pub struct App {
     pub payments: Arc<PaymentService>,
     /// Figures of sales.
     pub analytics: AnalyticsService,
-    /// Mails.
-    pub notifications: NotificationService,
+    /// Hands on what has happened to those who act on it: mails.
+    pub relay: Relay,
     /// What time brings with it.
     pub upkeep: Upkeep,
     /// The built-in gateway, whose webhooks somebody has to deliver.
@@ -75,6 +75,7 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
     pub outbox: Arc<dyn Outbox>,
+    pub inbox: Arc<dyn Inbox>,
     pub figures: Arc<dyn Figures>,
     pub audit: Arc<dyn Audit>,
 }
@@ -82,7 +83,7 @@ pub struct Ports {
 impl Ports {
     fn of<S>(store: S) -> Self
     where
-        S: Bookings + Chores + Catalog + Accounts + Sessions + Outbox + Figures + Audit + 'static,
+        S: Bookings + Chores + Catalog + Accounts + Sessions + Outbox + Inbox + Figures + Audit + 'static,
     {
         let store = Arc::new(store);
         Self {
@@ -92,6 +93,7 @@ impl Ports {
             accounts: store.clone(),
             sessions: store.clone(),
             outbox: store.clone(),
+            inbox: store.clone(),
             figures: store.clone(),
             audit: store,
         }
@@ -182,12 +184,19 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         terms,
     }));
     let notifications = NotificationService::new(NotificationParts {
-        outbox: ports.outbox.clone(),
+        inbox: ports.inbox.clone(),
         store: ports.bookings.clone(),
         accounts: ports.accounts.clone(),
         events: events.clone(),
         mailer: Arc::new(EmlMailer::new(data.join("mail"))),
         clock: clock.clone(),
+        ids: ids.clone(),
+    });
+    let relay = Relay::new(RelayParts {
+        outbox: ports.outbox.clone(),
+        carrier: Arc::new(InProcess::new(vec![Arc::new(notifications)])),
+        clock: clock.clone(),
+        ids: ids.clone(),
     });
     Ok(App {
         passwords,
@@ -197,7 +206,7 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         bookings: BookingService::new(office.clone(), ports.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
         payments,
         analytics: AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()),
-        notifications,
+        relay,
         upkeep: Upkeep::new(office, ports.chores.clone(), clock.clone()),
         events,
         sandbox,

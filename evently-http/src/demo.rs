@@ -214,11 +214,7 @@ impl Sales<'_> {
 
 /// Those who bought in the past had their mails then.
 async fn forget_mails(app: &App) -> Result<(), StartError> {
-    let mut position = 0;
-    while let Some(last) = app.ports.outbox.after(position, 1000).await.map_err(failed)?.last() {
-        position = last.position;
-    }
-    app.ports.outbox.advance(evently_core::services::NotificationService::CONSUMER, position).await.map_err(failed)
+    app.relay.pass_over().await.map_err(failed)
 }
 
 /// Throws the same numbers each time (xorshift, Marsaglia 2003).

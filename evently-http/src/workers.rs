@@ -22,13 +22,14 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("deliver webhooks", SOON, |app| Box::pin(deliver_webhooks(app)));
     every("reconcile payments", 5 * SECOND, |app| Box::pin(async move { Ok(app.payments.reconcile().await? > 0) }));
     every("send refunds", SOON, |app| Box::pin(async move { Ok(app.payments.send_refunds().await? > 0) }));
-    every("send mails", SOON, |app| Box::pin(async move { Ok(app.notifications.send_due().await? > 0) }));
+    every("hand on", SOON, |app| Box::pin(async move { Ok(app.relay.hand_on().await? > 0) }));
     every("take in sales", SOON, |app| Box::pin(async move { Ok(app.analytics.take_in().await? > 0) }));
     every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
     every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
     every("make room", HOUR, |app| Box::pin(async move { app.upkeep.make_room().await.map(|_| false) }));
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
     every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
+    every("forget messages", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_messages().await? > 0) }));
     workers
 }
 

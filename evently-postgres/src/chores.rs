@@ -45,6 +45,10 @@ const FORGET_SESSIONS: &str = "delete from sessions where id = any(array( \
         where s.expires_at < $1 and not exists (select from session_tokens t where t.session_id = s.id) \
         order by s.expires_at limit $2 \
     ))";
+/// Two who forget leave each other's rows alone.
+const FORGET_MESSAGES: &str = "delete from inbox i using ( \
+        select consumer, message from inbox where done and claimed_until < $1 limit $2 for update skip locked \
+    ) old where i.consumer = old.consumer and i.message = old.message";
 
 #[async_trait]
 impl Chores for PgStore {
@@ -87,6 +91,10 @@ impl Chores for PgStore {
 
     async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         forget_sessions(self, before, limit).await.during("forget_sessions")
+    }
+
+    async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        forget_messages(self, before, limit).await.during("forget_messages")
     }
 }
 
@@ -151,4 +159,11 @@ async fn forget_sessions(store: &PgStore, before: Timestamp, limit: u32) -> Resu
     let sessions = tx.execute(FORGET_SESSIONS, values![to_sql(before), rest]).await?;
     tx.commit().await?;
     Ok(tokens + sessions)
+}
+
+async fn forget_messages(store: &PgStore, before: Timestamp, limit: u32) -> Result<u64, Fault> {
+    let mut tx = store.write().await?;
+    let forgotten = tx.execute(FORGET_MESSAGES, values![to_sql(before), i64::from(limit)]).await?;
+    tx.commit().await?;
+    Ok(forgotten)
 }

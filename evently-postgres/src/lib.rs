@@ -13,6 +13,7 @@ mod chores;
 mod elsewhere;
 mod error;
 mod figures;
+mod inbox;
 mod inspect;
 mod ledger;
 mod outbox;

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::{ChainHash, Entry, EventId},
-    ports::{Outbox, StoreError},
+    ports::{Claim, Outbox, StoreError},
 };
 use rustc_hash::FxHashMap;
 use sqlx::postgres::PgRow;
@@ -12,16 +12,20 @@ use uuid::Uuid;
 
 use crate::{
     error::Fault,
-    rows::{FromRow, from_json, from_rows, get, position_from_sql, position_to_sql},
+    rows::{FromRow, from_json, from_rows, get, position_from_sql, position_to_sql, to_sql},
     store::{During, PgStore, Tx, values},
 };
 
 const ENTRIES: &str = "select position, content from journal where position > $1 order by position limit $2";
 const POSITIONS: &str = "select sequence, position from journal where event_id = $1 and sequence = any($2)";
 const CONSUMER_POSITION: &str = "select position from consumers where name = $1";
+/// Whoever has waited for the row judges it as it is then.
+const CLAIM: &str = "insert into consumers as c (name, position, owner, claimed_until) values ($1, 0, $2, $4) \
+    on conflict (name) do update set owner = excluded.owner, claimed_until = excluded.claimed_until \
+    where c.owner is null or c.owner = excluded.owner or c.claimed_until <= $3 \
+    returning position";
 /// Never goes back.
-const ADVANCE: &str = "insert into consumers as c (name, position) values ($1, $2) \
-    on conflict (name) do update set position = excluded.position where c.position < excluded.position";
+const ADVANCE: &str = "update consumers set position = greatest(position, $2), claimed_until = $4 where name = $1 and owner = $3";
 
 const SOME_UNNUMBERED: &str = "select 1 from journal where position is null limit 1";
 /// Whoever has waited for the lock reads the row anew, and what follows sees all that was numbered meanwhile.
@@ -45,8 +49,12 @@ impl Outbox for PgStore {
         position(self, consumer).await.during("outbox_position")
     }
 
-    async fn advance(&self, consumer: &str, position: u64) -> Result<(), StoreError> {
-        advance(self, consumer, position).await.during("advance")
+    async fn claim(&self, consumer: &str, by: &Claim) -> Result<Option<u64>, StoreError> {
+        claim(self, consumer, by).await.during("claim")
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, by: &Claim) -> Result<bool, StoreError> {
+        advance(self, consumer, position, by).await.during("advance")
     }
 }
 
@@ -60,10 +68,18 @@ async fn position(store: &PgStore, consumer: &str) -> Result<u64, Fault> {
     row.map_or(Ok(0), |row| position_from_sql("consumers", get(&row, 0)?))
 }
 
-async fn advance(store: &PgStore, consumer: &str, position: u64) -> Result<(), Fault> {
+async fn claim(store: &PgStore, consumer: &str, by: &Claim) -> Result<Option<u64>, Fault> {
     let mut tx = store.write().await?;
-    tx.execute(ADVANCE, values![consumer, position_to_sql(position)]).await?;
-    tx.commit().await
+    let row = tx.one(CLAIM, values![consumer, by.owner, to_sql(by.now), to_sql(by.until)]).await?;
+    tx.commit().await?;
+    row.map(|row| position_from_sql("consumers", get(&row, 0)?)).transpose()
+}
+
+async fn advance(store: &PgStore, consumer: &str, position: u64, by: &Claim) -> Result<bool, Fault> {
+    let mut tx = store.write().await?;
+    let moved = tx.execute(ADVANCE, values![consumer, position_to_sql(position), by.owner, to_sql(by.until)]).await?;
+    tx.commit().await?;
+    Ok(moved == 1)
 }
 
 /// Gives positions to all that has been committed.

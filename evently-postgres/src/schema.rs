@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &migrations![
     (20261122200200, "journal"),
     (20261122200300, "accounts"),
     (20261122200400, "figures"),
+    (20261122220000, "claims"),
 ];
 
 /// The latest version of the schema that this build knows.

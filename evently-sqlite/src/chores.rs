@@ -42,6 +42,9 @@ statements! {
             select s.id from sessions s \
             where s.expires_at < ?1 and not exists (select 1 from session_tokens t where t.session_id = s.id) limit ?2 \
         )";
+    FORGET_MESSAGES = "delete from inbox where (consumer, message) in ( \
+            select consumer, message from inbox where done = 1 and claimed_until < ?1 limit ?2 \
+        )";
 }
 
 #[async_trait]
@@ -98,6 +101,11 @@ impl Chores for SqliteStore {
             Ok((tokens + sessions) as u64)
         };
         self.write("forget_sessions", forget).await
+    }
+
+    async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let forget = move |tx: &Transaction<'_>| execute(tx, FORGET_MESSAGES, params![before.as_micros(), limit]);
+        Ok(self.write("forget_messages", forget).await? as u64)
     }
 }
 

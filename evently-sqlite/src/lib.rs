@@ -14,6 +14,7 @@ mod checkpoint;
 mod chores;
 mod error;
 mod figures;
+mod inbox;
 mod kept;
 mod ledger;
 mod open;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::Entry,
-    ports::{Outbox, StoreError},
+    ports::{Claim, Outbox, StoreError},
 };
 use rusqlite::{Transaction, params};
 
@@ -16,9 +16,12 @@ use crate::{
 statements! {
     ENTRIES = "select position, content from journal where position > ?1 order by position limit ?2";
     CONSUMER_POSITION = "select position from consumers where name = ?1";
+    CLAIM = "insert into consumers (name, position, owner, claimed_until) values (?1, 0, ?2, ?4) \
+        on conflict (name) do update set owner = ?2, claimed_until = ?4 \
+        where owner is null or owner = ?2 or claimed_until <= ?3 \
+        returning position";
     /// Never goes back.
-    ADVANCE = "insert into consumers (name, position) values (?1, ?2) \
-        on conflict (name) do update set position = ?2 where position < ?2";
+    ADVANCE = "update consumers set position = max(position, ?2), claimed_until = ?4 where name = ?1 and owner = ?3";
 }
 
 #[async_trait]
@@ -37,9 +40,21 @@ impl Outbox for SqliteStore {
         self.read("outbox_position", position).await
     }
 
-    async fn advance(&self, consumer: &str, position: u64) -> Result<(), StoreError> {
-        let consumer = consumer.to_owned();
-        let advance = move |tx: &Transaction<'_>| execute(tx, ADVANCE, params![consumer, position_to_sql(position)]).map(drop);
+    async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
+        let (consumer, Claim { owner, now, until }) = (consumer.to_owned(), *claim);
+        let claim = move |tx: &Transaction<'_>| {
+            let position = value(tx, CLAIM, params![consumer, owner, now.as_micros(), until.as_micros()])?;
+            position.map(|position| position_from_sql("consumers", position)).transpose()
+        };
+        self.write("claim", claim).await
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, claim: &Claim) -> Result<bool, StoreError> {
+        let (consumer, Claim { owner, until, .. }) = (consumer.to_owned(), *claim);
+        let advance = move |tx: &Transaction<'_>| {
+            let moved = execute(tx, ADVANCE, params![consumer, position_to_sql(position), owner, until.as_micros()])?;
+            Ok(moved == 1)
+        };
         self.write("advance", advance).await
     }
 }

@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "20261122180000_hot_paths",
     "20261122190000_due_by_provider",
     "20261122190100_sessions_end",
+    "20261122220000_claims",
 ];
 
 /// The latest version of the schema that this build knows.

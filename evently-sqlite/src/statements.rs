@@ -16,7 +16,7 @@ pub(crate) use statements;
 mod tests {
     use rusqlite::Connection;
 
-    use crate::{accounts, audit, bookings, catalog, chores, figures, kept, ledger, outbox, schema, sessions};
+    use crate::{accounts, audit, bookings, catalog, chores, figures, inbox, kept, ledger, outbox, schema, sessions};
 
     fn migrated() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
@@ -32,6 +32,7 @@ mod tests {
             catalog::STATEMENTS,
             chores::STATEMENTS,
             figures::STATEMENTS,
+            inbox::STATEMENTS,
             kept::STATEMENTS,
             ledger::STATEMENTS,
             outbox::STATEMENTS,
@@ -87,6 +88,7 @@ mod tests {
             ("FORGET_TOKENS", "SEARCH t USING COVERING INDEX session_tokens_session (session_id=?)"),
             ("FORGET_SESSIONS", "SEARCH s USING COVERING INDEX sessions_end (expires_at<?)"),
             ("FORGET_SESSIONS", "SEARCH t USING COVERING INDEX session_tokens_session (session_id=?)"),
+            ("FORGET_MESSAGES", "SEARCH inbox USING COVERING INDEX inbox_done_since (claimed_until<?)"),
             ("FORGET_ANSWERS", "SEARCH answers USING INTEGER PRIMARY KEY (rowid=?)"),
             ("BOOKINGS_OF_USER", "SEARCH b USING COVERING INDEX bookings_customer (event_key=? AND user_id=?)"),
             ("BOOKINGS_OF_EVENT", "USING COVERING INDEX bookings_event (event_key=?"),

@@ -31,6 +31,7 @@ pub mod gateway;
 pub mod holds;
 pub mod house;
 pub mod ids;
+pub mod inbox;
 pub mod late;
 pub mod mailer;
 pub mod outbox;

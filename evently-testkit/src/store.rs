@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evently_core::{
     memory::MemoryStore,
-    ports::{Accounts, Audit, Bookings, Catalog, Chores, Figures, Ids, Outbox, Sessions},
+    ports::{Accounts, Audit, Bookings, Catalog, Chores, Figures, Ids, Inbox, Outbox, Sessions},
 };
 
 /// All store ports of one store.
@@ -18,6 +18,7 @@ pub struct Store {
     pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
     pub outbox: Arc<dyn Outbox>,
+    pub inbox: Arc<dyn Inbox>,
     pub figures: Arc<dyn Figures>,
     pub audit: Arc<dyn Audit>,
 }
@@ -26,7 +27,7 @@ impl Store {
     /// The ports of a store that implements all of them.
     pub fn new<S>(store: &Arc<S>) -> Self
     where
-        S: Bookings + Chores + Catalog + Accounts + Sessions + Outbox + Figures + Audit + 'static,
+        S: Bookings + Chores + Catalog + Accounts + Sessions + Outbox + Inbox + Figures + Audit + 'static,
     {
         Self {
             bookings: store.clone(),
@@ -35,6 +36,7 @@ impl Store {
             accounts: store.clone(),
             sessions: store.clone(),
             outbox: store.clone(),
+            inbox: store.clone(),
             figures: store.clone(),
             audit: store.clone(),
         }

@@ -12,8 +12,8 @@ use crate::{
         Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide,
     },
     ports::{
-        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, EventFilter, EventRecords, Figures, Outbox,
-        Page, SalesFilter, StoreError,
+        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, EventFilter, EventRecords, Figures, Page,
+        SalesFilter, StoreError,
     },
 };
 
@@ -70,7 +70,7 @@ fn matches_filter(booking: &Booking, filter: &BookingFilter) -> bool {
 }
 
 impl State {
-    fn entry(&self, position: u64) -> Entry {
+    pub(super) fn entry(&self, position: u64) -> Entry {
         let at = usize::try_from(position - 1).expect("the journal is in memory");
         Entry { position, transition: self.journal[at].clone() }
     }
@@ -136,6 +136,16 @@ impl Chores for MemoryStore {
         owed.sort_by_key(|(refund, _)| (refund.created_at, refund.id));
         owed.retain(|(refund, _)| page.after.is_none_or(|after| (refund.created_at, refund.id) > after));
         Ok(owed.into_iter().take(page.limit as usize).map(|(refund, payment)| (refund.clone(), payment.clone())).collect())
+    }
+
+    async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let old = state.inbox.iter().filter(|(_, row)| row.done && row.claim.1 < before).map(|(key, _)| key.clone());
+        let old = old.take(limit as usize).collect::<Vec<_>>();
+        for key in &old {
+            state.inbox.remove(key);
+        }
+        Ok(old.len() as u64)
     }
 
     async fn pending_total(&self) -> Result<u64, StoreError> {
@@ -230,26 +240,6 @@ fn shows(state: &State, event: &Event, filter: &EventFilter) -> bool {
         && filter.to.is_none_or(|to| details.start_time < to)
         && filter.venue_id.is_none_or(|id| id == event.venue_id)
         && filter.organizer_id.is_none_or(|id| id == event.organizer_id)
-}
-
-#[async_trait]
-impl Outbox for MemoryStore {
-    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        let state = self.state();
-        let end = (state.journal.len() as u64).min(position.saturating_add(u64::from(limit)));
-        Ok((position + 1..=end).map(|position| state.entry(position)).collect())
-    }
-
-    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
-        Ok(self.state().consumers.get(consumer).copied().unwrap_or_default())
-    }
-
-    async fn advance(&self, consumer: &str, position: u64) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let old = state.consumers.entry(consumer.to_owned()).or_default();
-        *old = position.max(*old);
-        Ok(())
-    }
 }
 
 #[async_trait]

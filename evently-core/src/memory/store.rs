@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -52,7 +53,8 @@ pub(super) struct State {
     pub ticket_codes: FxHashMap<TicketId, TicketCode>,
     pub answers: FxHashMap<[u8; 32], ([u8; 32], Answer)>,
     pub journal: Vec<Transition>,
-    pub consumers: FxHashMap<String, u64>,
+    pub consumers: FxHashMap<String, ConsumerRow>,
+    pub inbox: BTreeMap<(String, u64), InboxRow>,
     pub sales: Sales,
     pub sales_position: u64,
     pub users: BTreeMap<UserId, (User, PasswordHash)>,
@@ -86,4 +88,17 @@ pub(super) struct SessionRow {
 pub(super) struct TokenRow {
     pub session_id: SessionId,
     pub spent: bool,
+}
+
+#[derive(Default)]
+pub(super) struct ConsumerRow {
+    pub position: u64,
+    /// The latest owner, and when its claim ends.
+    pub claim: Option<(Uuid, Timestamp)>,
+}
+
+pub(super) struct InboxRow {
+    /// The latest owner, and when its claim ends.
+    pub claim: (Uuid, Timestamp),
+    pub done: bool,
 }

@@ -41,4 +41,8 @@ pub trait Chores: Send + Sync {
     /// Forgets logins that ended before `before`, with all their refresh tokens: up to `limit` logins and tokens together; says how
     /// many. Until then a token that was spent is known, so that whoever uses it again is found out.
     async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Forgets that messages were acted on whose claims ended before `before`, and says how many. Until then a message that comes
+    /// again is known.
+    async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use async_trait::async_trait;
 use rustc_hash::FxHashMap;
 
 use super::{Error, EventService, EventView};
 use crate::{
     domain::{Entry, EventId, Principal, Role, Sales, SalesRow, SeatCounts, Timestamp},
-    ports::{Figures, Outbox, SalesFilter},
+    ports::{Figures, Handler, OtherError, Outbox, SalesFilter},
 };
 
 /// How many entries are taken in at a time.
@@ -49,7 +50,20 @@ pub struct SectionSales {
     pub sales: SalesRow,
 }
 
+#[async_trait]
+impl Handler for AnalyticsService {
+    /// Takes in the journal up to this entry, in order, whatever the order in which entries are handed in. The position of the figures
+    /// changes with them, so each entry counts once.
+    async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
+        while self.figures.position().await? < entry.position && self.take_in().await? > 0 {}
+        Ok(())
+    }
+}
+
 impl AnalyticsService {
+    /// The name under which the queue of figures is known.
+    pub const CONSUMER: &str = "analytics";
+
     /// The service over these ports.
     pub const fn new(outbox: Arc<dyn Outbox>, figures: Arc<dyn Figures>, events: Arc<EventService>) -> Self {
         Self { outbox, figures, events }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::{Error, EventService, calendar, calendar::seat_list};
 use crate::{
     domain::{BookingId, BookingStatus, Entry, Fact, Money, Rejection},
-    ports::{Accounts, Attachment, BookingRecords, Bookings, Clock, Mail, MailFailed, Mailer, Outbox},
+    ports::{Accounts, Attachment, BookingRecords, Bookings, Claim, Clock, Handler, Ids, Inbox, Mail, Mailer, OtherError, Taken},
 };
-
-/// How many entries are taken at a time.
-const BATCH: u32 = 200;
 
 /// Writes to buyers.
 pub struct NotificationService {
@@ -19,12 +18,13 @@ pub struct NotificationService {
 /// The ports of a [`NotificationService`].
 #[expect(missing_docs, reason = "each is the port it is named for")]
 pub struct NotificationParts {
-    pub outbox: Arc<dyn Outbox>,
+    pub inbox: Arc<dyn Inbox>,
     pub store: Arc<dyn Bookings>,
     pub accounts: Arc<dyn Accounts>,
     pub events: Arc<EventService>,
     pub mailer: Arc<dyn Mailer>,
     pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
 }
 
 /// What a buyer is told of.
@@ -35,7 +35,7 @@ enum News {
 }
 
 impl NotificationService {
-    /// The name under which the outbox knows how far we have come.
+    /// The name under which the inbox knows us.
     pub const CONSUMER: &str = "notifications";
 
     /// The service over these ports.
@@ -43,46 +43,29 @@ impl NotificationService {
         Self { parts }
     }
 
-    /// Sends what has not been sent yet, in order. How many journal entries were dealt with.
-    ///
-    /// A mail that cannot be handed over stops the rest; it is tried again with the next call.
-    pub async fn send_due(&self) -> Result<usize, Error> {
-        let done = self.parts.outbox.position(Self::CONSUMER).await?;
-        let entries = self.parts.outbox.after(done, BATCH).await?;
-        let mut sent = 0;
-        let mut last = done;
-        for entry in &entries {
-            if let Err(error) = self.tell(entry).await? {
-                tracing::error!(error = &error as &dyn std::error::Error, position = entry.position, "mail not handed over");
-                break;
-            }
-            last = entry.position;
-            sent += 1;
-        }
-        if last > done {
-            self.parts.outbox.advance(Self::CONSUMER, last).await?;
-        }
-        Ok(sent)
-    }
-
-    async fn tell(&self, entry: &Entry) -> Result<Result<(), MailFailed>, Error> {
-        let (booking, news) = match entry.transition.fact {
+    async fn news(&self, entry: &Entry) -> Result<Option<(BookingId, News)>, Error> {
+        Ok(match entry.transition.fact {
             Fact::Booking { id, from: Some(from), to: BookingStatus::Confirmed, .. } if from != BookingStatus::Confirmed => {
-                (id, News::Confirmed)
+                Some((id, News::Confirmed))
             }
-            Fact::Booking { id, from: Some(BookingStatus::Confirmed), .. } => (id, News::GivenUp),
+            Fact::Booking { id, from: Some(BookingStatus::Confirmed), to, .. } if to != BookingStatus::Confirmed => {
+                Some((id, News::GivenUp))
+            }
             Fact::RefundDue { booking_id, amount, .. }
                 if matches!(entry.transition.reason.as_deref(), Some("paid_too_late" | "already_paid")) =>
             {
                 let event = self.parts.events.view(entry.transition.event_id).await?;
-                (booking_id, News::PaidTooLate(event.event.money(amount)))
+                Some((booking_id, News::PaidTooLate(event.event.money(amount))))
             }
-            _ => return Ok(Ok(())),
-        };
-        match self.mail(entry, booking, &news).await? {
-            Some(mail) => Ok(self.parts.mailer.send(&mail).await),
-            None => Ok(Ok(())),
+            _ => None,
+        })
+    }
+
+    async fn tell(&self, entry: &Entry, booking: BookingId, news: &News) -> Result<(), OtherError> {
+        if let Some(mail) = self.mail(entry, booking, news).await? {
+            self.parts.mailer.send(&mail).await?;
         }
+        Ok(())
     }
 
     async fn mail(&self, entry: &Entry, id: BookingId, news: &News) -> Result<Option<Mail>, Error> {
@@ -131,5 +114,32 @@ impl NotificationService {
         };
         let id = format!("{:012}-{id}", entry.position);
         Ok(Some(Mail { id, to: user.email, name: user.name, subject, text, attachments }))
+    }
+}
+
+/// Somebody else is writing the same mail, or has crashed while doing so.
+#[derive(Debug, thiserror::Error)]
+#[error("the mail for this entry is being written elsewhere")]
+struct WrittenElsewhere;
+
+#[async_trait]
+impl Handler for NotificationService {
+    /// Sends the mail that the entry is a reason for, if it is one for any.
+    async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
+        let Some((booking, news)) = self.news(entry).await? else { return Ok(()) };
+        let NotificationParts { inbox, clock, ids, .. } = &self.parts;
+        let claim = Claim::new(&**ids, &**clock);
+        match inbox.take(Self::CONSUMER, entry.position, &claim).await? {
+            Taken::Done => return Ok(()),
+            Taken::Others => return Err(WrittenElsewhere.into()),
+            Taken::Ours => {}
+        }
+        if let Err(error) = self.tell(entry, booking, &news).await {
+            inbox.let_go(Self::CONSUMER, entry.position, claim.owner).await?;
+            return Err(error);
+        }
+        // Where somebody has taken over meanwhile, they send the same mail with the same id, and the mailer does what it can.
+        inbox.done(Self::CONSUMER, entry.position, claim.owner).await?;
+        Ok(())
     }
 }

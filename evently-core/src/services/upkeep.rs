@@ -1,6 +1,6 @@
 //! What has to be done because time has passed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{BoxOffice, Error};
 use crate::{
@@ -10,6 +10,9 @@ use crate::{
 
 /// How many chores are taken on at a time.
 const BATCH: u32 = 500;
+
+/// How long is remembered that a message was acted on. A copy of it is not under way for longer.
+const MESSAGES_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Ends what is over. Any number of these may run at once: the rules decide, and each thing is done once.
 pub struct Upkeep {
@@ -52,6 +55,11 @@ impl Upkeep {
         Ok(self.chores.forget_sessions(self.clock.now(), BATCH).await?)
     }
 
+    /// Forgets messages that nobody sends again. How many there were.
+    pub async fn forget_messages(&self) -> Result<u64, Error> {
+        Ok(self.chores.forget_messages(self.clock.now() - MESSAGES_KEPT, BATCH).await?)
+    }
+
     /// Submits a command for each booking, all at once, so that they share transactions.
     async fn submit_all(&self, bookings: &[BookingId], command: impl Fn(BookingId) -> Command) -> Result<usize, Error> {
         let mut submitted = Vec::with_capacity(bookings.len());
@@ -67,8 +75,6 @@ impl Upkeep {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         domain::{SessionId, Timestamp, UserId},

@@ -223,7 +223,7 @@ async fn the_buyer_gets_a_mail_for_what_has_happened() {
     let id = app.hold(&ada, event, &[0]).await;
     app.pay(&ada, &id, "tok_visa").await.expect(200);
     app.call(Method::POST, &format!("/api/v1/bookings/{id}/cancel"), Some(&ada), None).await.expect(200);
-    while app.app.notifications.send_due().await.unwrap() > 0 {}
+    while app.app.relay.hand_on().await.unwrap() > 0 {}
     let folder = app.app.config.data.dir.join("mail");
     let mut mails = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
     mails.sort();

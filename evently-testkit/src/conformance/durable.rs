@@ -5,7 +5,7 @@ use std::time::Duration;
 use evently_core::{
     audit::audit_store,
     domain::{Command, Email, GatewayReport, Request, Role, Sales, SalesKey, SalesRow, SessionId, User},
-    ports::{PasswordHash, Rotation, SalesFilter, Session},
+    ports::{PasswordHash, Rotation, SalesFilter, Session, Taken},
 };
 
 use crate::{DOOR, HOUSE, ORGANIZER, World, customer, fixtures};
@@ -105,9 +105,15 @@ pub async fn figures_and_places_are_there_again(world: World) {
     let key = SalesKey { event_id: event.id(), hour: world.now().hour(), section: "Front".to_owned() };
     let sales = Sales { rows: [(key, SalesRow { holds: 1, value: 2, ..SalesRow::default() })].into() };
     world.store.figures.add(0, 2, &sales).await.unwrap();
-    world.store.outbox.advance("mail", 3).await.unwrap();
+    let claim = world.claim();
+    world.store.outbox.claim("mail", &claim).await.unwrap();
+    world.store.outbox.advance("mail", 3, &claim).await.unwrap();
+    world.store.inbox.take("mail", 3, &claim).await.unwrap();
+    world.store.inbox.done("mail", 3, claim.owner).await.unwrap();
     let world = world.reopened().await;
     assert_eq!(world.store.figures.position().await.unwrap(), 2);
     assert_eq!(world.store.figures.sales(&SalesFilter::default()).await.unwrap(), sales);
     assert_eq!(world.store.outbox.position("mail").await.unwrap(), 3);
+    assert_eq!(world.store.outbox.claim("mail", &world.claim()).await.unwrap(), None, "somebody had it");
+    assert_eq!(world.store.inbox.take("mail", 3, &world.claim()).await.unwrap(), Taken::Done);
 }

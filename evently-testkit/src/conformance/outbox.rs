@@ -1,8 +1,11 @@
 //! Outbox: the journal, handed on in order.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use evently_core::domain::{Fact, Request};
+use evently_core::{
+    domain::{Fact, Request},
+    ports::CLAIM_LASTS,
+};
 
 use super::race;
 use crate::{World, customer};
@@ -21,20 +24,69 @@ pub async fn entries_come_in_order_without_a_gap(world: World) {
 }
 
 pub async fn each_consumer_has_a_place_of_its_own(world: World) {
-    let outbox = &world.store.outbox;
+    let (outbox, claim) = (&world.store.outbox, world.claim());
     assert_eq!(outbox.position("mail").await.unwrap(), 0);
-    outbox.advance("mail", 5).await.unwrap();
-    outbox.advance("figures", 2).await.unwrap();
+    for (consumer, position) in [("mail", 5), ("figures", 2)] {
+        assert_eq!(outbox.claim(consumer, &claim).await.unwrap(), Some(0));
+        assert!(outbox.advance(consumer, position, &claim).await.unwrap());
+    }
     assert_eq!((outbox.position("mail").await.unwrap(), outbox.position("figures").await.unwrap()), (5, 2));
 }
 
 pub async fn a_place_never_goes_back(world: World) {
-    let outbox = &world.store.outbox;
-    outbox.advance("mail", 5).await.unwrap();
-    outbox.advance("mail", 3).await.unwrap();
-    assert_eq!(outbox.position("mail").await.unwrap(), 5);
-    outbox.advance("mail", 6).await.unwrap();
-    assert_eq!(outbox.position("mail").await.unwrap(), 6);
+    let (outbox, claim) = (&world.store.outbox, world.claim());
+    outbox.claim("mail", &claim).await.unwrap();
+    for (to, then) in [(5, 5), (3, 5), (6, 6)] {
+        assert!(outbox.advance("mail", to, &claim).await.unwrap());
+        assert_eq!(outbox.position("mail").await.unwrap(), then);
+    }
+}
+
+pub async fn of_many_who_claim_a_consumer_one_has_it(world: World) {
+    let claims = Arc::new((0..super::RACERS).map(|_| world.claim()).collect::<Vec<_>>());
+    let outbox = world.store.outbox.clone();
+    let claimed = race(move |n| {
+        let (outbox, claims) = (outbox.clone(), claims.clone());
+        async move { outbox.claim("mail", &claims[n as usize]).await.unwrap() }
+    });
+    assert_eq!(claimed.await.into_iter().flatten().collect::<Vec<_>>(), [0]);
+}
+
+pub async fn a_claim_lasts_until_its_end_and_can_be_prolonged(world: World) {
+    let (outbox, ours) = (&world.store.outbox, world.claim());
+    assert_eq!(outbox.claim("mail", &ours).await.unwrap(), Some(0));
+    assert_eq!(outbox.claim("mail", &ours).await.unwrap(), Some(0), "it is ours already");
+    world.wait(CLAIM_LASTS.saturating_sub(Duration::from_micros(1)));
+    assert_eq!(outbox.claim("mail", &world.claim()).await.unwrap(), None);
+    let ours = ours.prolonged(world.now());
+    assert!(outbox.advance("mail", 4, &ours).await.unwrap());
+    world.wait(CLAIM_LASTS.saturating_sub(Duration::from_micros(1)));
+    assert_eq!(outbox.claim("mail", &world.claim()).await.unwrap(), None, "it was prolonged");
+    world.wait(Duration::from_micros(1));
+    assert_eq!(outbox.claim("mail", &world.claim()).await.unwrap(), Some(4));
+}
+
+pub async fn a_claim_that_is_let_go_is_to_be_had_at_once(world: World) {
+    let (outbox, first) = (&world.store.outbox, world.claim());
+    outbox.claim("mail", &first).await.unwrap();
+    assert!(outbox.advance("mail", 4, &first.over(world.now())).await.unwrap());
+    assert_eq!(outbox.claim("mail", &world.claim()).await.unwrap(), Some(4));
+}
+
+pub async fn who_was_taken_over_moves_nothing(world: World) {
+    let (outbox, slow) = (&world.store.outbox, world.claim());
+    assert!(!outbox.advance("mail", 1, &slow).await.unwrap(), "without a claim");
+    outbox.claim("mail", &slow).await.unwrap();
+    world.wait(CLAIM_LASTS);
+    assert!(outbox.advance("mail", 1, &slow).await.unwrap(), "late, but nobody has taken over");
+    let next = world.claim();
+    assert_eq!(outbox.claim("mail", &next).await.unwrap(), Some(1));
+    for position in [0, 9] {
+        assert!(!outbox.advance("mail", position, &slow.prolonged(world.now())).await.unwrap());
+    }
+    assert_eq!(outbox.position("mail").await.unwrap(), 1);
+    assert_eq!(outbox.claim("mail", &slow).await.unwrap(), None, "nor does it come back");
+    assert!(outbox.advance("mail", 2, &next).await.unwrap());
 }
 
 /// A reader that follows the journal while many write never passes an entry over.

@@ -177,7 +177,19 @@ macro_rules! store_conformance {
                 entries_come_in_order_without_a_gap
                 each_consumer_has_a_place_of_its_own
                 a_place_never_goes_back
+                of_many_who_claim_a_consumer_one_has_it
+                a_claim_lasts_until_its_end_and_can_be_prolonged
+                a_claim_that_is_let_go_is_to_be_had_at_once
+                who_was_taken_over_moves_nothing
                 no_entry_is_passed_over_while_others_commit
+            }
+            inbox {
+                a_message_that_is_done_is_not_taken_again
+                each_message_and_each_consumer_is_on_its_own
+                of_many_who_take_a_message_one_has_it
+                a_message_that_is_let_go_is_to_be_had_at_once
+                who_crashed_with_a_message_is_taken_over_and_has_no_say
+                what_was_done_long_ago_is_forgotten_and_nothing_else
             }
             figures {
                 figures_add_up

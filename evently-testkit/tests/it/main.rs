@@ -4,4 +4,5 @@ mod broken;
 mod model;
 mod payments;
 mod ports;
+mod relay;
 mod store;

@@ -1,0 +1,37 @@
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Claim, StoreError};
+
+/// Remembers which messages a consumer has acted on, so that each is acted on once however often it comes.
+///
+/// A message is known by its position in the journal. What is remembered is forgotten by
+/// [`Chores::forget_messages`](super::Chores::forget_messages).
+///
+/// # Contract
+/// - **Once.** A message that is done is never taken again.
+/// - **One at a time.** Of all who take a message one has it, until it lets go or its claim is over.
+/// - **Who was taken over has no say.** Only the latest owner says what becomes of a message.
+/// - **In any order.** Each message is on its own.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Takes a message to act on it.
+    async fn take(&self, consumer: &str, message: u64, claim: &Claim) -> Result<Taken, StoreError>;
+
+    /// Notes that the message has been acted on. False, and nothing done, where it is not the owner's any more.
+    async fn done(&self, consumer: &str, message: u64, owner: Uuid) -> Result<bool, StoreError>;
+
+    /// Leaves the message to whoever takes it next, because nothing came of it. Nothing is done where it is not the owner's any more.
+    async fn let_go(&self, consumer: &str, message: u64, owner: Uuid) -> Result<(), StoreError>;
+}
+
+/// Whose a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Whoever asked has to act on it.
+    Ours,
+    /// Somebody else is acting on it, or has crashed while doing so.
+    Others,
+    /// It has been acted on.
+    Done,
+}

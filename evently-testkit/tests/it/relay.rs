@@ -1,0 +1,264 @@
+//! The relay and the services behind it, run by several processes at once: each effect once.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{Actor, Email, Entry, Role, User},
+    memory::{MemoryMailer, MemorySeatFeed},
+    ports::{CLAIM_LASTS, Carrier, Handler, Mail, MailFailed, Mailer, NotCarried, PasswordHash},
+    services::{
+        AnalyticsService, BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
+        RelayParts,
+    },
+};
+use evently_testkit::{MemoryPlace, World, customer};
+
+fn relay(world: &World, carrier: Arc<dyn Carrier>) -> Relay {
+    let (outbox, clock, ids) = (world.store.outbox.clone(), world.clock.clone(), world.ids.clone());
+    Relay::new(RelayParts { outbox, carrier, clock, ids })
+}
+
+/// Keeps the positions that it was given, `at_once` at a time; takes none after `up_to`.
+struct Recorder {
+    positions: Mutex<Vec<u64>>,
+    at_once: usize,
+    up_to: Mutex<u64>,
+}
+
+impl Recorder {
+    fn new(at_once: usize) -> Arc<Self> {
+        Arc::new(Self { positions: Mutex::default(), at_once, up_to: Mutex::new(u64::MAX) })
+    }
+
+    fn positions(&self) -> Vec<u64> {
+        self.positions.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Carrier for Recorder {
+    fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    async fn carry(&self, entries: &[Entry]) -> Result<(), NotCarried> {
+        // Lets the others try meanwhile.
+        tokio::task::yield_now().await;
+        let up_to = *self.up_to.lock().unwrap();
+        for (taken, entry) in entries.iter().enumerate() {
+            if entry.position > up_to {
+                return Err(NotCarried { taken, source: "enough".into() });
+            }
+            self.positions.lock().unwrap().push(entry.position);
+        }
+        Ok(())
+    }
+}
+
+/// A world in which seven entries have been written, of two bookings and their event.
+async fn world() -> World {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 8).await;
+    world.buy(&event, customer(1), &[0, 1]).await;
+    world.hold(&event, customer(2), &[2]).await;
+    world
+}
+
+const ENTRIES: u64 = 7;
+
+#[test]
+fn many_processes_hand_each_entry_on_once_and_in_order() {
+    evently_testkit::run(async {
+        let world = Arc::new(world().await);
+        let recorder = Recorder::new(1);
+        let relays = (0..16).map(|_| {
+            let (world, recorder) = (world.clone(), recorder.clone());
+            tokio::spawn(async move {
+                while world.store.outbox.position(Relay::CONSUMER).await.unwrap() < ENTRIES {
+                    relay(&world, recorder.clone()).hand_on().await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        for relay in relays.collect::<Vec<_>>() {
+            relay.await.unwrap();
+        }
+        assert_eq!(recorder.positions(), (1..=ENTRIES).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn what_is_not_taken_stops_the_rest_and_comes_again() {
+    evently_testkit::run(async {
+        let world = world().await;
+        for at_once in [1, 3, 100] {
+            let recorder = Recorder::new(at_once);
+            let relay = relay(&world, recorder.clone());
+            let start = world.store.outbox.position(Relay::CONSUMER).await.unwrap();
+            *recorder.up_to.lock().unwrap() = start + 2;
+            assert_eq!(relay.hand_on().await.unwrap(), 2);
+            assert_eq!(relay.hand_on().await.unwrap(), 0);
+            assert_eq!(recorder.positions(), [start + 1, start + 2]);
+            assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), start + 2);
+        }
+        let recorder = Recorder::new(2);
+        assert_eq!(relay(&world, recorder.clone()).hand_on().await.unwrap(), 1);
+        assert_eq!(recorder.positions(), [ENTRIES]);
+    });
+}
+
+/// Takes so long for its first entry that another process takes over and does all of it.
+struct Slow {
+    world: Arc<World>,
+    other: Relay,
+    carried: Mutex<usize>,
+}
+
+#[async_trait]
+impl Carrier for Slow {
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        *self.carried.lock().unwrap() += 1;
+        assert_eq!(self.other.hand_on().await.unwrap(), 0, "it is not theirs yet");
+        self.world.wait(CLAIM_LASTS);
+        assert_eq!(self.other.hand_on().await.unwrap(), usize::try_from(ENTRIES).unwrap());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_relay_that_was_taken_over_leaves_the_rest_alone() {
+    evently_testkit::run(async {
+        let world = Arc::new(world().await);
+        let recorder = Recorder::new(100);
+        let other = relay(&world, recorder.clone());
+        let slow = Arc::new(Slow { world: world.clone(), other, carried: Mutex::new(0) });
+        assert_eq!(relay(&world, slow.clone()).hand_on().await.unwrap(), 1);
+        assert_eq!((*slow.carried.lock().unwrap(), recorder.positions()), (1, (1..=ENTRIES).collect()));
+        assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), ENTRIES);
+    });
+}
+
+#[test]
+fn what_is_passed_over_is_not_handed_on() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let recorder = Recorder::new(1);
+        let relay = relay(&world, recorder.clone());
+        relay.pass_over().await.unwrap();
+        assert_eq!((relay.hand_on().await.unwrap(), recorder.positions()), (0, Vec::new()));
+    });
+}
+
+/// Counts what is sent, and fails as often as it is told to.
+#[derive(Default)]
+struct Post {
+    sent: MemoryMailer,
+    handed_over: Mutex<usize>,
+    failures: Mutex<usize>,
+}
+
+#[async_trait]
+impl Mailer for Post {
+    async fn send(&self, mail: &Mail) -> Result<(), MailFailed> {
+        tokio::task::yield_now().await;
+        {
+            let mut failures = self.failures.lock().unwrap();
+            if *failures > 0 {
+                *failures -= 1;
+                return Err(MailFailed("the post is closed".into()));
+            }
+        }
+        *self.handed_over.lock().unwrap() += 1;
+        self.sent.send(mail).await
+    }
+}
+
+/// What a process is made of.
+fn events(world: &World) -> Arc<EventService> {
+    let feed = Arc::new(MemorySeatFeed::new(world.store.catalog.clone()));
+    let (clock, ids, store) = (world.clock.clone(), world.ids.clone(), world.store.clone());
+    let (office, work) = BoxOffice::open(store.bookings.clone(), feed.clone(), clock.clone(), OfficeSize::default());
+    tokio::spawn(work);
+    Arc::new(EventService::new(office, store.catalog, feed, clock, ids))
+}
+
+fn notifications(world: &World, mailer: Arc<dyn Mailer>) -> Arc<NotificationService> {
+    let (store, clock, ids) = (world.store.clone(), world.clock.clone(), world.ids.clone());
+    let (inbox, accounts, store) = (store.inbox, store.accounts, store.bookings);
+    let events = events(world);
+    Arc::new(NotificationService::new(NotificationParts { inbox, store, accounts, events, mailer, clock, ids }))
+}
+
+async fn with_account(world: &World) {
+    let email = Email::parse("ada@example.org").unwrap();
+    let Actor::User(id, _) = customer(1) else { unreachable!("a customer has an account") };
+    let user = User { id, email, name: "Ada".to_owned(), role: Role::Customer, created_at: world.now() };
+    world.store.accounts.add(&user, &PasswordHash("$2b$…".to_owned())).await.unwrap();
+}
+
+#[test]
+fn a_mail_is_sent_once_however_often_and_wherever_its_entry_is_handled() {
+    evently_testkit::run(async {
+        let world = Arc::new(world().await);
+        with_account(&world).await;
+        let post = Arc::new(Post::default());
+        let entries = Arc::new(world.store.outbox.after(0, 100).await.unwrap());
+        let processes = (0..8).map(|_| {
+            let (service, entries) = (notifications(&world, post.clone()), entries.clone());
+            tokio::spawn(async move {
+                for _ in 0..3 {
+                    for entry in entries.iter().rev() {
+                        // An error says that somebody else is at it.
+                        _ = service.handle(entry).await;
+                    }
+                }
+            })
+        });
+        for process in processes.collect::<Vec<_>>() {
+            process.await.unwrap();
+        }
+        assert_eq!(*post.handed_over.lock().unwrap(), 1, "the buyer's booking was confirmed");
+    });
+}
+
+#[test]
+fn a_mail_that_could_not_be_handed_over_is_sent_with_the_next_call() {
+    evently_testkit::run(async {
+        let world = world().await;
+        with_account(&world).await;
+        let post = Arc::new(Post { failures: Mutex::new(2), ..Post::default() });
+        let service = notifications(&world, post.clone());
+        let relay = relay(&world, Arc::new(InProcess::new(vec![service])));
+        for _ in 0..2 {
+            relay.hand_on().await.unwrap();
+            assert_eq!(*post.handed_over.lock().unwrap(), 0);
+        }
+        while relay.hand_on().await.unwrap() > 0 {}
+        assert_eq!(post.sent.sent()[0].to.as_str(), "ada@example.org");
+        assert_eq!(*post.handed_over.lock().unwrap(), 1);
+    });
+}
+
+#[test]
+fn figures_count_an_entry_once_in_whatever_order_it_is_handled() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let services = [events(&world), events(&world)];
+        let services =
+            services.map(|events| AnalyticsService::new(world.store.outbox.clone(), world.store.figures.clone(), events));
+        let entries = world.store.outbox.after(0, 100).await.unwrap();
+        for at in [4, 1, 4, 6, 0, 5] {
+            for service in &services {
+                service.handle(&entries[at]).await.unwrap();
+                assert!(world.store.figures.position().await.unwrap() >= entries[at].position);
+            }
+        }
+        let found = evently_core::audit::audit_figures(&*world.store.figures, &*world.store.outbox, &*world.store.catalog);
+        assert_eq!(found.await.unwrap(), []);
+    });
+}
