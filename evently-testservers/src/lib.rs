@@ -1,7 +1,8 @@
 //! Private servers for tests: each has its own folder and port, and both are gone when it is dropped.
 //!
-//! The servers are those of the Debian packages `postgresql` and `pgbouncer`; clusters that the machine runs are never touched.
-//! A test that only needs a database takes a [`fresh_database`]; one that stops, kills or pauses its server starts its own.
+//! The servers are those of the Debian packages `postgresql`, `pgbouncer` and `rabbitmq-server`; those that the machine runs are never
+//! touched. A test that only needs a database takes a [`fresh_database`], one that only needs queues the [`shared_rabbitmq`]; one that
+//! stops, kills or pauses its server starts its own.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), String> {
@@ -27,10 +28,12 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod processes;
+mod rabbitmq;
 mod server;
 mod shared;
 mod tool;
 
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, PostgresOptions};
+pub use rabbitmq::{RabbitMq, SHARED_RABBITMQ, shared_rabbitmq};
 pub use shared::{Database, SHARED_POSTGRES, SharedPostgres, fresh_database, shared_postgres};

@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal};
 use crate::folder::{Folder, end_of};
 use crate::processes::{self, signal, wait_until};
 
-/// How long a server may take to start or to stop, on a machine that is busy with many tests.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a server may take to start or to stop, on a machine that is busy with many tests. The slowest is RabbitMQ.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A program with its folder, and how it is started.
 pub struct Server {

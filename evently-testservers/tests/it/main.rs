@@ -2,5 +2,6 @@
 
 mod pgbouncer;
 mod postgres;
+mod rabbitmq;
 mod run;
 mod shared;

@@ -3,11 +3,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
-use evently_testservers::SHARED_POSTGRES;
+use evently_testservers::{SHARED_POSTGRES, SHARED_RABBITMQ};
 
 fn run(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evently-testservers"));
-    command.arg("run").args(arguments).env_remove(SHARED_POSTGRES);
+    command.arg("run").args(arguments).env_remove(SHARED_POSTGRES).env_remove(SHARED_RABBITMQ);
     command
 }
 
@@ -21,8 +21,16 @@ fn the_command_finds_a_server_and_its_status_is_ours() {
 }
 
 #[test]
+fn the_command_finds_each_server_that_it_asks_for() {
+    let script = format!("echo ${SHARED_POSTGRES} ${SHARED_RABBITMQ}");
+    let output = run(&["--postgres", "--rabbitmq", "--", "sh", "-c", &script]).output().unwrap();
+    let urls = String::from_utf8(output.stdout).unwrap();
+    assert!(urls.starts_with("postgres://") && urls.contains(" amqp://"), "{urls}");
+}
+
+#[test]
 fn without_an_option_no_server_is_started() {
-    let script = format!("test -z \"${SHARED_POSTGRES}\"");
+    let script = format!("test -z \"${SHARED_POSTGRES}${SHARED_RABBITMQ}\"");
     assert!(run(&["--", "sh", "-c", &script]).status().unwrap().success());
 }
 
