@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, hash_map::Entry::Vacant},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -22,6 +25,9 @@ pub struct AnalyticsService {
     outbox: Arc<dyn Outbox>,
     figures: Arc<dyn Figures>,
     events: Arc<EventService>,
+    /// A position that the figures have reached, so that they are not asked for each entry. Whoever sets them back takes in by itself
+    /// what was in them.
+    taken_in: AtomicU64,
 }
 
 /// What an event has sold.
@@ -55,7 +61,14 @@ impl Handler for AnalyticsService {
     /// Takes in the journal up to this entry, in order, whatever the order in which entries are handed in. The position of the figures
     /// changes with them, so each entry counts once.
     async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
-        while self.figures.position().await? < entry.position && self.take_in().await? > 0 {}
+        while self.taken_in.load(Ordering::Relaxed) < entry.position {
+            let position = self.figures.position().await?;
+            if position < entry.position && self.take_in().await? > 0 {
+                continue;
+            }
+            self.taken_in.store(position, Ordering::Relaxed);
+            break;
+        }
         Ok(())
     }
 }
@@ -66,7 +79,7 @@ impl AnalyticsService {
 
     /// The service over these ports.
     pub const fn new(outbox: Arc<dyn Outbox>, figures: Arc<dyn Figures>, events: Arc<EventService>) -> Self {
-        Self { outbox, figures, events }
+        Self { outbox, figures, events, taken_in: AtomicU64::new(0) }
     }
 
     /// Takes in the part of the journal that is next. How many entries that were.

@@ -1,0 +1,346 @@
+//! The connection to the broker: kept up, and made again whenever it is gone.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use evently_core::{domain::Timestamp, ports::Clock};
+use futures_util::StreamExt as _;
+use lapin::{
+    Channel, Connection, ConnectionProperties, ErrorKind, Event,
+    options::ConfirmSelectOptions,
+    protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
+    uri::{AMQPScheme, AMQPUri},
+};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::topology::{Topology, TopologyError};
+
+/// How long the broker may take to answer before it counts as away.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How often each side shows that it is there, in seconds, unless the URL says otherwise. Two in a row may be missing.
+const HEARTBEAT: u16 = 10;
+/// The pause before a connection is tried again: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How often is looked whether the connection is still there, should nobody say that it is not.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How to reach a broker.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it is: `amqp://user:password@host:5672/%2f`.
+    pub url: String,
+    /// What its exchange and queues are called.
+    pub topology: Topology,
+    /// How often acting on a message may fail before it is parked.
+    pub attempts: u32,
+    /// How long a message waits after it has failed; five times as long with each further failure.
+    pub retry_after: Duration,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// The defaults for a broker at `url`: a message that has failed comes again after 5 seconds, 25, 2 minutes and 10, and is parked then.
+    pub fn new(url: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { url: url.into(), topology: Topology::default(), attempts: 5, retry_after: Duration::from_secs(5), clock }
+    }
+}
+
+/// Without the password that the URL may have.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("topology", &self.topology).finish_non_exhaustive()
+    }
+}
+
+/// Why the broker cannot be used, and will not be by itself. A broker that is merely away is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is none.
+    #[error("the URL of the broker cannot be read ({0}); right would be amqp://user:password@host:5672/%2f")]
+    Url(String),
+    /// This build does not speak TLS.
+    #[error("the URL of the broker is amqps://, and this build has no TLS; build it with the feature `tls` of evently-amqp")]
+    NoTls,
+    /// The broker does not know the user, the password or the virtual host.
+    #[error("the broker does not let us in ({0}); check the user, the password and the virtual host of its URL")]
+    Refused(String),
+    /// The exchange or a queue is not as it must be.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+}
+
+/// Whether the broker is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It is.
+    Up {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It is not; what happened waits in the store.
+    Away {
+        /// Since when.
+        since: Timestamp,
+        /// What went wrong last.
+        why: String,
+    },
+}
+
+impl State {
+    /// Whether the broker is there.
+    pub const fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+}
+
+/// The broker is away.
+#[derive(Debug, thiserror::Error)]
+pub enum Away {
+    /// There is no connection.
+    #[error("the message broker is away")]
+    NotConnected,
+    /// The connection broke, or a channel of it was closed.
+    #[error("the message broker did not do as it was asked")]
+    Failed(#[from] lapin::Error),
+    /// It did not answer in time.
+    #[error("the message broker did not answer in {} seconds", PATIENCE.as_secs())]
+    Silent(#[from] tokio::time::error::Elapsed),
+    /// It did not take what was published.
+    #[error("the message broker did not take a message: {0}")]
+    NotTaken(String),
+}
+
+/// A broker, whether it is there or not. A handle: clones share the connection, which ends with the last of them.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    keeper: JoinHandle<()>,
+}
+
+/// What the keeper of the connection writes, and everybody reads.
+struct Shared {
+    options: Options,
+    state: RwLock<State>,
+    connection: watch::Sender<Option<Arc<Connection>>>,
+    /// Whether there has been one.
+    was_up: AtomicBool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl Broker {
+    /// Connects, and declares what is missing. Where the broker is away this succeeds as well, and connecting goes on.
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let uri = uri(&options.url)?;
+        let since = options.clock.now();
+        let state = RwLock::new(State::Away { since, why: "not connected yet".to_owned() });
+        let shared = Arc::new(Shared { options, state, connection: watch::Sender::new(None), was_up: AtomicBool::new(false) });
+        let first = match connect(&uri, &shared.options.topology).await {
+            Ok(connection) => Some(shared.is_up(connection)),
+            Err(ConnectError::Away(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the message broker is away");
+                shared.is_away(&error);
+                None
+            }
+            Err(ConnectError::Hopeless(error)) => return Err(error),
+        };
+        let keeper = tokio::spawn(keep(Arc::clone(&shared), uri, first));
+        Ok(Self { inner: Arc::new(Inner { shared, keeper }) })
+    }
+
+    /// Whether it is there, and since when.
+    pub fn state(&self) -> State {
+        self.inner.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What its exchange and queues are called.
+    pub fn topology(&self) -> &Topology {
+        &self.inner.shared.options.topology
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.inner.shared.options
+    }
+
+    /// Whether it has ever been there.
+    pub(crate) fn was_up(&self) -> bool {
+        self.inner.shared.was_up.load(Ordering::Acquire)
+    }
+
+    /// Returns once it is there.
+    pub async fn up(&self) {
+        let mut connection = self.inner.shared.connection.subscribe();
+        // The sender is ours.
+        let _ = connection.wait_for(Option::is_some).await;
+    }
+
+    /// Returns once it is away.
+    pub(crate) async fn away(&self) {
+        let mut connection = self.inner.shared.connection.subscribe();
+        // The sender is ours.
+        let _ = connection.wait_for(Option::is_none).await;
+    }
+
+    /// A channel that confirms what is published.
+    pub(crate) async fn channel(&self) -> Result<Channel, Away> {
+        let connection = self.inner.shared.connection.borrow().clone().ok_or(Away::NotConnected)?;
+        let channel = self.ask(connection.create_channel()).await?;
+        self.ask(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(channel)
+    }
+
+    /// The broker's answer. On a connection that is gone some things are never answered; nobody waits for them longer than it takes to
+    /// notice that.
+    pub(crate) async fn ask<T>(&self, question: impl Future<Output = lapin::Result<T>>) -> Result<T, Away> {
+        tokio::select! {
+            biased;
+            answer = timeout(PATIENCE, question) => Ok(answer??),
+            () = self.away() => Err(Away::NotConnected),
+        }
+    }
+
+    /// Makes again what somebody has deleted.
+    pub(crate) async fn declare(&self) -> Result<(), TopologyError> {
+        let topology = self.topology();
+        let away = |error: Away| match error {
+            Away::Failed(source) => TopologyError::Away { name: topology.exchange(), source },
+            other => TopologyError::Away { name: topology.exchange(), source: std::io::Error::other(other).into() },
+        };
+        topology.declare(&self.channel().await.map_err(away)?).await
+    }
+}
+
+impl Shared {
+    fn is_up(&self, connection: Connection) -> Arc<Connection> {
+        let connection = Arc::new(connection);
+        self.was_up.store(true, Ordering::Release);
+        self.set(State::Up { since: self.options.clock.now() });
+        self.connection.send_replace(Some(Arc::clone(&connection)));
+        connection
+    }
+
+    /// Since it went, whatever has gone wrong again meanwhile.
+    fn is_away(&self, error: &(dyn std::error::Error + 'static)) {
+        self.connection.send_replace(None);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let since = match *state {
+            State::Up { .. } => self.options.clock.now(),
+            State::Away { since, .. } => since,
+        };
+        *state = State::Away { since, why: crate::with_sources(error) };
+    }
+
+    fn set(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+/// Waits for the connection's end and makes the next, for ever.
+async fn keep(shared: Arc<Shared>, uri: AMQPUri, mut current: Option<Arc<Connection>>) {
+    let mut pause = PAUSES.0;
+    loop {
+        if let Some(connection) = current.take() {
+            let error = ended(&connection).await;
+            tracing::warn!(error = &error as &dyn std::error::Error, "the message broker is away");
+            shared.is_away(&error);
+            pause = PAUSES.0;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+        match connect(&uri, &shared.options.topology).await {
+            Ok(connection) => {
+                tracing::info!("the message broker is there");
+                current = Some(shared.is_up(connection));
+            }
+            Err(ConnectError::Away(error)) => shared.is_away(&error),
+            Err(ConnectError::Hopeless(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the message broker is of no use as it is");
+                shared.is_away(&error);
+            }
+        }
+    }
+}
+
+/// Why the connection has ended, once it has.
+async fn ended(connection: &Connection) -> lapin::Error {
+    let mut events = Box::pin(connection.events_listener());
+    while connection.status().connected() {
+        if let Ok(Some(Event::Error(error))) = timeout(LOOK, events.next()).await {
+            // A channel that was closed is the business of its owner.
+            if !error.is_amqp_soft_error() {
+                return error;
+            }
+        }
+    }
+    ErrorKind::InvalidConnectionState(lapin::ConnectionState::Closed).into()
+}
+
+enum ConnectError {
+    Away(Away),
+    Hopeless(OpenError),
+}
+
+impl From<lapin::Error> for ConnectError {
+    fn from(error: lapin::Error) -> Self {
+        if let ErrorKind::ProtocolError(said) = error.kind()
+            && matches!(
+                said.kind(),
+                AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
+            )
+        {
+            return Self::Hopeless(OpenError::Refused(said.get_message().to_string()));
+        }
+        Self::Away(error.into())
+    }
+}
+
+impl From<tokio::time::error::Elapsed> for ConnectError {
+    fn from(silent: tokio::time::error::Elapsed) -> Self {
+        Self::Away(silent.into())
+    }
+}
+
+impl From<TopologyError> for ConnectError {
+    fn from(error: TopologyError) -> Self {
+        match error {
+            TopologyError::Away { source, .. } => source.into(),
+            other => Self::Hopeless(other.into()),
+        }
+    }
+}
+
+async fn connect(uri: &AMQPUri, topology: &Topology) -> Result<Connection, ConnectError> {
+    let properties = ConnectionProperties::default().with_connection_name("evently".into());
+    let connection = timeout(PATIENCE, Connection::connect_uri(uri.clone(), properties)).await??;
+    let channel = timeout(PATIENCE, connection.create_channel()).await??;
+    timeout(PATIENCE, topology.declare(&channel)).await??;
+    Ok(connection)
+}
+
+fn uri(url: &str) -> Result<AMQPUri, OpenError> {
+    let mut uri = url.parse::<AMQPUri>().map_err(OpenError::Url)?;
+    if uri.scheme == AMQPScheme::AMQPS && !cfg!(feature = "tls") {
+        return Err(OpenError::NoTls);
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    Ok(uri)
+}

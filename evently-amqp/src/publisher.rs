@@ -1,0 +1,128 @@
+//! From the outbox to the exchange. Only what the broker has confirmed, and had a queue for, counts as handed on.
+
+use std::{
+    future::{Future as _, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::Entry,
+    ports::{Carrier, NotCarried, OtherError},
+};
+use futures_util::future::maybe_done;
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions};
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::{
+    broker::{Away, Broker, PATIENCE},
+    message,
+};
+
+/// How many messages are on their way to the broker at a time.
+const IN_FLIGHT: usize = 2_000;
+
+/// Carries entries by a broker. Until the broker has been there for the first time, others do so in the process: a service that starts
+/// while its broker is away works all the same. After that entries wait for it in the outbox, and keep their order.
+pub struct AmqpCarrier {
+    broker: Broker,
+    meanwhile: Arc<dyn Carrier>,
+    /// Of one connection; there is none before the first entry, and after a failure.
+    channel: Mutex<Option<Channel>>,
+}
+
+impl AmqpCarrier {
+    /// Over this broker, and by `meanwhile` until it is there for the first time.
+    pub fn new(broker: Broker, meanwhile: Arc<dyn Carrier>) -> Self {
+        Self { broker, meanwhile, channel: Mutex::new(None) }
+    }
+
+    async fn publish(&self, channel: &Channel, entries: &[Entry]) -> Result<(), NotCarried> {
+        let exchange = self.broker.topology().exchange();
+        let mut sending = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let mut send = Box::pin(maybe_done(send_entry(channel, &exchange, entry)));
+            // The first poll puts it in line, in its order; waiting until it is written would cost each message a turn of the socket.
+            let _begun = poll_fn(|cx| Poll::Ready(send.as_mut().poll(cx).is_ready())).await;
+            sending.push(send);
+        }
+        for (taken, mut send) in sending.into_iter().enumerate() {
+            let sent = async {
+                timeout(PATIENCE, send.as_mut()).await?;
+                confirmed(send.as_mut().take_output().expect("it is done")?).await
+            };
+            sent.await.map_err(|error| not_carried(taken, error))?;
+        }
+        Ok(())
+    }
+}
+
+async fn send_entry(channel: &Channel, exchange: &str, entry: &Entry) -> Result<PublisherConfirm, Away> {
+    let (properties, body) = message::encode(entry);
+    send(channel, exchange, message::routing_key(&entry.transition.fact), properties, &body).await
+}
+
+fn not_carried(taken: usize, source: impl Into<OtherError>) -> NotCarried {
+    NotCarried { taken, source: source.into() }
+}
+
+#[async_trait]
+impl Carrier for AmqpCarrier {
+    fn at_once(&self) -> usize {
+        if self.broker.was_up() { IN_FLIGHT } else { self.meanwhile.at_once() }
+    }
+
+    async fn carry(&self, entries: &[Entry]) -> Result<(), NotCarried> {
+        if !self.broker.was_up() {
+            return self.meanwhile.carry(entries).await;
+        }
+        let mut kept = self.channel.lock().await;
+        let channel = match kept.take().filter(|channel| channel.status().connected()) {
+            Some(channel) => channel,
+            None => self.broker.channel().await.map_err(|error| not_carried(0, error))?,
+        };
+        let published = tokio::select! {
+            biased;
+            published = self.publish(&channel, entries) => published,
+            // On a connection that is gone some things are never answered. What was confirmed on it will come twice.
+            () = self.broker.away() => Err(not_carried(0, Away::NotConnected)),
+        };
+        if published.is_ok() {
+            *kept = Some(channel);
+        } else if self.broker.state().is_up() {
+            // Somebody may have deleted a queue.
+            self.broker.declare().await.unwrap_or_else(|error| {
+                tracing::error!(error = &error as &dyn std::error::Error, "the queues are not as they must be");
+            });
+        }
+        published
+    }
+}
+
+/// Publishes a message to a queue, and waits until it is there.
+pub(crate) async fn put(channel: &Channel, queue: &str, properties: BasicProperties, body: &[u8]) -> Result<(), Away> {
+    confirmed(timeout(PATIENCE, send(channel, "", queue, properties, body)).await??).await
+}
+
+/// Sends a message that has to come to a queue.
+async fn send(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    properties: BasicProperties,
+    body: &[u8],
+) -> Result<PublisherConfirm, Away> {
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    Ok(channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?)
+}
+
+/// Waits until the broker has the message for good. One that no queue was there for is acknowledged too, but comes back.
+async fn confirmed(confirm: PublisherConfirm) -> Result<(), Away> {
+    match timeout(PATIENCE, confirm).await?? {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(returned)) => Err(Away::NotTaken(returned.reply_text.to_string())),
+        Confirmation::Nack(_) => Err(Away::NotTaken("it could not keep it".to_owned())),
+        Confirmation::NotRequested => Err(Away::NotTaken("it confirms nothing".to_owned())),
+    }
+}

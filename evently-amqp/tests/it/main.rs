@@ -1,0 +1,9 @@
+//! What is carried, against a real RabbitMQ.
+
+mod consuming;
+mod drain;
+mod opening;
+mod parking;
+mod proxy;
+mod relaying;
+mod support;

@@ -1,0 +1,83 @@
+use evently_amqp::{Broker, ParkedQueue, Work};
+use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPublishOptions};
+
+use crate::support::{Running, Teller, hand_on_all, options, relay_to, sold, soon, url};
+
+async fn until_parked(parked: &ParkedQueue, count: u32) {
+    soon(async { while parked.count().await.unwrap() < count {} }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_failing_is_parked_with_its_reason_and_can_be_replayed() {
+    let (world, url) = (sold(2).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(3, 3), (5, 3)], || Err("no post today".into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    told.take(10 + 2 + 2).await;
+    let parked = ParkedQueue::new(broker.clone(), Work::Analytics);
+    until_parked(&parked, 2).await;
+
+    let mut listed = parked.list(10).await.unwrap();
+    listed.sort_by_key(|message| message.id.clone());
+    let summary = listed.iter().map(|message| (message.id.as_deref(), message.attempts, message.reason.as_deref()));
+    let why = Some("no post today");
+    assert_eq!(summary.collect::<Vec<_>>(), [(Some("3"), 3, why), (Some("5"), 3, why)]);
+    assert!(listed.iter().all(|message| message.parked_at == Some(world.now())));
+    assert_eq!(listed[0].entry, world.store.outbox.after(2, 1).await.unwrap().pop());
+
+    assert_eq!(parked.replay(Some("4")).await.unwrap(), 0, "there is none");
+    assert_eq!(parked.replay(Some("5")).await.unwrap(), 1);
+    assert_eq!(told.next().await, 5, "and now it went well");
+    until_parked(&parked, 1).await;
+    assert_eq!(parked.replay(None).await.unwrap(), 1);
+    assert_eq!(told.next().await, 3);
+    assert_eq!(parked.list(10).await.unwrap(), []);
+    running.stop().await;
+    told.nothing_more();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_parked_at_once_and_holds_nobody_up() {
+    let (world, url) = (sold(1).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let other = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = other.create_channel().await.unwrap();
+    let queue = options.topology.queue(Work::Analytics);
+    for (id, body) in [("x", &b"{}"[..]), ("7", b"what is this")] {
+        let properties = BasicProperties::default().with_message_id(id.into());
+        let published = channel.basic_publish("".into(), queue.as_str().into(), BasicPublishOptions::default(), body, properties);
+        published.await.unwrap().await.unwrap();
+    }
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::new();
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(6).await, [1, 2, 3, 4, 5, 6]);
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    until_parked(&parked, 2).await;
+    let listed = parked.list(1).await.unwrap();
+    assert_eq!((listed.len(), listed[0].entry.as_ref(), listed[0].size_bytes), (1, None, 2));
+    assert!(listed[0].reason.as_ref().unwrap().contains("position in the journal"), "{listed:?}");
+    until_parked(&parked, 2).await;
+    assert_eq!(parked.drop(Some("7")).await.unwrap(), 1);
+    until_parked(&parked, 1).await;
+    assert_eq!(parked.drop(None).await.unwrap(), 1);
+    assert_eq!(parked.count().await.unwrap(), 0);
+    running.stop().await;
+    told.nothing_more();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_panics_has_failed() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(2, 3)], || panic!("out of its mind"));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(8).await, [1, 2, 3, 4, 5, 6, 2, 2]);
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    until_parked(&parked, 1).await;
+    assert!(parked.list(1).await.unwrap()[0].reason.as_ref().unwrap().contains("panicked"));
+    running.stop().await;
+}

@@ -1,0 +1,200 @@
+use std::sync::Arc;
+
+use evently_amqp::{AmqpCarrier, Broker, Options, Work};
+use evently_core::{
+    audit::audit_figures,
+    services::{AnalyticsService, InProcess, Relay},
+};
+use evently_testkit::{HOUSE, customer};
+use evently_testservers::RabbitMq;
+use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
+
+use crate::{
+    proxy::Proxy,
+    support::{Post, Running, Teller, events, hand_on_all, notifications, options, positions, relay, relay_to, sold, soon, url},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_work_gets_its_entries_in_order() {
+    let (world, url) = (sold(3).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let all = positions(&world).await;
+    for (work, expected) in [(Work::Analytics, all), (Work::Notifications, vec![6, 10, 14]), (Work::Jobs, vec![])] {
+        let (teller, mut told) = Teller::new();
+        let running = Running::start(&broker, work, teller);
+        assert_eq!(told.take(expected.len()).await, expected, "{work:?}");
+        running.stop().await;
+        told.nothing_more();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_broker_a_service_works_until_it_is_there_and_waits_when_it_has_gone() {
+    let (world, url) = (sold(2).await, url().await);
+    let proxy = Proxy::closed(&url).await;
+    let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
+    let ((in_process, mut told_here), (at_broker, mut told_there)) = (Teller::new(), Teller::new());
+    let carrier = AmqpCarrier::new(broker.clone(), Arc::new(InProcess::new(vec![in_process])));
+    let relay = relay(&world, Arc::new(carrier));
+    let running = Running::start(&broker, Work::Analytics, at_broker);
+    hand_on_all(&world, &relay).await;
+    assert_eq!(told_here.take(10).await, (1..=10).collect::<Vec<_>>());
+
+    proxy.let_through();
+    soon(broker.up()).await;
+    let event = world.event(1, 8).await;
+    hand_on_all(&world, &relay).await;
+    assert_eq!(told_there.take(2).await, [11, 12]);
+
+    proxy.close();
+    world.buy(&event, customer(1), &[0]).await;
+    assert_eq!(relay.hand_on().await.unwrap(), 0, "it waits");
+    assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), 12);
+    proxy.let_through();
+    hand_on_all(&world, &relay).await;
+    // What had come before may come again: nobody knows whether its acknowledgement arrived.
+    let mut told = told_there.firsts_up_to(16).await;
+    told.retain(|position| *position > 12);
+    assert_eq!(told, [13, 14, 15, 16]);
+    told_here.nothing_more();
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_between_publishing_and_confirming_loses_nothing_and_keeps_the_order() {
+    let (world, url) = (sold(0).await, url().await);
+    let proxy = Proxy::open(&url).await;
+    let ours = options(&proxy.url(), &world);
+    let theirs = Options { topology: ours.topology.clone(), ..options(&url, &world) };
+    let broker = Broker::open(ours).await.unwrap();
+    let relay = relay_to(&world, &broker);
+    let event = world.event(1, 60).await;
+    let mut seats = 0..;
+    for _ in 0..3 {
+        // So there is a channel.
+        world.buy(&event, customer(1), &[seats.next().unwrap()]).await;
+        hand_on_all(&world, &relay).await;
+        for seat in seats.by_ref().take(15) {
+            world.buy(&event, customer(1), &[seat]).await;
+        }
+        proxy.swallow_answers();
+        let before = proxy.sent_bytes();
+        let cut = soon(async {
+            // Some of it has gone to the broker, which will never be heard to confirm it.
+            while proxy.sent_bytes() < before + 5_000 {
+                tokio::task::yield_now().await;
+            }
+            proxy.cut();
+        });
+        let (handed_on, ()) = tokio::join!(relay.hand_on(), cut);
+        assert_eq!(handed_on.unwrap(), 0, "nothing was confirmed");
+        soon(async {
+            while broker.state().is_up() {
+                tokio::task::yield_now().await;
+            }
+            broker.up().await;
+        })
+        .await;
+    }
+    hand_on_all(&world, &relay).await;
+
+    let consuming = Broker::open(theirs).await.unwrap();
+    let (teller, mut told) = Teller::new();
+    let analytics = Running::start(&consuming, Work::Analytics, teller);
+    let expected = positions(&world).await;
+    assert_eq!(told.firsts_up_to(*expected.last().unwrap()).await, expected);
+    let post = Arc::new(Post::default());
+    let mails = Running::start(&consuming, Work::Notifications, notifications(&world, post.clone()));
+    soon(async {
+        while post.mails() < 48 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    mails.stop().await;
+    analytics.stop().await;
+    assert_eq!(post.twice(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_again_and_again_costs_no_effect_and_doubles_none() {
+    const SEATS: u32 = 300;
+    let world = Arc::new(sold(SEATS).await);
+    let rabbitmq = Arc::new(tokio::task::spawn_blocking(RabbitMq::start).await.unwrap().unwrap());
+    let broker = Broker::open(options(&rabbitmq.url(), &world)).await.unwrap();
+    let post = Arc::new(Post::default());
+    let figures = || AnalyticsService::new(world.store.outbox.clone(), world.store.figures.clone(), events(&world));
+    let running = [
+        Running::start(&broker, Work::Notifications, notifications(&world, post.clone())),
+        Running::start(&broker, Work::Notifications, notifications(&world, post.clone())),
+        Running::start(&broker, Work::Analytics, Arc::new(figures())),
+    ];
+    let relaying = tokio::spawn({
+        let (world, relay) = (world.clone(), relay_to(&world, &broker));
+        async move { hand_on_all(&world, &relay).await }
+    });
+    for mails in [20, 150] {
+        soon(async {
+            while post.mails() < mails {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let rabbitmq = rabbitmq.clone();
+        tokio::task::spawn_blocking(move || {
+            rabbitmq.kill();
+            rabbitmq.restart().unwrap();
+        })
+        .await
+        .unwrap();
+    }
+    soon(relaying).await.unwrap();
+    let last = positions(&world).await.last().copied().unwrap();
+    soon(async {
+        while post.mails() < SEATS as usize || world.store.figures.position().await.unwrap() < last {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for running in running {
+        running.stop().await;
+    }
+    assert_eq!((post.mails(), post.twice()), (SEATS as usize, Vec::new()));
+    let found = audit_figures(&*world.store.figures, &*world.store.outbox, &*world.store.catalog).await.unwrap();
+    assert_eq!(found, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_a_queue_does_not_count_as_handed_on() {
+    let (world, url) = (sold(1).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let relay = relay_to(&world, &broker);
+    let other = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = other.create_channel().await.unwrap();
+    let queue = options.topology.queue(Work::Analytics);
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    assert_eq!(relay.hand_on().await.unwrap(), 0, "nobody would get it");
+    // The queue was made again meanwhile.
+    hand_on_all(&world, &relay).await;
+    let (teller, mut told) = Teller::new();
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.firsts_up_to(6).await, positions(&world).await);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_hear_of_refunds_that_are_due() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    let event = world.event(1, 2).await;
+    let booking = world.buy(&event, customer(2), &[0]).await;
+    world.cancel(HOUSE, booking.id).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::new();
+    let running = Running::start(&broker, Work::Jobs, teller);
+    let due = *positions(&world).await.last().unwrap();
+    assert_eq!(told.next().await, due);
+    running.stop().await;
+}
