@@ -51,9 +51,12 @@ impl Folder {
         &self.path
     }
 
+    /// Writes a file, which is the server's own.
     pub fn write(&self, name: &str, content: &str) -> Result<PathBuf, String> {
         let path = self.path.join(name);
-        fs::write(&path, content).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        let owner = |user: User| chown(&path, Some(user.uid), Some(user.gid));
+        let written = fs::write(&path, content).and_then(|()| self.user.map_or(Ok(()), owner));
+        written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         Ok(path)
     }
 

@@ -1,8 +1,9 @@
 //! Private servers for tests: each has its own folder and port, and both are gone when it is dropped.
 //!
-//! The servers are those of the Debian packages `postgresql`, `pgbouncer` and `rabbitmq-server`; those that the machine runs are never
-//! touched. A test that only needs a database takes a [`fresh_database`], one that only needs queues the [`shared_rabbitmq`]; one that
-//! stops, kills or pauses its server starts its own.
+//! The servers are those of the Debian packages `postgresql`, `pgbouncer`, `redis-server` and `rabbitmq-server`; those that the machine
+//! runs are never touched. A test that only needs a database takes a [`fresh_database`], one that only needs a Redis a
+//! [`fresh_namespace`] of [`shared_redis`], one that only needs queues the [`shared_rabbitmq`]; one that stops, kills, pauses or
+//! flushes its server starts its own.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), String> {
@@ -29,6 +30,7 @@ mod port;
 mod postgres;
 mod processes;
 mod rabbitmq;
+mod redis;
 mod server;
 mod shared;
 mod tool;
@@ -36,4 +38,7 @@ mod tool;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, PostgresOptions};
 pub use rabbitmq::{RabbitMq, SHARED_RABBITMQ, shared_rabbitmq};
-pub use shared::{Database, SHARED_POSTGRES, SharedPostgres, fresh_database, shared_postgres};
+pub use redis::{Redis, RedisSentinels};
+pub use shared::{
+    Database, SHARED_POSTGRES, SHARED_REDIS, SharedPostgres, fresh_database, fresh_namespace, shared_postgres, shared_redis,
+};

@@ -1,16 +1,18 @@
 //! Starts servers, runs a command with them, and stops them again.
 
+use std::env;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus};
-use std::{env, thread};
+use std::thread;
 
-use evently_testservers::{Postgres, RabbitMq, SHARED_POSTGRES, SHARED_RABBITMQ};
+use evently_testservers::{Postgres, RabbitMq, Redis, SHARED_POSTGRES, SHARED_RABBITMQ, SHARED_REDIS};
 
-const USAGE: &str = "usage: evently-testservers run [--postgres] [--rabbitmq] -- COMMAND…
+const USAGE: &str = "usage: evently-testservers run [--postgres] [--redis] [--rabbitmq] -- COMMAND…
 
 Runs COMMAND with servers of its own and ends with its status.
 
   --postgres   a PostgreSQL; EVENTLY_TEST_POSTGRES is its URL
+  --redis      a Redis; EVENTLY_TEST_REDIS is its URL
   --rabbitmq   a RabbitMQ; EVENTLY_TEST_RABBITMQ is its URL";
 
 /// What we end with when it is not COMMAND that failed.
@@ -28,31 +30,30 @@ fn run() -> Result<ExitCode, String> {
     if arguments.next().is_none_or(|word| word != "run") {
         return Err(USAGE.to_owned());
     }
-    let (mut wants_postgres, mut wants_rabbitmq) = (false, false);
+    let (mut wants_postgres, mut wants_redis, mut wants_rabbitmq) = (false, false, false);
     for option in arguments.by_ref().take_while(|word| word != "--") {
         match option.to_str() {
             Some("--postgres") => wants_postgres = true,
+            Some("--redis") => wants_redis = true,
             Some("--rabbitmq") => wants_rabbitmq = true,
             _ => return Err(format!("there is no option {}\n{USAGE}", option.display())),
         }
     }
     let program = arguments.next().ok_or(USAGE)?;
-    // One starts while the other does.
+    // The slowest starts while the others do.
     let rabbitmq = wants_rabbitmq.then(|| thread::spawn(RabbitMq::start));
     let postgres = wants_postgres.then(Postgres::start).transpose();
+    let redis = wants_redis.then(Redis::start).transpose();
     let rabbitmq = rabbitmq.map(|starting| starting.join().expect("starting does not panic")).transpose()?;
-    let postgres = postgres?;
-    let mut command = Command::new(&program);
-    command.args(arguments);
-    if let Some(server) = &postgres {
-        command.env(SHARED_POSTGRES, server.admin_url("postgres"));
-    }
-    if let Some(server) = &rabbitmq {
-        command.env(SHARED_RABBITMQ, server.url());
-    }
-    let status = command.status();
-    drop((postgres, rabbitmq));
+    let (postgres, redis) = (postgres?, redis?);
+    let variables = [
+        postgres.as_ref().map(|server| (SHARED_POSTGRES, server.admin_url("postgres"))),
+        redis.as_ref().map(|server| (SHARED_REDIS, server.url())),
+        rabbitmq.as_ref().map(|server| (SHARED_RABBITMQ, server.url())),
+    ];
+    let status = Command::new(&program).args(arguments).envs(variables.into_iter().flatten()).status();
     let status = status.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+    drop((postgres, redis, rabbitmq));
     Ok(exit_code(status))
 }
 

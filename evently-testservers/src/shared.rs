@@ -1,4 +1,4 @@
-//! One server for many tests, and a database for each.
+//! One server for many tests, and a database, or a namespace, for each.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -7,10 +7,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process};
 
 use crate::postgres::Postgres;
+use crate::redis::Redis;
 use crate::tool::{psql, with_database};
 
 /// The environment variable that names the server to share: the URL of any of its databases, for a user who may create others.
 pub const SHARED_POSTGRES: &str = "EVENTLY_TEST_POSTGRES";
+
+/// The environment variable that names the Redis to share: its URL.
+pub const SHARED_REDIS: &str = "EVENTLY_TEST_REDIS";
+
+/// The URL of the Redis that [`SHARED_REDIS`] names, or else of one that this process starts and keeps to its end. Nobody may stop or flush
+/// it; whoever writes to it does so in a [`fresh_namespace`].
+pub fn shared_redis() -> Result<&'static str, String> {
+    static SHARED: OnceLock<Result<(String, Option<Redis>), String>> = OnceLock::new();
+    let find = || match env::var(SHARED_REDIS) {
+        Ok(url) => Ok((url, None)),
+        Err(_) => Redis::start().map(|own| (own.url(), Some(own))),
+    };
+    SHARED.get_or_init(find).as_ref().map(|(url, _)| url.as_str()).map_err(Clone::clone)
+}
+
+/// What the keys of one test begin with.
+pub fn fresh_namespace() -> String {
+    unique_name()
+}
 
 /// The server that [`SHARED_POSTGRES`] names, or else one that this process starts and keeps to its end.
 ///
@@ -104,12 +124,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// A name that no other test has, of this process or another, now or earlier.
     fn new(admin_url: &str) -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let random = RandomState::new().build_hasher().finish();
-        let name = format!("evently_test_{}_{count}_{random:016x}", process::id());
+        let name = unique_name();
         Self { url: with_database(admin_url, &name), name, admin_url: admin_url.to_owned(), ours: true }
     }
 
@@ -170,6 +186,14 @@ const DUPLICATE_DATABASE: &str = "ERROR:  42P04:";
 const UNDEFINED_DATABASE: &str = "ERROR:  3D000:";
 /// Instead of the above, for two at once.
 const UNIQUE_VIOLATION: &str = "ERROR:  23505:";
+
+/// A name that no other test has, of this process or another, now or earlier.
+fn unique_name() -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let random = RandomState::new().build_hasher().finish();
+    format!("evently_test_{}_{count}_{random:016x}", process::id())
+}
 
 fn template_name(name: &str) -> String {
     format!("\"evently_template_{name}\"")

@@ -3,5 +3,6 @@
 mod pgbouncer;
 mod postgres;
 mod rabbitmq;
+mod redis;
 mod run;
 mod shared;

@@ -3,11 +3,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
-use evently_testservers::{SHARED_POSTGRES, SHARED_RABBITMQ};
+use evently_testservers::{SHARED_POSTGRES, SHARED_RABBITMQ, SHARED_REDIS};
 
 fn run(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evently-testservers"));
-    command.arg("run").args(arguments).env_remove(SHARED_POSTGRES).env_remove(SHARED_RABBITMQ);
+    command.arg("run").args(arguments);
+    for variable in [SHARED_POSTGRES, SHARED_REDIS, SHARED_RABBITMQ] {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -22,15 +25,17 @@ fn the_command_finds_a_server_and_its_status_is_ours() {
 
 #[test]
 fn the_command_finds_each_server_that_it_asks_for() {
-    let script = format!("echo ${SHARED_POSTGRES} ${SHARED_RABBITMQ}");
-    let output = run(&["--postgres", "--rabbitmq", "--", "sh", "-c", &script]).output().unwrap();
-    let urls = String::from_utf8(output.stdout).unwrap();
-    assert!(urls.starts_with("postgres://") && urls.contains(" amqp://"), "{urls}");
+    let script = format!(
+        "echo ${SHARED_RABBITMQ}; redis-cli -u \"${SHARED_REDIS}\" ping; psql -XqAt \"${SHARED_POSTGRES}\" -c 'select 1'"
+    );
+    let output = run(&["--redis", "--postgres", "--rabbitmq", "--", "sh", "-c", &script]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("amqp://") && said.ends_with("\nPONG\n1\n"), "{said}");
 }
 
 #[test]
 fn without_an_option_no_server_is_started() {
-    let script = format!("test -z \"${SHARED_POSTGRES}${SHARED_RABBITMQ}\"");
+    let script = format!("test -z \"${SHARED_POSTGRES}${SHARED_REDIS}${SHARED_RABBITMQ}\"");
     assert!(run(&["--", "sh", "-c", &script]).status().unwrap().success());
 }
 
