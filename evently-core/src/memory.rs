@@ -12,6 +12,7 @@ mod outbox;
 mod passwords;
 mod reads;
 mod sandbox;
+mod seat_locks;
 mod store;
 mod tokens;
 
@@ -21,5 +22,6 @@ pub use ids::SeededIds;
 pub use mailer::MemoryMailer;
 pub use passwords::PlainPasswords;
 pub use sandbox::{Delivery, SandboxGateway, SandboxTimes};
+pub use seat_locks::MemorySeatLocks;
 pub use store::MemoryStore;
 pub use tokens::PlainTokens;

@@ -19,6 +19,7 @@ mod inbox;
 mod mailer;
 mod outbox;
 mod passwords;
+mod seat_locks;
 mod sessions;
 mod tokens;
 
@@ -40,6 +41,7 @@ pub use inbox::{Inbox, Taken};
 pub use mailer::{Attachment, Mail, MailFailed, Mailer};
 pub use outbox::Outbox;
 pub use passwords::{PasswordHash, PasswordHasher, PasswordsBusy};
+pub use seat_locks::{DECIDING, LockRequest, LocksAway, SeatLocks, Settled};
 pub use sessions::{Rotation, Session, Sessions, TokenDigest};
 pub use tokens::{AccessTokens, Claims, TokenError};
 

@@ -8,6 +8,7 @@
 //! | [`store_conformance!`](crate::store_conformance) | every store |
 //! | [`durable_conformance!`](crate::durable_conformance) | stores that outlive their process, and that several may open |
 //! | [`seat_feed_conformance!`](crate::seat_feed_conformance) | live feeds of seats |
+//! | [`seat_locks_conformance!`](crate::seat_locks_conformance) | seat locks |
 //! | [`gateway_conformance!`](crate::gateway_conformance) | payment gateways |
 //! | [`mailer_conformance!`](crate::mailer_conformance) | mailers |
 //! | [`passwords_conformance!`](crate::passwords_conformance) | password hashers |
@@ -41,6 +42,7 @@ pub mod races;
 pub mod reads;
 mod register;
 pub mod seat_feed;
+pub mod seat_locks;
 pub mod sessions;
 pub mod shared;
 pub mod tokens;

@@ -21,10 +21,12 @@
 //! A failure of the model prints the shortest history that it has found, in the words of [`model::Step`].
 
 pub mod conformance;
+mod counted;
 mod fixtures;
 pub mod model;
 mod store;
 
+pub use counted::CountedBookings;
 pub use fixtures::{DOOR, Fixture, GATEWAY, HOUSE, ORGANIZER, OTHER_ORGANIZER, SYSTEM, World, customer, layout};
 pub use store::{MemoryPlace, Store, StorePlace};
 

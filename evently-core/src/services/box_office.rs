@@ -2,6 +2,11 @@
 //!
 //! An on-sale is thousands of requests in the same second, and one transaction each is the wall that they all run into. Here
 //! one batch is being committed while the next one gathers. There is no timer: a request that is alone waits for nobody.
+//!
+//! Where there are seat locks, a batch first goes to them, in one call. Whoever wants a seat that somebody else has locked is refused as if
+//! the store had been asked; that leaves no trace, not even under the request's key.
+
+mod locks;
 
 use std::{
     future::{Future, poll_fn},
@@ -19,8 +24,9 @@ use tokio::sync::{
 use super::Error;
 use crate::{
     domain::{Answer, Request},
-    ports::{Applied, Bookings, Clock, SeatFeed, StoreError, StoreErrorKind},
+    ports::{Applied, Bookings, Clock, SeatFeed, SeatLocks, StoreError, StoreErrorKind},
 };
+use locks::Locks;
 
 /// Where requests are handed in. Clones share one queue.
 #[derive(Clone)]
@@ -45,8 +51,11 @@ impl Default for OfficeSize {
 
 struct Waiting {
     request: Request,
-    answer: oneshot::Sender<Result<Answer, Error>>,
+    answer: Reply,
 }
+
+/// Where the answer to a request goes.
+type Reply = oneshot::Sender<Result<Answer, Error>>;
 
 impl BoxOffice {
     /// A box office, and the work it does: a future that ends when the last handle is gone and everything has been answered. If it is
@@ -57,8 +66,19 @@ impl BoxOffice {
         clock: Arc<dyn Clock>,
         size: OfficeSize,
     ) -> (Self, impl Future<Output = ()> + Send) {
+        Self::open_behind(None, store, feed, clock, size)
+    }
+
+    /// The same with seat locks in front of the store.
+    pub fn open_behind(
+        locks: Option<Arc<dyn SeatLocks>>,
+        store: Arc<dyn Bookings>,
+        feed: Arc<dyn SeatFeed>,
+        clock: Arc<dyn Clock>,
+        size: OfficeSize,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, waiting) = mpsc::channel(size.queue);
-        let clerk = Clerk { store, feed, clock };
+        let clerk = Clerk { locks: locks.map(Locks::new), store, feed, clock };
         (Self { queue }, clerk.serve(waiting, size.batch))
     }
 
@@ -139,19 +159,25 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
 }
 
 struct Clerk {
+    locks: Option<Locks>,
     store: Arc<dyn Bookings>,
     feed: Arc<dyn SeatFeed>,
     clock: Arc<dyn Clock>,
 }
 
 impl Clerk {
-    async fn serve(self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
+    async fn serve(mut self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
         let mut batch = Vec::with_capacity(most);
         while waiting.recv_many(&mut batch, most).await > 0 {
             gather(&mut waiting, &mut batch, most).await;
+            if let Some(locks) = &mut self.locks {
+                locks.turn_away(&mut batch, self.clock.now()).await;
+            }
             let (requests, answers): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|Waiting { request, answer }| (request, answer)).unzip();
-            self.decide(&requests, answers).await;
+            if !requests.is_empty() {
+                self.decide(&requests, answers).await;
+            }
         }
     }
 
@@ -162,16 +188,23 @@ impl Clerk {
         applied.unwrap_or_else(|panicked| Err(StoreError::new(StoreErrorKind::Corrupt, "apply", panicked)))
     }
 
+    async fn settle_locks(&mut self, requests: &[Request], answers: &[Answer]) {
+        if let Some(locks) = &mut self.locks {
+            locks.settle(requests, answers, self.clock.now()).await;
+        }
+    }
+
     /// Decides a batch. One that fails is split, so that a request that breaks the store breaks nobody else's.
-    async fn decide(&self, requests: &[Request], answers: Vec<oneshot::Sender<Result<Answer, Error>>>) {
+    async fn decide(&mut self, requests: &[Request], answers: Vec<Reply>) {
         let mut parts = vec![(requests, answers)];
         while let Some((requests, mut answers)) = parts.pop() {
             match self.apply(requests).await {
                 Ok(applied) => {
-                    // The feed first: whoever has been answered finds the feed caught up.
+                    // The feed and the locks first: whoever has been answered finds both caught up.
                     if let Err(Panicked) = caught(self.feed.publish(&applied.changes)).await {
                         tracing::error!("the feed has panicked; it may have lost changes");
                     }
+                    self.settle_locks(requests, &applied.answers).await;
                     for (answer, sender) in applied.answers.into_iter().zip(answers) {
                         // Whoever asked may have gone.
                         let _ = sender.send(Ok(answer));
@@ -185,6 +218,7 @@ impl Clerk {
                 }
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, requests = requests.len(), "batch failed");
+                    self.settle_locks(requests, &[]).await;
                     for sender in answers {
                         let _ = sender.send(Err(Error::Store(StoreError::new(error.kind(), "apply", error.to_string()))));
                     }

@@ -260,6 +260,33 @@ macro_rules! seat_feed_conformance {
     };
 }
 
+/// Registers the suite of seat locks: `seat_locks_conformance!(test)`, where `test` is an expression that makes a
+/// [`LocksUnderTest`](crate::conformance::seat_locks::LocksUnderTest).
+#[macro_export]
+macro_rules! seat_locks_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            seat_locks {
+                who_comes_later_is_told_what_is_in_the_way
+                those_of_one_call_do_not_stand_in_each_others_way
+                a_request_gets_all_its_locks_or_none
+                a_repetition_goes_through
+                what_was_turned_away_is_no_repetition
+                a_booking_goes_through_again
+                what_is_released_can_be_locked_again
+                nobody_elses_lock_is_released_or_kept
+                what_is_held_stays_locked
+                a_lock_of_which_nothing_is_said_ends
+                what_has_ended_is_not_kept
+                of_many_who_ask_at_once_one_goes_through
+                events_have_locks_of_their_own
+                a_call_may_be_large_or_empty
+            }
+        }
+    };
+}
+
 /// Registers the suite of payment gateways: `gateway_conformance!(test)`, where `test` is an expression that makes a
 /// [`GatewayUnderTest`](crate::conformance::gateway::GatewayUnderTest).
 #[macro_export]

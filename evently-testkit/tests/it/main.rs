@@ -5,4 +5,5 @@ mod model;
 mod payments;
 mod ports;
 mod relay;
+mod seat_locks;
 mod store;

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use evently_core::{
     domain::Timestamp,
-    memory::{ManualClock, MemoryMailer, MemorySeatFeed, PlainPasswords, PlainTokens, SandboxGateway, SandboxTimes, SeededIds},
+    memory::{
+        ManualClock, MemoryMailer, MemorySeatFeed, MemorySeatLocks, PlainPasswords, PlainTokens, SandboxGateway, SandboxTimes,
+        SeededIds,
+    },
     ports::{Catalog, SeatFeed},
 };
-use evently_testkit::conformance::{gateway::GatewayUnderTest, mailer::MailerUnderTest};
+use evently_testkit::conformance::{gateway::GatewayUnderTest, mailer::MailerUnderTest, seat_locks::LocksUnderTest};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -21,6 +24,11 @@ fn sandbox() -> GatewayUnderTest {
     GatewayUnderTest { gateway, clock, good: "tok_visa", declined: "tok_declined" }
 }
 
+fn seat_locks() -> LocksUnderTest {
+    let clock = Arc::new(ManualClock::new(NOW));
+    LocksUnderTest { locks: Arc::new(MemorySeatLocks::new(clock.clone())), pass: Box::new(move |time| clock.advance(time)) }
+}
+
 fn mailer() -> MailerUnderTest {
     let mailer = Arc::new(MemoryMailer::default());
     let sent = mailer.clone();
@@ -28,6 +36,7 @@ fn mailer() -> MailerUnderTest {
 }
 
 evently_testkit::seat_feed_conformance!(feed);
+evently_testkit::seat_locks_conformance!(seat_locks());
 evently_testkit::gateway_conformance!(sandbox());
 evently_testkit::mailer_conformance!(mailer());
 evently_testkit::passwords_conformance!(Arc::new(PlainPasswords));

@@ -1,0 +1,99 @@
+//! Seat locks within one process. They spare a store on another machine; one that is at hand refuses as cheaply.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rustc_hash::FxHashMap;
+
+use crate::{
+    domain::{ANSWERS_KEPT, BookingId, EventId, Timestamp},
+    ports::{Clock, DECIDING, LockRequest, LocksAway, SeatLocks, Settled},
+    sync::{Mutex, lock},
+};
+
+/// Seat locks in memory.
+pub struct MemorySeatLocks {
+    clock: Arc<dyn Clock>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// Who has a seat, and until when.
+    owners: FxHashMap<(EventId, u32), (BookingId, Timestamp)>,
+    /// The keys of requests that have been let through, and until when they are remembered.
+    keys: FxHashMap<[u8; 32], Timestamp>,
+    /// At so many entries those that have ended are thrown out.
+    sweep_at: usize,
+}
+
+impl MemorySeatLocks {
+    /// Locks that end by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, held: Mutex::default() }
+    }
+}
+
+impl Held {
+    fn owner(&self, event: EventId, seat: u32, now: Timestamp) -> Option<BookingId> {
+        self.owners.get(&(event, seat)).filter(|(_, until)| now < *until).map(|(owner, _)| *owner)
+    }
+
+    /// The seats that others have; `None` for a repetition, in whose way nothing is.
+    fn in_the_way(&self, request: &LockRequest, now: Timestamp) -> Option<Vec<u32>> {
+        if request.key.is_some_and(|key| self.keys.get(&key).is_some_and(|until| now < *until)) {
+            return None;
+        }
+        let other = |seat: &u32| self.owner(request.event_id, *seat, now).is_some_and(|owner| owner != request.booking_id);
+        Some(request.seats.iter().copied().filter(other).collect())
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        if self.owners.len() + self.keys.len() >= self.sweep_at {
+            self.owners.retain(|_, (_, until)| now < *until);
+            self.keys.retain(|_, until| now < *until);
+            self.sweep_at = 2 * (self.owners.len() + self.keys.len()) + 1024;
+        }
+    }
+}
+
+#[async_trait]
+impl SeatLocks for MemorySeatLocks {
+    async fn acquire(&self, requests: &[LockRequest]) -> Result<Vec<Vec<u32>>, LocksAway> {
+        let now = self.clock.now();
+        let mut held = lock(&self.held);
+        held.sweep(now);
+        let answers = requests.iter().map(|request| held.in_the_way(request, now)).collect::<Vec<_>>();
+        for (request, answer) in requests.iter().zip(&answers) {
+            if answer.as_ref().is_none_or(|in_the_way| !in_the_way.is_empty()) {
+                continue;
+            }
+            held.keys.extend(request.key.map(|key| (key, now + ANSWERS_KEPT)));
+            if held.in_the_way(&LockRequest { key: None, ..request.clone() }, now).is_some_and(|others| others.is_empty()) {
+                for &seat in &request.seats {
+                    // What the booking has already lasts as long as it was said to.
+                    if held.owner(request.event_id, seat, now).is_none() {
+                        held.owners.insert((request.event_id, seat), (request.booking_id, now + DECIDING));
+                    }
+                }
+            }
+        }
+        Ok(answers.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    async fn settle(&self, settled: &[Settled]) -> Result<(), LocksAway> {
+        let now = self.clock.now();
+        let mut held = lock(&self.held);
+        for Settled { event_id, seats, booking_id, held: lasts } in settled {
+            for &seat in seats {
+                if held.owner(*event_id, seat, now) == Some(*booking_id) {
+                    match lasts {
+                        Some(lasts) => drop(held.owners.insert((*event_id, seat), (*booking_id, now + *lasts))),
+                        None => drop(held.owners.remove(&(*event_id, seat))),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

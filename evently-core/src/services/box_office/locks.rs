@@ -1,0 +1,114 @@
+//! The seat locks in front of the store: who is turned away, and what becomes of the locks afterwards.
+
+use std::{mem, sync::Arc};
+
+use rustc_hash::FxHashSet;
+
+use super::{Panicked, Waiting, caught};
+use crate::{
+    domain::{Answer, BookingId, Command, EventId, Outcome, Rejection, Request, SeatId, SeatStatus, Timestamp},
+    ports::{LockRequest, LocksAway, SeatLocks, Settled},
+};
+
+/// The locks, as the office uses them.
+pub(super) struct Locks {
+    port: Arc<dyn SeatLocks>,
+    /// Whether they were there when they were last asked.
+    there: bool,
+}
+
+impl Locks {
+    pub(super) const fn new(port: Arc<dyn SeatLocks>) -> Self {
+        Self { port, there: true }
+    }
+
+    /// Answers those of a batch whose seats others have locked; the rest stays in the batch. Without the locks all stay.
+    pub(super) async fn turn_away(&mut self, batch: &mut Vec<Waiting>, now: Timestamp) {
+        let wanted = batch.iter().filter_map(|waiting| wanted(&waiting.request)).collect::<Vec<_>>();
+        if wanted.is_empty() {
+            return;
+        }
+        let answer = caught(self.port.acquire(&wanted)).await;
+        let Some(in_the_way) = self.there_is(answer) else { return };
+        let mut answers = wanted.into_iter().zip(in_the_way).peekable();
+        for waiting in mem::take(batch) {
+            let booking_id = hold(&waiting.request).map(|(booking_id, ..)| booking_id);
+            match answers.next_if(|(wanted, _)| Some(wanted.booking_id) == booking_id) {
+                Some((_, in_the_way)) if !in_the_way.is_empty() => {
+                    let rejection = Rejection::SeatsUnavailable(named(&waiting.request, &in_the_way));
+                    // Whoever asked may have gone.
+                    let _ = waiting.answer.send(Ok(Answer { at: now, replayed: false, result: Err(rejection) }));
+                }
+                _ => batch.push(waiting),
+            }
+        }
+    }
+
+    /// Tells the locks what the store has made of requests; it has failed where there are no answers. A booking that is pending keeps its
+    /// locks for as long as it lasts; all other seats are for the next one to ask the store about.
+    pub(super) async fn settle(&mut self, requests: &[Request], answers: &[Answer], now: Timestamp) {
+        let changed = answers.iter().filter(|answer| !answer.replayed).filter_map(|answer| match &answer.result {
+            Ok(Outcome::Booking(booking) | Outcome::PaymentStarted(_, booking) | Outcome::Payment(_, booking)) => Some(booking),
+            _ => None,
+        });
+        let accepted = changed.clone().map(|booking| booking.id).collect::<FxHashSet<_>>();
+        let refused = requests.iter().filter_map(wanted).filter(|wanted| !accepted.contains(&wanted.booking_id));
+        let released = refused.map(|LockRequest { event_id, seats, booking_id, key: _ }| Settled {
+            event_id,
+            seats,
+            booking_id,
+            held: None,
+        });
+        let changed = changed.map(|booking| Settled {
+            event_id: booking.event_id,
+            seats: booking.seats.iter().map(|seat| seat.number).collect(),
+            booking_id: booking.id,
+            held: booking.hold().map(|hold| hold.expires_at().since(now)).filter(|held| !held.is_zero()),
+        });
+        let settled = released.chain(changed).collect::<Vec<_>>();
+        if !settled.is_empty() {
+            let told = caught(self.port.settle(&settled)).await;
+            self.there_is(told);
+        }
+    }
+
+    /// What the locks have answered. Whether they are there is said when it changes, not with each batch.
+    fn there_is<T>(&mut self, answer: Result<Result<T, LocksAway>, Panicked>) -> Option<T> {
+        let answer = answer.unwrap_or_else(|panicked| Err(LocksAway(panicked.into())));
+        match &answer {
+            Ok(_) if !self.there => tracing::info!("the seat locks are there again"),
+            Err(error) if self.there => {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the seat locks are away; every request goes to the store"
+                );
+            }
+            _ => {}
+        }
+        self.there = answer.is_ok();
+        answer.ok()
+    }
+}
+
+/// What a request wants to hold, if it is for that.
+fn hold(request: &Request) -> Option<(BookingId, EventId, &[SeatId])> {
+    match &request.command {
+        Command::Hold { booking_id, event_id, seats, .. } => Some((*booking_id, *event_id, seats)),
+        _ => None,
+    }
+}
+
+/// The locks that a request needs, if it needs some. What names no seat is for the store to refuse.
+fn wanted(request: &Request) -> Option<LockRequest> {
+    let (booking_id, event_id, seats) = hold(request)?;
+    let seats = seats.iter().map(|seat| seat.number()).collect::<Option<Vec<_>>>()?;
+    let key = request.key.map(|key| key.id);
+    (!seats.is_empty()).then_some(LockRequest { event_id, seats, booking_id, key })
+}
+
+/// The seats as the request has named them. Whoever has locked one is about to hold it, or does.
+fn named(request: &Request, numbers: &[u32]) -> Vec<(SeatId, SeatStatus)> {
+    let seats = hold(request).map_or(&[][..], |(_, _, seats)| seats);
+    let named = seats.iter().filter(|seat| seat.number().is_some_and(|number| numbers.contains(&number)));
+    named.map(|seat| (*seat, SeatStatus::Reserved)).collect()
+}

@@ -1,0 +1,19 @@
+//! The keys, without the namespace. What is in braces decides where in a cluster a key lies: everything of an event together.
+
+use std::fmt::Write as _;
+
+use evently_core::domain::EventId;
+
+/// The lock of a seat.
+pub(crate) fn seat(event: EventId, number: u32) -> String {
+    format!("seat:{{{event}}}:{number}")
+}
+
+/// The mark of a request that has been let through. Half of its key is enough to tell it from others.
+pub(crate) fn asked(event: EventId, key: &[u8; 32]) -> String {
+    let mut text = format!("asked:{{{event}}}:");
+    for byte in &key[..16] {
+        _ = write!(text, "{byte:02x}");
+    }
+    text
+}

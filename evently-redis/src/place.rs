@@ -1,0 +1,111 @@
+//! Where the server is: at an address, or wherever its Sentinels say.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, Value, aio::MultiplexedConnection, cmd};
+use tokio::time::timeout;
+
+use crate::{error::Away, options::OpenError};
+
+/// Where the server is.
+pub(crate) enum Place {
+    /// At an address.
+    Fixed(Client),
+    /// At the address that the Sentinels tell.
+    Watched(Watched),
+}
+
+/// A service with its Sentinels.
+pub(crate) struct Watched {
+    sentinels: Vec<Client>,
+    service: String,
+    /// User, password and database of the server, as a URL without the address.
+    user: String,
+    database: String,
+    /// Which Sentinel is asked first: the one that has answered last.
+    first: AtomicUsize,
+}
+
+const SENTINEL: &str = "redis+sentinel://";
+
+impl Place {
+    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
+        let client = |url: &str| Client::open(url).map_err(|error| OpenError::Url(Some(error)));
+        let Some(rest) = url.strip_prefix(SENTINEL) else { return client(url).map(Self::Fixed) };
+        let (authority, path) = rest.split_once('/').ok_or(OpenError::Url(None))?;
+        let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+        let (service, database) = path.split_once('/').unwrap_or((path, "0"));
+        let user = if user.is_empty() { String::new() } else { format!("{user}@") };
+        // What goes wrong with the server's own address is found here rather than at the first failover.
+        client(&format!("redis://{user}host/{database}"))?;
+        let sentinels = hosts.split(',').map(|host| client(&format!("redis://{host}"))).collect::<Result<Vec<_>, _>>()?;
+        if service.is_empty() {
+            return Err(OpenError::Url(None));
+        }
+        let (service, database) = (service.to_owned(), database.to_owned());
+        Ok(Self::Watched(Watched { sentinels, service, user, database, first: AtomicUsize::new(0) }))
+    }
+
+    /// How to get to the server. With Sentinels this asks them.
+    pub(crate) async fn client(&self, patience: Duration) -> Result<Client, Away> {
+        match self {
+            Self::Fixed(client) => Ok(client.clone()),
+            Self::Watched(watched) => watched.master(patience).await,
+        }
+    }
+
+    /// A connection to the server, which is a master.
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<MultiplexedConnection, Away> {
+        let mut connection = connect(&self.client(patience).await?, patience).await?;
+        if matches!(self, Self::Watched(_)) {
+            // A Sentinel may be the last to learn of a failover.
+            let role: Vec<Value> = in_time(patience, cmd("ROLE").query_async(&mut connection)).await?;
+            if !matches!(role.first(), Some(Value::BulkString(name)) if name == b"master") {
+                return Err(Away::Failed(RedisError::from((ErrorKind::Io, "the server is no master any more"))));
+            }
+        }
+        Ok(connection)
+    }
+}
+
+impl Watched {
+    /// Asks one Sentinel after the other, so that one that stands still costs one timeout.
+    async fn master(&self, patience: Duration) -> Result<Client, Away> {
+        let first = self.first.load(Ordering::Relaxed);
+        let mut failure = Away::Known;
+        for at in (first..first + self.sentinels.len()).map(|at| at % self.sentinels.len()) {
+            match self.ask(&self.sentinels[at], patience).await {
+                Ok(client) => {
+                    self.first.store(at, Ordering::Relaxed);
+                    return Ok(client);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn ask(&self, sentinel: &Client, patience: Duration) -> Result<Client, Away> {
+        let mut connection = connect(sentinel, patience).await?;
+        let mut question = cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
+        let (host, port): (String, u16) = in_time(patience, question.query_async(&mut connection)).await?;
+        // An IPv6 address has colons of its own.
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        Client::open(format!("redis://{}{host}:{port}/{}", self.user, self.database)).map_err(Away::Failed)
+    }
+}
+
+async fn connect(client: &Client, patience: Duration) -> Result<MultiplexedConnection, Away> {
+    // Each call has a timeout of its own.
+    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    in_time(patience, client.get_multiplexed_async_connection_with_config(&config)).await
+}
+
+/// The answer, if it comes in time.
+pub(crate) async fn in_time<T>(patience: Duration, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Away> {
+    timeout(patience, call).await.map_err(|_| Away::Late)?.map_err(Away::Failed)
+}

@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use evently_redis::{OpenError, Options, Redis};
+use evently_testservers::Redis as Server;
+use tokio::time::Instant;
+
+use crate::support::{PATIENCE, connected, options};
+
+#[tokio::test]
+async fn it_need_not_be_there_and_is_found_when_it_comes_and_when_it_comes_back() {
+    let server = Server::start().unwrap();
+    server.kill();
+    let redis = Redis::open(&options(&server.url())).unwrap();
+    assert!(!redis.health().up);
+    for _ in 0..2 {
+        server.restart().unwrap();
+        assert!(redis.wait_until_up(true, PATIENCE).await);
+        assert!(redis.health().latency.is_some());
+        server.kill();
+        assert!(redis.wait_until_up(false, PATIENCE).await, "without anybody having asked");
+        assert_eq!(redis.health().latency, None);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_counts_as_away_until_it_goes_on() {
+    let server = Server::start().unwrap();
+    let redis = connected(&Options { timeout: Duration::from_millis(100), ..options(&server.url()) }).await;
+    server.pause();
+    let began = Instant::now();
+    assert!(redis.wait_until_up(false, PATIENCE).await);
+    assert!(began.elapsed() >= Duration::from_millis(200), "one answer that comes late means nothing");
+    server.resume();
+    assert!(redis.wait_until_up(true, PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_is_no_reason_to_stop() {
+    let server = Server::start().unwrap();
+    server.query(&["config", "set", "requirepass", "right"]).unwrap();
+    let url = |password: &str| server.url().replace("redis://", &format!("redis://:{password}@"));
+    let wrong = Redis::open(&options(&url("wrong"))).unwrap();
+    connected(&options(&url("right"))).await;
+    assert!(!wrong.health().up);
+}
+
+/// That there is cryptography to encrypt with is only found out when a connection is made.
+#[tokio::test]
+async fn a_server_without_tls_is_away_for_whoever_wants_it() {
+    let server = Server::start().unwrap();
+    let url = server.url().replace("redis://", "rediss://");
+    let redis = Redis::open(&options(&url)).unwrap();
+    assert!(!redis.wait_until_up(true, Duration::from_millis(300)).await);
+}
+
+#[tokio::test]
+async fn what_is_no_url_is_said_so() {
+    for url in [
+        "",
+        "localhost",
+        "http://localhost",
+        "redis+sentinel://localhost:1",
+        "redis+sentinel://localhost:1/",
+        "redis+sentinel://localhost:x/s",
+    ] {
+        assert!(matches!(Redis::open(&options(url)), Err(OpenError::Url(_))), "{url}");
+    }
+    for namespace in ["", "a:b", "{a}", "a b"] {
+        let options = Options { namespace: namespace.to_owned(), ..options("redis://localhost") };
+        assert!(matches!(Redis::open(&options), Err(OpenError::Namespace)), "{namespace}");
+    }
+    let secret = format!("{:?}", Options::new("redis://:secret@localhost"));
+    assert!(!secret.contains("secret"), "{secret}");
+}

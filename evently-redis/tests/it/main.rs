@@ -1,0 +1,6 @@
+//! What goes over Redis, against real servers.
+
+mod crowd;
+mod link;
+mod seat_locks;
+mod support;

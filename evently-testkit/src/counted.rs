@@ -1,0 +1,78 @@
+//! A store that counts what it is asked.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{Booking, BookingCode, BookingId, Payment, PaymentId, Request, Ticket, TicketId, Timestamp},
+    ports::{Applied, BookingFilter, BookingRecords, Bookings, Page, StoreError, StoreErrorKind},
+};
+
+/// Counts what reaches a store's [`Bookings`], and may be broken.
+pub struct CountedBookings {
+    store: Arc<dyn Bookings>,
+    calls: AtomicUsize,
+    requests: AtomicUsize,
+    broken: AtomicBool,
+}
+
+impl CountedBookings {
+    /// Counts what reaches `store`.
+    pub fn new(store: Arc<dyn Bookings>) -> Self {
+        Self { store, calls: AtomicUsize::new(0), requests: AtomicUsize::new(0), broken: AtomicBool::new(false) }
+    }
+
+    /// How often it was asked to decide.
+    pub fn calls(&self) -> usize {
+        self.calls.load(SeqCst)
+    }
+
+    /// How many requests it was asked to decide.
+    pub fn requests(&self) -> usize {
+        self.requests.load(SeqCst)
+    }
+
+    /// Whether it says from now on that it is unavailable.
+    pub fn set_broken(&self, broken: bool) {
+        self.broken.store(broken, SeqCst);
+    }
+}
+
+#[async_trait]
+impl Bookings for CountedBookings {
+    async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
+        self.calls.fetch_add(1, SeqCst);
+        self.requests.fetch_add(requests.len(), SeqCst);
+        if self.broken.load(SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "apply", "no"));
+        }
+        self.store.apply(now, requests).await
+    }
+
+    async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
+        self.store.booking(id).await
+    }
+
+    async fn booking_by_code(&self, code: BookingCode) -> Result<Option<Booking>, StoreError> {
+        self.store.booking_by_code(code).await
+    }
+
+    async fn bookings(&self, filter: &BookingFilter, page: Page<BookingId>) -> Result<Vec<Booking>, StoreError> {
+        self.store.bookings(filter, page).await
+    }
+
+    async fn records(&self, id: BookingId) -> Result<Option<BookingRecords>, StoreError> {
+        self.store.records(id).await
+    }
+
+    async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        self.store.payment(id).await
+    }
+
+    async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
+        self.store.ticket(id).await
+    }
+}
