@@ -3,10 +3,13 @@
 //! Memory is bounded whoever asks: keys live in two generations. When the newer one is full, or so old that every bucket in the
 //! older one has filled up again, the older one is forgotten and the newer one takes its place.
 
-use std::{collections::HashMap, hash::Hash, mem, time::Duration};
+use std::{collections::HashMap, hash::Hash, mem, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
 
 use crate::{
     domain::Timestamp,
+    ports::{RateLimit, RateLimits},
     sync::{Mutex, lock},
 };
 
@@ -46,6 +49,21 @@ pub struct Verdict {
     pub reset: Duration,
     /// How long until they may again; zero where they may now.
     pub retry_after: Duration,
+}
+
+impl Verdict {
+    /// What is to be said where `parts` are left in a bucket of which `permits` come in each unit of time, a request takes `per`, and
+    /// `permits` times `per` fill it up; `units` is so many units of time.
+    pub fn of_parts(allowed: bool, parts: u64, permits: u32, per: u64, units: impl Fn(u64) -> Duration) -> Self {
+        let until = |wanted: u64| units(wanted.saturating_sub(parts).div_ceil(permits.into()));
+        Self {
+            allowed,
+            limit: permits,
+            remaining: u32::try_from(parts / per).unwrap_or(u32::MAX),
+            reset: until(u64::from(permits) * per),
+            retry_after: if allowed { Duration::ZERO } else { until(per) },
+        }
+    }
 }
 
 impl<K: Hash + Eq> Buckets<K> {
@@ -99,15 +117,7 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 
     fn verdict(&self, allowed: bool, parts: u64) -> Verdict {
-        let permits = u64::from(self.permits);
-        let until = |wanted: u64| Duration::from_micros(wanted.saturating_sub(parts).div_ceil(permits));
-        Verdict {
-            allowed,
-            limit: self.permits,
-            remaining: u32::try_from(parts / self.per).unwrap_or(u32::MAX),
-            reset: until(permits * self.per),
-            retry_after: if allowed { Duration::ZERO } else { until(self.per) },
-        }
+        Verdict::of_parts(allowed, parts, self.permits, self.per, Duration::from_micros)
     }
 }
 
@@ -117,6 +127,30 @@ impl<K: Hash + Eq> Generations<K> {
             self.older = mem::take(&mut self.newer);
             self.began_at = now;
         }
+    }
+}
+
+/// Keys that are remembered for each limit; a few megabytes.
+const KEYS_MAX: usize = 100_000;
+
+/// Limits of this process alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalRateLimits;
+
+impl RateLimits for LocalRateLimits {
+    fn limit(&self, _: &'static str, permits: u32, per: Duration) -> Arc<dyn RateLimit> {
+        Arc::new(Buckets::<String>::new(permits, per, KEYS_MAX))
+    }
+}
+
+#[async_trait]
+impl RateLimit for Buckets<String> {
+    async fn take(&self, key: &str, now: Timestamp) -> Verdict {
+        self.take(key.to_owned(), now)
+    }
+
+    async fn give_back(&self, key: &str) {
+        self.give_back(&key.to_owned());
     }
 }
 

@@ -12,12 +12,15 @@ use std::{
     time::Duration,
 };
 
-use evently_core::{ports::Clock, rate::Buckets};
+use evently_core::{
+    ports::{Clock, RateLimit, RateLimits},
+    rate::LocalRateLimits,
+};
 use sha2::{Digest, Sha256};
 
-use crate::config::RateLimit;
+use crate::config;
 
-/// Accounts that are remembered for each kind of share; a few megabytes. Passwords are checked far too slowly to fill it up.
+/// Networks that are remembered; a few megabytes. Passwords are checked far too slowly to fill it up.
 const KEYS_MAX: usize = 100_000;
 
 /// What stands for an account, whether or not there is one: a digest of the address, so that all are as long.
@@ -28,9 +31,9 @@ pub struct LoginLimit(Option<Counting>);
 
 struct Counting {
     /// Of each account, for all networks that it has not logged in from.
-    strangers: Buckets<Account>,
+    strangers: Arc<dyn RateLimit>,
     /// Of each account, for each network that it has.
-    familiar: Buckets<(Account, IpAddr)>,
+    familiar: Arc<dyn RateLimit>,
     known: Mutex<Known>,
     clock: Arc<dyn Clock>,
 }
@@ -49,49 +52,52 @@ struct Tried<'a> {
     counting: &'a Counting,
     account: Account,
     network: IpAddr,
-    familiar: bool,
+    /// What it counts for, and under which key.
+    limit: &'a dyn RateLimit,
+    key: String,
 }
 
 impl LoginLimit {
-    /// As the configuration says.
-    pub fn new(rates: &RateLimit, clock: Arc<dyn Clock>) -> Self {
-        let counting = || Counting {
-            strangers: Buckets::new(rates.login.permits, rates.login.per, KEYS_MAX),
-            familiar: Buckets::new(rates.login.permits, rates.login.per, KEYS_MAX),
-            known: Mutex::default(),
-            clock,
-        };
+    /// As the configuration says; tries are counted in this process.
+    pub fn new(rates: &config::RateLimit, clock: Arc<dyn Clock>) -> Self {
+        Self::counted_by(&LocalRateLimits, rates, clock)
+    }
+
+    /// As the configuration says; tries are counted where all other rates are.
+    pub fn counted_by(limits: &dyn RateLimits, rates: &config::RateLimit, clock: Arc<dyn Clock>) -> Self {
+        let limit = |name| limits.limit(name, rates.login.permits, rates.login.per);
+        let counting =
+            || Counting { strangers: limit("login"), familiar: limit("login_familiar"), known: Mutex::default(), clock };
         Self(rates.enabled.then(counting))
     }
 
     /// Lets somebody try a password on the account of `email`, or says how long to wait.
-    pub fn begin(&self, email: &str, network: IpAddr) -> Result<Try<'_>, Duration> {
+    pub async fn begin(&self, email: &str, network: IpAddr) -> Result<Try<'_>, Duration> {
         let Some(counting) = &self.0 else { return Ok(Try(None)) };
         let account = account(email);
-        let familiar = counting.is_known(account, network);
-        let now = counting.clock.now();
-        let verdict =
-            if familiar { counting.familiar.take((account, network), now) } else { counting.strangers.take(account, now) };
-        if verdict.allowed { Ok(Try(Some(Tried { counting, account, network, familiar }))) } else { Err(verdict.retry_after) }
+        let (limit, key) = if counting.is_known(account, network) {
+            (&*counting.familiar, format!("{account:032x}:{network}"))
+        } else {
+            (&*counting.strangers, format!("{account:032x}"))
+        };
+        let verdict = limit.take(&key, counting.clock.now()).await;
+        if verdict.allowed { Ok(Try(Some(Tried { counting, account, network, limit, key }))) } else { Err(verdict.retry_after) }
     }
 }
 
 impl Try<'_> {
     /// The password was right: the try does not count, and its network is one of the account's from now on.
-    pub fn succeeded(self) {
+    pub async fn succeeded(self) {
         if let Some(tried) = &self.0 {
             tried.counting.remember(tried.account, tried.network);
         }
-        self.never_happened();
+        self.never_happened().await;
     }
 
     /// The password was not looked at.
-    pub fn never_happened(self) {
-        let Some(Tried { counting, account, network, familiar }) = self.0 else { return };
-        if familiar {
-            counting.familiar.give_back(&(account, network));
-        } else {
-            counting.strangers.give_back(&account);
+    pub async fn never_happened(self) {
+        if let Some(Tried { limit, key, .. }) = self.0 {
+            limit.give_back(&key).await;
         }
     }
 }

@@ -17,7 +17,10 @@ mod shed;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use evently_core::ports::{AccessTokens, Clock, Ids};
+use evently_core::{
+    ports::{AccessTokens, Clock, Ids, RateLimits},
+    rate::LocalRateLimits,
+};
 
 pub use self::{
     client::{ClientAddress, Peer},
@@ -43,6 +46,8 @@ pub struct Stack {
     pub cors: Cors,
     /// How often somebody may ask.
     pub rate_limit: RateLimit,
+    /// Where that is counted.
+    pub limits: Arc<dyn RateLimits>,
     /// Whether browsers are told to come by TLS only.
     pub tls_only: bool,
     /// The routes, as they were declared, that take a file: they get `http.import_limit` bytes and six times the time.
@@ -50,7 +55,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// As the configuration says.
+    /// As the configuration says; rates are counted in this process.
     pub fn new(config: &Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, tokens: Arc<dyn AccessTokens>) -> Self {
         Self {
             clock,
@@ -59,6 +64,7 @@ impl Stack {
             http: config.http.clone(),
             cors: config.cors.clone(),
             rate_limit: config.rate_limit.clone(),
+            limits: Arc::new(LocalRateLimits),
             tls_only: config.profile == Profile::Production,
             uploads: &[],
         }

@@ -17,3 +17,8 @@ pub(crate) fn asked(event: EventId, key: &[u8; 32]) -> String {
     }
     text
 }
+
+/// A token bucket.
+pub(crate) fn rate(name: &str, key: &str) -> String {
+    format!("rate:{{{name}:{key}}}")
+}

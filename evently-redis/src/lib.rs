@@ -12,7 +12,7 @@
 //!     ports::{Bookings, Clock, SeatFeed},
 //!     services::{BoxOffice, OfficeSize},
 //! };
-//! use evently_redis::{OpenError, Options, Redis, RedisSeatLocks};
+//! use evently_redis::{OpenError, Options, Redis, RedisRateLimits, RedisSeatLocks};
 //!
 //! /// Opens the box office of one of several instances.
 //! fn open(
@@ -26,6 +26,9 @@
 //!     let locks = Arc::new(RedisSeatLocks::new(redis.clone()));
 //!     let (office, work) = BoxOffice::open_behind(Some(locks), store, feed, clock, OfficeSize::default());
 //!     tokio::spawn(work);
+//!     // For `Stack::limits` and `LoginLimit::counted_by` of evently-http.
+//!     let limits = RedisRateLimits::new(redis);
+//!     # drop(limits);
 //!     Ok(office)
 //! }
 //! ```
@@ -39,9 +42,11 @@ mod keys;
 mod link;
 mod options;
 mod place;
+mod rates;
 mod seat_locks;
 
 pub use error::Away;
 pub use link::{Health, Redis};
 pub use options::{OpenError, Options};
+pub use rates::RedisRateLimits;
 pub use seat_locks::RedisSeatLocks;

@@ -1,6 +1,6 @@
 //! Too often is refused.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -9,8 +9,8 @@ use axum::{
 };
 use evently_core::{
     domain::{Timestamp, UserId},
-    ports::{AccessTokens, Clock},
-    rate::{Buckets, Verdict},
+    ports::{AccessTokens, Clock, RateLimit},
+    rate::Verdict,
 };
 use http::{HeaderMap, Method, header};
 
@@ -19,9 +19,6 @@ use crate::{
     config::Rate,
     problem::{Problem, whole_secs},
 };
-
-/// Clients that are remembered for each kind of request; a few megabytes.
-const KEYS_MAX: usize = 100_000;
 
 /// Kinds of requests that have a rate of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +29,15 @@ enum Kind {
     Auth,
 }
 
-/// Whose requests are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
-    User(UserId),
-    Network(IpAddr),
-}
-
 /// Counts, unless there is no limit.
 #[derive(Clone)]
 pub(super) struct Limiter(Option<Arc<Counting>>);
 
 struct Counting {
-    events: Buckets<Key>,
-    bookings: Buckets<Key>,
-    admin: Buckets<Key>,
-    auth: Buckets<Key>,
+    events: Arc<dyn RateLimit>,
+    bookings: Arc<dyn RateLimit>,
+    admin: Arc<dyn RateLimit>,
+    auth: Arc<dyn RateLimit>,
     tokens: Arc<dyn AccessTokens>,
     clock: Arc<dyn Clock>,
 }
@@ -55,12 +45,12 @@ struct Counting {
 impl Limiter {
     pub(super) fn new(stack: &Stack) -> Self {
         let rates = &stack.rate_limit;
-        let buckets = |rate: &Rate| Buckets::new(rate.permits, rate.per, KEYS_MAX);
+        let limit = |name, rate: &Rate| stack.limits.limit(name, rate.permits, rate.per);
         let counting = || Counting {
-            events: buckets(&rates.events),
-            bookings: buckets(&rates.bookings),
-            admin: buckets(&rates.admin),
-            auth: buckets(&rates.auth),
+            events: limit("events", &rates.events),
+            bookings: limit("bookings", &rates.bookings),
+            admin: limit("admin", &rates.admin),
+            auth: limit("auth", &rates.auth),
             tokens: Arc::clone(&stack.tokens),
             clock: Arc::clone(&stack.clock),
         };
@@ -69,9 +59,9 @@ impl Limiter {
 }
 
 pub(super) async fn limit(State(Limiter(counting)): State<Limiter>, request: Request, next: Next) -> Response {
-    let Some(verdict) = counting.and_then(|counting| counting.verdict(&request)) else {
-        return next.run(request).await;
-    };
+    let counted = counting.as_ref().and_then(|counting| counting.counted(&request));
+    let Some((limit, key, now)) = counted else { return next.run(request).await };
+    let verdict: Verdict = limit.take(&key, now).await;
     let mut response =
         if verdict.allowed { next.run(request).await } else { Problem::rate_limited(verdict.retry_after).into_response() };
     let headers = response.headers_mut();
@@ -82,26 +72,26 @@ pub(super) async fn limit(State(Limiter(counting)): State<Limiter>, request: Req
 }
 
 impl Counting {
-    /// `None` where there is no limit.
-    fn verdict(&self, request: &Request) -> Option<Verdict> {
+    /// What a request counts for, and together with whose; `None` where there is no limit.
+    fn counted(&self, request: &Request) -> Option<(&dyn RateLimit, String, Timestamp)> {
         let kind = kind(request.method(), request.extensions().get().map_or("", MatchedPath::as_str))?;
         let now = self.clock.now();
-        let network = || request.extensions().get().map(|address: &ClientAddress| Key::Network(address.network()));
+        let network = || request.extensions().get().map(|address: &ClientAddress| format!("network:{}", address.network()));
         let key = match kind {
             // Whoever tries passwords has no account yet, or many.
             Kind::Auth => network()?,
             Kind::Events | Kind::Bookings | Kind::Admin => match self.user(request.headers(), now) {
-                Some(user) => Key::User(user),
+                Some(user) => format!("user:{user}"),
                 None => network()?,
             },
         };
-        let buckets = match kind {
+        let limit = match kind {
             Kind::Events => &self.events,
             Kind::Bookings => &self.bookings,
             Kind::Admin => &self.admin,
             Kind::Auth => &self.auth,
         };
-        Some(buckets.take(key, now))
+        Some((&**limit, key, now))
     }
 
     fn user(&self, headers: &HeaderMap, now: Timestamp) -> Option<UserId> {

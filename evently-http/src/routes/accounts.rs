@@ -98,12 +98,12 @@ pub async fn login(
     Json(login): Json<Login>,
 ) -> Result<axum::Json<Tokens>, Problem> {
     context::note_action("login");
-    let attempt = app.logins.begin(&login.email, client.network()).map_err(Problem::rate_limited)?;
+    let attempt = app.logins.begin(&login.email, client.network()).await.map_err(Problem::rate_limited)?;
     let answer = app.auth.login(&login.email, &login.password).await;
     match &answer {
-        Ok(_) => attempt.succeeded(),
+        Ok(_) => attempt.succeeded().await,
         Err(AuthError::InvalidCredentials) => {}
-        Err(_) => attempt.never_happened(),
+        Err(_) => attempt.never_happened().await,
     }
     let pair = answer?;
     if let Ok(claims) = app.tokens.read(&pair.access_token, app.clock.now()) {

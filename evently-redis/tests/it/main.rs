@@ -2,5 +2,6 @@
 
 mod crowd;
 mod link;
+mod rates;
 mod seat_locks;
 mod support;
