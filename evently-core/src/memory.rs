@@ -1,6 +1,7 @@
 //! Every port in memory: for embedding, for tests and simulations, and as the reference for whoever writes an adapter.
 
 mod accounts;
+mod board;
 mod clock;
 mod feed;
 mod ids;
@@ -16,6 +17,7 @@ mod seat_locks;
 mod store;
 mod tokens;
 
+pub use board::SeatBoard;
 pub use clock::ManualClock;
 pub use feed::MemorySeatFeed;
 pub use ids::SeededIds;

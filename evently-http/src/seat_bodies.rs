@@ -52,7 +52,9 @@ impl SeatBodies {
         let mut bodies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = bodies.get(&view.event.id);
         let same_event = known.filter(|known| known.view.event.version == view.event.version);
-        if let Some(known) = same_event.filter(|known| known.map.seq() >= map.seq()) {
+        // A feed may number its states anew, so that the later one need not have the higher number.
+        let current = |known: &&Arc<Bodies>| known.map.seq() == map.seq() || known.map.changes() > map.changes();
+        if let Some(known) = same_event.filter(current) {
             return Arc::clone(known);
         }
         // What does not change with the seats is carried over.

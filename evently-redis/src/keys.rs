@@ -22,3 +22,19 @@ pub(crate) fn asked(event: EventId, key: &[u8; 32]) -> String {
 pub(crate) fn rate(name: &str, key: &str) -> String {
     format!("rate:{{{name}:{key}}}")
 }
+
+/// The deltas of an event's seats, and the channel on which they are told.
+pub(crate) fn feed(event: EventId) -> String {
+    format!("feed:{{{event}}}")
+}
+
+/// The state of an event's seats.
+pub(crate) fn feed_state(event: EventId) -> String {
+    format!("feed:{{{event}}}:state")
+}
+
+/// The event of a channel.
+pub(crate) fn event_of(channel: &str) -> Option<EventId> {
+    let (_, rest) = channel.split_once('{')?;
+    rest.split_once('}')?.0.parse().ok()
+}

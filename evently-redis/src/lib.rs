@@ -9,27 +9,35 @@
 //! use std::sync::Arc;
 //!
 //! use evently_core::{
-//!     ports::{Bookings, Clock, SeatFeed},
+//!     ports::{Bookings, Catalog, Clock, RateLimits, SeatFeed},
 //!     services::{BoxOffice, OfficeSize},
 //! };
-//! use evently_redis::{OpenError, Options, Redis, RedisRateLimits, RedisSeatLocks};
+//! use evently_redis::{OpenError, Options, Redis, RedisRateLimits, RedisSeatFeed, RedisSeatLocks};
 //!
-//! /// Opens the box office of one of several instances.
+//! /// What one of several instances has of Redis.
+//! struct Shared {
+//!     /// For `/health/ready`: `redis.health()`.
+//!     redis: Redis,
+//!     /// For `EventService`.
+//!     feed: Arc<dyn SeatFeed>,
+//!     /// For `Stack::limits` and `LoginLimit::counted_by` of evently-http.
+//!     limits: Arc<dyn RateLimits>,
+//!     office: BoxOffice,
+//! }
+//!
 //! fn open(
 //!     url: &str,
 //!     store: Arc<dyn Bookings>,
-//!     feed: Arc<dyn SeatFeed>,
+//!     catalog: Arc<dyn Catalog>,
 //!     clock: Arc<dyn Clock>,
-//! ) -> Result<BoxOffice, OpenError> {
+//! ) -> Result<Shared, OpenError> {
 //!     let redis = Redis::open(&Options::new(url))?;
-//!     println!("for /health/ready: {:?}", redis.health());
+//!     let feed: Arc<dyn SeatFeed> = Arc::new(RedisSeatFeed::new(redis.clone(), catalog));
+//!     let limits = Arc::new(RedisRateLimits::new(redis.clone()));
 //!     let locks = Arc::new(RedisSeatLocks::new(redis.clone()));
-//!     let (office, work) = BoxOffice::open_behind(Some(locks), store, feed, clock, OfficeSize::default());
+//!     let (office, work) = BoxOffice::open_behind(Some(locks), store, feed.clone(), clock, OfficeSize::default());
 //!     tokio::spawn(work);
-//!     // For `Stack::limits` and `LoginLimit::counted_by` of evently-http.
-//!     let limits = RedisRateLimits::new(redis);
-//!     # drop(limits);
-//!     Ok(office)
+//!     Ok(Shared { redis, feed, limits, office })
 //! }
 //! ```
 //!
@@ -38,6 +46,7 @@
 //! thousand calls a second.
 
 mod error;
+mod feed;
 mod keys;
 mod link;
 mod options;
@@ -46,6 +55,7 @@ mod rates;
 mod seat_locks;
 
 pub use error::Away;
+pub use feed::RedisSeatFeed;
 pub use link::{Health, Redis};
 pub use options::{OpenError, Options};
 pub use rates::RedisRateLimits;

@@ -13,7 +13,11 @@ use std::{
     time::Duration,
 };
 
-use redis::{FromRedisValue, RedisError, ScriptInvocation, aio::MultiplexedConnection, cmd};
+use redis::{
+    FromRedisValue, RedisError, ScriptInvocation,
+    aio::{MultiplexedConnection, PubSub},
+    cmd,
+};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, sleep_until, timeout},
@@ -45,6 +49,8 @@ struct Link {
 struct State {
     /// None while the server is away.
     connection: Option<MultiplexedConnection>,
+    /// Names the server's process: another one may have lost what this one had.
+    run: String,
     /// Counts connections, so that a call that fails late takes away no other than its own.
     number: u64,
     since: Instant,
@@ -72,7 +78,7 @@ impl Redis {
         metrics::describe_counter!("redis_calls_total", "Calls of Redis, by operation and what became of them.");
         metrics::describe_histogram!("redis_call_duration_seconds", "How long Redis took to answer, in seconds.");
         metrics::gauge!("redis_up").set(0.0);
-        let state = State { connection: None, number: 0, since: Instant::now() };
+        let state = State { connection: None, run: String::new(), number: 0, since: Instant::now() };
         let link = Arc::new(Link {
             place: Place::parse(&options.url)?,
             options: options.clone(),
@@ -102,6 +108,34 @@ impl Redis {
     /// A key or channel of ours. What is in braces decides where in a cluster it would lie.
     pub(crate) fn key(&self, rest: impl std::fmt::Display) -> String {
         format!("{}:{rest}", self.link.options.namespace)
+    }
+
+    /// Which process of the server we are connected to.
+    pub(crate) fn run(&self) -> Result<String, Away> {
+        let state = self.link.state.borrow();
+        if state.connection.is_some() { Ok(state.run.clone()) } else { Err(Away::Known) }
+    }
+
+    /// How often a server is looked at.
+    pub(crate) fn probe(&self) -> Duration {
+        self.link.options.probe
+    }
+
+    /// How long a call may take.
+    pub(crate) fn patience(&self) -> Duration {
+        self.link.options.timeout
+    }
+
+    /// A connection that listens to these channels.
+    pub(crate) async fn listen(&self, channels: &str) -> Result<PubSub, Away> {
+        if !self.health().up {
+            return Err(Away::Known);
+        }
+        let patience = self.link.options.connect_timeout;
+        let client = self.link.place.client(patience).await?;
+        let mut listener = in_time(patience, client.get_async_pubsub()).await?;
+        in_time(patience, listener.psubscribe(channels)).await?;
+        Ok(listener)
     }
 
     pub(crate) async fn script<T: FromRedisValue>(
@@ -172,10 +206,10 @@ impl Link {
         }
     }
 
-    fn take_up(&self, connection: MultiplexedConnection) {
+    fn take_up(&self, connection: MultiplexedConnection, run: String) {
         self.failures.store(0, Relaxed);
         self.state.send_modify(|state| {
-            *state = State { connection: Some(connection), number: state.number + 1, since: Instant::now() };
+            *state = State { connection: Some(connection), run, number: state.number + 1, since: Instant::now() };
         });
         tracing::info!("redis is there");
         metrics::gauge!("redis_up").set(1.0);
@@ -189,7 +223,7 @@ impl Link {
             while let Err(Away::Late) = self.ping().await {}
         } else {
             match self.place.connect(self.options.connect_timeout).await {
-                Ok(connection) => self.take_up(connection),
+                Ok((connection, run)) => self.take_up(connection, run),
                 Err(error) => return Some(error),
             }
         }

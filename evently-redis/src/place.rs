@@ -57,8 +57,8 @@ impl Place {
         }
     }
 
-    /// A connection to the server, which is a master.
-    pub(crate) async fn connect(&self, patience: Duration) -> Result<MultiplexedConnection, Away> {
+    /// A connection to the server, which is a master, and the name of its process.
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<(MultiplexedConnection, String), Away> {
         let mut connection = connect(&self.client(patience).await?, patience).await?;
         if matches!(self, Self::Watched(_)) {
             // A Sentinel may be the last to learn of a failover.
@@ -67,7 +67,9 @@ impl Place {
                 return Err(Away::Failed(RedisError::from((ErrorKind::Io, "the server is no master any more"))));
             }
         }
-        Ok(connection)
+        let about: String = in_time(patience, cmd("INFO").arg("server").query_async(&mut connection)).await?;
+        let run = about.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
+        Ok((connection, run))
     }
 }
 

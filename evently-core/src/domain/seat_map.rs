@@ -78,6 +78,18 @@ impl SeatMap {
         Self { seq: versions.iter().copied().map(u64::from).sum(), statuses, versions, counts }
     }
 
+    /// The same state with another number, for a feed that numbers by itself.
+    #[must_use]
+    pub fn numbered(self, seq: u64) -> Self {
+        Self { seq, ..self }
+    }
+
+    /// How often its seats have changed, all together. Of two maps of the same seats the one with more is the later one, whoever has
+    /// numbered them.
+    pub fn changes(&self) -> u64 {
+        self.versions.iter().copied().map(u64::from).sum()
+    }
+
     /// Numbers the states of the map.
     pub const fn seq(&self) -> u64 {
         self.seq

@@ -34,7 +34,7 @@ pub struct Subscription {
     pub snapshot: Option<Arc<SeatMap>>,
     /// The deltas since the state that was named.
     pub missed: Vec<Arc<Delta>>,
-    /// The deltas from here on. Having lagged means having lost one's place.
+    /// The deltas from here on. Having lagged means having lost one's place, and so does its end: the feed numbers its states anew.
     pub deltas: broadcast::Receiver<Arc<Delta>>,
 }
 

@@ -127,12 +127,12 @@ impl Follower {
             tokio::select! {
                 delta = subscription.deltas.recv() => match delta {
                     Ok(delta) => self.send_delta(&delta).await?,
-                    Err(RecvError::Lagged(_)) => {
+                    // Closed means that the feed has had to number its states anew.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => {
                         self.send(r#"{"type":"resync"}"#.to_owned()).await?;
                         subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Over::Gone)?;
                         self.begin(&mut subscription).await?;
                     }
-                    Err(RecvError::Closed) => return Err(Over::Closing),
                 },
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Close(_))) | None => return Err(Over::Gone),

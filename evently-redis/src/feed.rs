@@ -1,0 +1,381 @@
+//! The live feed of several instances.
+//!
+//! Redis holds a projection of each event that somebody looks at: the version and status of its seats, and the number of that state. One
+//! script takes committed changes into it, drops what is no news, numbers the rest as one delta, keeps it in a stream, and tells all
+//! instances. So every instance has the same deltas with the same numbers, and an instance that comes later begins with a state that is
+//! exactly what its number says. Decision 12 tells how it begins and what it survives.
+
+mod shared;
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher as _, Hasher as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{EventId, SeatChange, SeatMap},
+    memory::SeatBoard,
+    ports::{Catalog, SeatFeed, StoreError, Subscription},
+};
+use futures_util::{StreamExt as _, future::join_all};
+use rustc_hash::FxHashMap;
+use shared::{Entry, Failed, Joined, Projection};
+use tokio::{
+    sync::watch,
+    time::{interval, sleep, timeout},
+};
+
+use crate::{keys, link::Redis};
+
+/// How often something is tried that others keep getting in the way of.
+const TRIES: u32 = 4;
+
+/// The feed of an instance among others. While Redis is away it is a feed for this process alone, whose states have numbers that no other
+/// feed gives; whoever follows it begins anew when Redis goes and when it is back.
+pub struct RedisSeatFeed {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    catalog: Arc<dyn Catalog>,
+    redis: Redis,
+    projection: Projection,
+    topics: Mutex<FxHashMap<EventId, Topic>>,
+    /// One joins at a time, so that a crowd before a new event joins once.
+    joining: tokio::sync::Mutex<()>,
+    /// Whether we are told of deltas.
+    listening: watch::Sender<bool>,
+}
+
+enum Topic {
+    /// The state is being got. The deltas that come meanwhile are taken in afterwards.
+    Joining(Vec<Entry>),
+    /// The state that all instances share.
+    Shared(SeatBoard),
+    /// A state of our own.
+    Local(SeatBoard),
+}
+
+impl Topic {
+    const fn board(&self) -> Option<&SeatBoard> {
+        match self {
+            Self::Joining(_) => None,
+            Self::Shared(board) | Self::Local(board) => Some(board),
+        }
+    }
+}
+
+/// What became of deltas that came.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    /// They are in, or were before.
+    In,
+    /// Some are missing in between, or do not fit.
+    Gap,
+}
+
+impl RedisSeatFeed {
+    /// A feed over the events of `catalog`, on the runtime that this is called on.
+    pub fn new(redis: Redis, catalog: Arc<dyn Catalog>) -> Self {
+        let inner = Arc::new(Inner {
+            catalog,
+            projection: Projection::new(redis.clone()),
+            redis,
+            topics: Mutex::default(),
+            joining: tokio::sync::Mutex::default(),
+            listening: watch::Sender::new(false),
+        });
+        tokio::spawn(listen(Arc::downgrade(&inner)));
+        Self { inner }
+    }
+
+    /// Waits until the feed is told of what other instances publish; false if it was not within `patience`. Until then it is a feed for
+    /// this process alone.
+    pub async fn wait_until_listening(&self, patience: Duration) -> bool {
+        timeout(patience, self.inner.listening.subscribe().wait_for(|listening| *listening)).await.is_ok()
+    }
+}
+
+impl Inner {
+    fn topics(&self) -> MutexGuard<'_, FxHashMap<EventId, Topic>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `read` with the event's board; `None` if there is no such event.
+    async fn with_board<T>(&self, event: EventId, read: impl Fn(&SeatBoard) -> T + Send) -> Result<Option<T>, StoreError> {
+        let ready = || self.topics().get(&event).and_then(Topic::board).map(&read);
+        if let Some(answer) = ready() {
+            return Ok(Some(answer));
+        }
+        let turn = self.joining.lock().await;
+        if let Some(answer) = ready() {
+            return Ok(Some(answer));
+        }
+        let there = self.join(event).await;
+        drop(turn);
+        Ok(if there? { ready() } else { None })
+    }
+
+    /// Gets the state of an event anew; whoever followed the old one has to begin anew. Needs the turn to join.
+    async fn join(&self, event: EventId) -> Result<bool, StoreError> {
+        let old = self.topics().insert(event, Topic::Joining(Vec::new()));
+        let joined =
+            if *self.listening.borrow() { self.projection.join(event, &*self.catalog).await } else { Err(Failed::Redis) };
+        match joined {
+            Ok(Some(joined)) => {
+                self.begin(event, joined);
+                return Ok(true);
+            }
+            Ok(None) => {
+                self.topics().remove(&event);
+                return Ok(false);
+            }
+            Err(Failed::Store(error)) => {
+                self.put_back(event, old);
+                return Err(error);
+            }
+            Err(Failed::Redis) => {}
+        }
+        if let Some(Topic::Local(board)) = old {
+            self.begin_here(event, board);
+            return Ok(true);
+        }
+        match self.catalog.seat_map(event).await {
+            Ok(Some(map)) => {
+                self.begin_here(event, local(map));
+                Ok(true)
+            }
+            Ok(None) => {
+                self.topics().remove(&event);
+                Ok(false)
+            }
+            Err(error) => {
+                self.put_back(event, old);
+                Err(error)
+            }
+        }
+    }
+
+    /// What there was before is better than nothing.
+    fn put_back(&self, event: EventId, old: Option<Topic>) {
+        let mut topics = self.topics();
+        topics.remove(&event);
+        topics.extend(old.map(|old| (event, old)));
+    }
+
+    /// Begins with a state that was got, and takes in what came meanwhile.
+    fn begin(&self, event: EventId, joined: Joined) {
+        let mut topics = self.topics();
+        let Some(Topic::Joining(mut missed)) = topics.remove(&event) else { return };
+        let mut board = SeatBoard::new(joined.map);
+        for delta in joined.deltas {
+            board.keep(Arc::new(delta));
+        }
+        missed.sort_unstable_by_key(|entry| entry.seq);
+        if take(&mut board, missed) == Taken::In {
+            topics.insert(event, Topic::Shared(board));
+        }
+        // Otherwise it is gone, and whoever looks next joins again.
+    }
+
+    /// Goes on with a state of our own, and takes in what was published meanwhile: it need not be in it.
+    fn begin_here(&self, event: EventId, mut board: SeatBoard) {
+        let mut topics = self.topics();
+        if let Some(Topic::Joining(missed)) = topics.remove(&event) {
+            for entry in missed {
+                board.publish(entry.changes);
+            }
+        }
+        topics.insert(event, Topic::Local(board));
+    }
+
+    /// Takes deltas in that came for an event, of which there are as many as lead to the state numbered `seq`.
+    fn hear(&self, event: EventId, seq: u64, entries: Vec<Entry>) -> Taken {
+        match self.topics().get_mut(&event) {
+            Some(Topic::Joining(missed)) => missed.extend(entries),
+            Some(Topic::Shared(board)) => {
+                if take(board, entries) == Taken::Gap || board.map().seq() < seq {
+                    return Taken::Gap;
+                }
+            }
+            Some(Topic::Local(_)) | None => {}
+        }
+        Taken::In
+    }
+
+    /// Publishes changes of one event.
+    async fn publish_of(&self, event: EventId, changes: Vec<SeatChange>) {
+        for _ in 0..TRIES {
+            let (known, since) = match self.topics().get(&event) {
+                Some(Topic::Shared(board)) => (true, Some(board.map().seq())),
+                Some(Topic::Local(_)) => (true, None),
+                Some(Topic::Joining(_)) | None => (false, None),
+            };
+            match self.projection.publish(event, since, &changes).await {
+                Ok(Some((seq, entries))) => {
+                    if self.hear(event, seq, entries) == Taken::In && self.has(event, &changes) {
+                        return;
+                    }
+                }
+                // Nobody here looks at it.
+                Ok(None) if !known => return,
+                Ok(None) => {}
+                Err(_) => break,
+            }
+            self.rejoin(event).await;
+        }
+        self.publish_here(event, &changes);
+    }
+
+    /// Whether the state at hand contains the changes; so does one that is not there yet.
+    fn has(&self, event: EventId, changes: &[SeatChange]) -> bool {
+        let topics = self.topics();
+        let Some(board) = topics.get(&event).and_then(Topic::board) else { return true };
+        let versions = board.map().versions();
+        changes.iter().all(|change| versions.get(change.number as usize).is_none_or(|version| *version >= change.version))
+    }
+
+    /// Publishes changes within this process, which has a state of its own from now on.
+    fn publish_here(&self, event: EventId, changes: &[SeatChange]) {
+        let mut topics = self.topics();
+        match topics.remove(&event) {
+            Some(Topic::Shared(board)) => {
+                let map = SeatMap::clone(board.map());
+                topics.insert(event, Topic::Local(local(map)));
+            }
+            Some(other) => drop(topics.insert(event, other)),
+            None => return,
+        }
+        match topics.get_mut(&event) {
+            Some(Topic::Local(board)) => board.publish(changes.iter().copied()),
+            Some(Topic::Joining(missed)) => missed.push(Entry { seq: u64::MAX, changes: changes.to_vec() }),
+            Some(Topic::Shared(_)) | None => unreachable!("it has just been made local"),
+        }
+    }
+
+    /// Gets all states right: those of our own give way to the shared ones, and those are asked for what we may have missed.
+    async fn catch_up(&self, all: bool) {
+        let events = self.topics().iter().map(|(event, topic)| (*event, matches!(topic, Topic::Local(_)))).collect::<Vec<_>>();
+        for (event, local) in events {
+            if local {
+                self.rejoin(event).await;
+            } else if all {
+                self.publish_of(event, Vec::new()).await;
+            }
+        }
+    }
+
+    async fn rejoin(&self, event: EventId) {
+        let _turn = self.joining.lock().await;
+        if let Err(error) = self.join(event).await {
+            tracing::warn!(%event, error = &error as &dyn std::error::Error, "a live feed could not begin anew");
+        }
+    }
+
+    /// What is said on a channel.
+    async fn told(&self, channel: &str, message: &str) {
+        let Some(event) = keys::event_of(channel) else { return };
+        let taken = Entry::parse(event, message).map_or(Taken::Gap, |entry| self.hear(event, entry.seq, vec![entry]));
+        // Something is missing, or the state that all share was lost: asks for what there is.
+        if taken == Taken::Gap && self.topics().contains_key(&event) {
+            self.publish_of(event, Vec::new()).await;
+        }
+    }
+}
+
+/// Takes in those deltas that follow on the state.
+fn take(board: &mut SeatBoard, entries: Vec<Entry>) -> Taken {
+    for Entry { seq, changes } in entries {
+        let now = board.map().seq();
+        if seq <= now {
+            continue;
+        }
+        if seq > now + 1 {
+            return Taken::Gap;
+        }
+        board.publish(changes);
+        if board.map().seq() != seq {
+            return Taken::Gap;
+        }
+    }
+    Taken::In
+}
+
+/// A board whose states have numbers that no other feed gives, and that are still exact as doubles: those have 53 bits.
+fn local(map: SeatMap) -> SeatBoard {
+    let random = RandomState::new().build_hasher().finish() >> 33;
+    SeatBoard::new(map.numbered(1 << 52 | random << 20))
+}
+
+#[async_trait]
+impl SeatFeed for RedisSeatFeed {
+    async fn publish(&self, changes: &[SeatChange]) {
+        let mut by_event = FxHashMap::<_, Vec<_>>::default();
+        for change in changes {
+            by_event.entry(change.event_id).or_default().push(*change);
+        }
+        join_all(by_event.into_iter().map(|(event, changes)| self.inner.publish_of(event, changes))).await;
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
+        self.inner.with_board(event, |board| Arc::clone(board.map())).await
+    }
+
+    async fn subscribe(&self, event: EventId, since: Option<u64>) -> Result<Option<Subscription>, StoreError> {
+        self.inner.with_board(event, |board| board.subscribe(since)).await
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        let events = self.inner.topics().keys().copied().collect::<Vec<_>>();
+        for event in events {
+            let Some(fresh) = self.inner.catalog.seat_map(event).await? else { continue };
+            let changes = match self.inner.topics().get(&event).and_then(Topic::board) {
+                Some(board) => board.map().changes_to(event, &fresh),
+                None => continue,
+            };
+            if !changes.is_empty() {
+                self.inner.publish_of(event, changes).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Listens for as long as the feed is there.
+async fn listen(feed: Weak<Inner>) {
+    loop {
+        let Some(inner) = feed.upgrade() else { return };
+        let probe = inner.redis.probe();
+        if let Ok(listener) = inner.redis.listen(&inner.redis.key("feed:*")).await {
+            inner.listening.send_replace(true);
+            inner.catch_up(true).await;
+            drop(inner);
+            let (mut sink, mut messages) = listener.split();
+            let mut look = interval(probe);
+            loop {
+                tokio::select! {
+                    message = messages.next() => {
+                        let (Some(message), Some(inner)) = (message, feed.upgrade()) else { break };
+                        inner.told(message.get_channel_name(), &String::from_utf8_lossy(message.get_payload_bytes())).await;
+                    }
+                    _ = look.tick() => {
+                        let Some(inner) = feed.upgrade() else { return };
+                        let patience = probe + inner.redis.patience();
+                        if !matches!(timeout(patience, sink.ping::<redis::Value>()).await, Ok(Ok(_))) {
+                            break;
+                        }
+                        inner.catch_up(false).await;
+                    }
+                }
+            }
+            let Some(inner) = feed.upgrade() else { return };
+            inner.listening.send_replace(false);
+        } else {
+            drop(inner);
+        }
+        sleep(probe).await;
+    }
+}

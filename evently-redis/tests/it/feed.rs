@@ -1,0 +1,289 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use evently_core::{
+    domain::{EventId, Request, SeatChange, SeatMap},
+    ports::{Catalog, SeatFeed, Subscription},
+};
+use evently_redis::{Options, Redis, RedisSeatFeed};
+use evently_testkit::{Fixture, MemoryPlace, World, customer};
+use evently_testservers::{Redis as Server, shared_redis};
+use tokio::{runtime::Handle, sync::broadcast::error::TryRecvError, task};
+
+use crate::support::{PATIENCE, connected, options};
+
+fn feed(catalog: Arc<dyn Catalog>) -> Arc<dyn SeatFeed> {
+    task::block_in_place(|| Handle::current().block_on(feed_at(&options(shared_redis().unwrap()), catalog))).1
+}
+
+async fn feed_at(options: &Options, catalog: Arc<dyn Catalog>) -> (Redis, Arc<RedisSeatFeed>) {
+    let redis = connected(options).await;
+    let feed = Arc::new(RedisSeatFeed::new(redis.clone(), catalog));
+    assert!(feed.wait_until_listening(PATIENCE).await);
+    (redis, feed)
+}
+
+evently_testkit::seat_feed_conformance!(feed);
+
+/// Two instances before one store.
+struct Two {
+    world: World,
+    event: Fixture,
+    server: Server,
+    options: Options,
+    redis: [Redis; 2],
+    feeds: [Arc<RedisSeatFeed>; 2],
+}
+
+impl Two {
+    async fn new() -> Self {
+        let world = World::new(MemoryPlace).await;
+        let event = world.event(4, 16).await;
+        let server = Server::start().unwrap();
+        let options = options(&server.url());
+        let (one, feed) = feed_at(&options, world.store.catalog.clone()).await;
+        let (other, other_feed) = feed_at(&options, world.store.catalog.clone()).await;
+        Self { world, event, server, options, redis: [one, other], feeds: [feed, other_feed] }
+    }
+
+    fn id(&self) -> EventId {
+        self.event.id()
+    }
+
+    async fn commit(&self, seat: u32) -> Vec<SeatChange> {
+        let hold = self.world.hold_command(&self.event, customer(seat), &[seat]);
+        self.world.apply(&[Request::new(customer(seat), hold)]).await.changes
+    }
+
+    /// Holds a seat, and publishes it at an instance.
+    async fn change(&self, at: usize, seat: u32) {
+        let changes = self.commit(seat).await;
+        self.feeds[at].publish(&changes).await;
+    }
+
+    async fn map(&self, at: usize) -> Arc<SeatMap> {
+        self.feeds[at].seat_map(self.id()).await.unwrap().unwrap()
+    }
+
+    async fn subscribe(&self, at: usize, since: Option<u64>) -> Subscription {
+        self.feeds[at].subscribe(self.id(), since).await.unwrap().unwrap()
+    }
+
+    /// Waits until an instance shows so many seats as reserved.
+    async fn shown(&self, at: usize, reserved: u32) -> Arc<SeatMap> {
+        loop {
+            let map = self.map(at).await;
+            if map.counts().reserved == reserved {
+                return map;
+            }
+            task::yield_now().await;
+        }
+    }
+
+    async fn wait_until_up(&self, up: bool) {
+        for (redis, feed) in self.redis.iter().zip(&self.feeds) {
+            assert!(redis.wait_until_up(up, PATIENCE).await);
+            assert!(!up || feed.wait_until_listening(PATIENCE).await);
+        }
+    }
+}
+
+/// A client of the live feed, which moves from instance to instance.
+struct Client {
+    at: usize,
+    map: SeatMap,
+    subscription: Subscription,
+    /// How often it has had to begin anew.
+    begun: u32,
+}
+
+impl Client {
+    async fn new(two: &Two, at: usize) -> Self {
+        let subscription = two.subscribe(at, None).await;
+        let map = SeatMap::clone(subscription.snapshot.as_deref().unwrap());
+        Self { at, map, subscription, begun: 1 }
+    }
+
+    /// Goes on at an instance from the state at hand.
+    async fn go_on(&mut self, two: &Two, at: usize) {
+        (self.at, self.subscription) = (at, two.subscribe(at, Some(self.map.seq())).await);
+        if let Some(snapshot) = self.subscription.snapshot.take() {
+            (self.map, self.begun) = (SeatMap::clone(&snapshot), self.begun + 1);
+        }
+    }
+
+    /// Takes in what there is, as the page does: what does not follow on means to come back.
+    async fn follow(&mut self, two: &Two) {
+        let mut deltas = VecDeque::from(std::mem::take(&mut self.subscription.missed));
+        loop {
+            match self.subscription.deltas.try_recv() {
+                Ok(delta) => deltas.push_back(delta),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Closed | TryRecvError::Lagged(_)) => {
+                    // The feed, not the client, says when there is nothing to go on from.
+                    self.go_on(two, self.at).await;
+                    deltas = VecDeque::from(std::mem::take(&mut self.subscription.missed));
+                }
+            }
+        }
+        for delta in deltas {
+            assert_eq!(delta.seq, self.map.seq() + 1, "deltas are numbered one after another");
+            let news = self.map.take_in(delta.changes.iter().copied());
+            assert_eq!(news.len(), delta.changes.len());
+        }
+    }
+
+    /// Follows until it sees what the store has.
+    async fn catches_up(&mut self, two: &Two) {
+        let truth = two.world.statuses(&two.event).await;
+        while self.map.statuses() != truth {
+            self.follow(two).await;
+            task::yield_now().await;
+        }
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    evently_testkit::run(test);
+}
+
+#[test]
+fn instances_have_the_same_states_with_the_same_numbers() {
+    run(async {
+        let two = Two::new().await;
+        let mut clients = [Client::new(&two, 0).await, Client::new(&two, 1).await];
+        for seat in 0..20 {
+            two.change(seat as usize % 2, seat).await;
+        }
+        let [one, other] = [two.shown(0, 20).await, two.shown(1, 20).await];
+        assert_eq!(one, other);
+        for client in &mut clients {
+            client.catches_up(&two).await;
+            assert_eq!((&client.map, client.begun), (&*one, 1));
+        }
+    });
+}
+
+#[test]
+fn who_comes_back_elsewhere_gets_what_they_missed() {
+    run(async {
+        let two = Two::new().await;
+        let mut client = Client::new(&two, 0).await;
+        // Nobody has looked at the other instance yet.
+        for seat in 0..5 {
+            two.change(seat as usize % 2, seat).await;
+        }
+        client.go_on(&two, 1).await;
+        client.catches_up(&two).await;
+        assert_eq!(client.begun, 1);
+        let (redis, feed) = feed_at(&two.options, two.world.store.catalog.clone()).await;
+        let came_later = feed.subscribe(two.id(), Some(client.map.seq() - 2)).await.unwrap().unwrap();
+        assert_eq!((came_later.snapshot.is_none(), came_later.missed.len()), (true, 2), "also at one that has just started");
+        drop(redis);
+    });
+}
+
+#[test]
+fn what_is_published_where_nobody_looks_is_seen_elsewhere() {
+    run(async {
+        let two = Two::new().await;
+        two.map(1).await;
+        two.change(0, 3).await;
+        two.shown(1, 1).await;
+    });
+}
+
+#[test]
+fn an_emptied_server_costs_a_snapshot_and_no_more() {
+    run(async {
+        let two = Two::new().await;
+        let mut clients = [Client::new(&two, 0).await, Client::new(&two, 1).await];
+        for seat in 0..5 {
+            two.change(0, seat).await;
+        }
+        for client in &mut clients {
+            client.catches_up(&two).await;
+        }
+        two.server.flush().unwrap();
+        two.change(0, 5).await;
+        two.change(1, 6).await;
+        assert_eq!(two.map(1).await.counts().reserved, 7, "whoever has published sees it");
+        for client in &mut clients {
+            client.catches_up(&two).await;
+        }
+        assert_eq!(two.shown(0, 7).await, two.shown(1, 7).await);
+    });
+}
+
+#[test]
+fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
+    run(async {
+        let two = Two::new().await;
+        let mut clients = [Client::new(&two, 0).await, Client::new(&two, 1).await];
+        two.change(0, 0).await;
+        for client in &mut clients {
+            client.catches_up(&two).await;
+        }
+        two.server.kill();
+        two.wait_until_up(false).await;
+        two.change(0, 1).await;
+        two.change(1, 2).await;
+        assert_eq!((two.map(0).await.counts().reserved, two.map(1).await.counts().reserved), (2, 2));
+        for client in &mut clients {
+            client.follow(&two).await;
+            assert_eq!(client.map, *two.map(client.at).await);
+            // Their states are not the same, and have not the same number.
+            let elsewhere = two.subscribe(1 - client.at, Some(client.map.seq())).await;
+            assert!(elsewhere.snapshot.is_some());
+        }
+        two.server.restart().unwrap();
+        two.wait_until_up(true).await;
+        let [one, other] = [two.shown(0, 3).await, two.shown(1, 3).await];
+        assert_eq!(one.statuses(), other.statuses());
+        two.change(1, 3).await;
+        for client in &mut clients {
+            client.catches_up(&two).await;
+        }
+        assert_eq!(two.shown(0, 4).await, two.shown(1, 4).await);
+    });
+}
+
+#[test]
+fn however_often_the_server_fails_everybody_sees_the_truth_in_the_end() {
+    run(async {
+        let two = Arc::new(Two::new().await);
+        let mut clients = vec![Client::new(&two, 0).await, Client::new(&two, 1).await];
+        let publisher = {
+            let two = two.clone();
+            tokio::spawn(async move {
+                for seat in 0..64 {
+                    two.change(seat as usize % 2, seat).await;
+                    task::yield_now().await;
+                }
+            })
+        };
+        for round in 0..6 {
+            match round % 3 {
+                0 => two.server.flush().unwrap(),
+                1 => two.server.restart().unwrap(),
+                _ => {
+                    two.server.pause();
+                    two.server.resume();
+                }
+            }
+            two.wait_until_up(true).await;
+            for client in &mut clients {
+                client.follow(&two).await;
+                client.go_on(&two, 1 - client.at).await;
+            }
+        }
+        publisher.await.unwrap();
+        two.wait_until_up(true).await;
+        for feed in &two.feeds {
+            feed.refresh().await.unwrap();
+        }
+        assert_eq!(two.shown(0, 64).await.statuses(), two.shown(1, 64).await.statuses());
+        for client in &mut clients {
+            client.catches_up(&two).await;
+        }
+    });
+}
