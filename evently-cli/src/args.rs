@@ -8,7 +8,7 @@ use crate::{
     bench::BenchCommand,
     commands::{
         booking::BookingCommand, config::ConfigCommand, db::DbCommand, event::EventCommand, manual::Completions, manual::Man,
-        seats::SeatsCommand, serve::Serve, user::UserCommand, venue::VenueCommand,
+        queue::QueueCommand, seats::SeatsCommand, serve::Serve, user::UserCommand, venue::VenueCommand,
     },
 };
 
@@ -53,6 +53,9 @@ pub enum Command {
     /// Run the service on this machine
     #[command(after_help = EXIT_CODES)]
     Serve(Serve),
+    /// Do what goes on beside the requests, for services that run with --no-workers
+    #[command(after_help = EXIT_CODES)]
+    Worker,
     /// Venues: import, look over, show, export
     #[command(subcommand, after_help = EXIT_CODES)]
     Venue(VenueCommand),
@@ -77,6 +80,9 @@ pub enum Command {
     /// The store's database, where it is on a server: migrate, status, partitions, explain
     #[command(subcommand, after_help = EXIT_CODES)]
     Db(DbCommand),
+    /// Messages that were parked because nobody could act on them: list, replay, drop
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Queue(QueueCommand),
     /// Settings: show them all
     #[command(subcommand, after_help = EXIT_CODES)]
     Config(ConfigCommand),

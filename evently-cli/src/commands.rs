@@ -7,6 +7,7 @@ mod doctor;
 pub mod event;
 mod input;
 pub mod manual;
+pub mod queue;
 pub mod seats;
 pub mod serve;
 pub mod user;
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> Result<Reply, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Serve(command) => threads()?.block_on(serve::run(&global, command)),
+        Command::Worker => threads()?.block_on(serve::work(&global)),
         Command::Venue(command) => threads()?.block_on(venue::run(&global, command)),
         Command::Event(command) => threads()?.block_on(event::run(&global, command)),
         Command::Seats(command) => threads()?.block_on(seats::run(&global, command)),
@@ -35,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Reply, Failure> {
         Command::Verify => threads()?.block_on(verify::run(&global)),
         Command::Bench(command) => bench::run(&global, command),
         Command::Db(command) => threads()?.block_on(db::run(&global, command)),
+        Command::Queue(command) => threads()?.block_on(queue::run(&global, command)),
         Command::Config(command) => config::run(&global, &command),
         Command::Doctor => doctor::run(&global),
         Command::Completions(command) => Ok(manual::completions(&command)),

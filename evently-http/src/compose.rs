@@ -4,13 +4,13 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use evently_core::{
     domain::HoldTerms,
-    memory::{MemorySeatFeed, SandboxGateway, SandboxTimes},
+    memory::{SandboxGateway, SandboxTimes},
     ports::{
         AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Inbox, Outbox, PasswordHasher,
-        PaymentGateway, SeatFeed, Sessions,
+        PaymentGateway, RateLimits, Sessions,
     },
     services::{
-        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, InProcess,
+        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, InProcess, Jobs,
         NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
     },
 };
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::SystemClock, config::Config, database, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
-    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, tokens::JwtAccessTokens,
+    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, shared::Shared, tokens::JwtAccessTokens,
 };
 
 /// The latest version of the store's file that this build can open.
@@ -50,11 +50,19 @@ pub struct App {
     /// Payments.
     pub payments: Arc<PaymentService>,
     /// Figures of sales.
-    pub analytics: AnalyticsService,
-    /// Hands on what has happened to those who act on it: mails.
+    pub analytics: Arc<AnalyticsService>,
+    /// Mails.
+    pub notifications: Arc<NotificationService>,
+    /// What is to be done at once.
+    pub jobs: Arc<Jobs>,
+    /// Hands on what has happened to those who act on it.
     pub relay: Relay,
     /// What time brings with it.
-    pub upkeep: Upkeep,
+    pub upkeep: Arc<Upkeep>,
+    /// What other instances share with this one.
+    pub shared: Shared,
+    /// How often somebody may ask.
+    pub limits: Arc<dyn RateLimits>,
     /// The built-in gateway, whose webhooks somebody has to deliver.
     pub sandbox: Arc<SandboxGateway>,
     /// Room for live feeds.
@@ -118,6 +126,12 @@ pub enum StartError {
     /// The store's server is away, or its database cannot be opened.
     #[error("{0} (store.url)")]
     Postgres(#[source] evently_postgres::OpenError),
+    /// The URL of Redis is none.
+    #[error("{0} (redis.url)")]
+    Redis(#[from] evently_redis::OpenError),
+    /// The message broker cannot be used.
+    #[error("{0} (rabbitmq.url)")]
+    RabbitMq(#[from] evently_amqp::OpenError),
     /// The address is not to be had.
     #[error("cannot listen on {address} (http.listen)")]
     Listen {
@@ -151,9 +165,11 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
     let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
 
     let ports = open_store(&config, &ids).await?;
-    let feed: Arc<dyn SeatFeed> = Arc::new(MemorySeatFeed::new(ports.catalog.clone()));
+    let shared = Shared::open(&config, &clock).await?;
+    let feed = shared.feed(ports.catalog.clone());
+    let limits = shared.limits();
     let size = OfficeSize { queue: config.box_office.queue, batch: config.box_office.batch };
-    let (office, work) = BoxOffice::open(ports.bookings.clone(), feed.clone(), clock.clone(), size);
+    let (office, work) = BoxOffice::open_behind(shared.locks(), ports.bookings.clone(), feed.clone(), clock.clone(), size);
     tokio::spawn(work);
 
     let signing = webhook_secret.0.first().map(String::as_str).unwrap_or_default();
@@ -183,7 +199,9 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         ids: ids.clone(),
         terms,
     }));
-    let notifications = NotificationService::new(NotificationParts {
+    let analytics = Arc::new(AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()));
+    let upkeep = Arc::new(Upkeep::new(office.clone(), ports.chores.clone(), clock.clone()));
+    let notifications = Arc::new(NotificationService::new(NotificationParts {
         inbox: ports.inbox.clone(),
         store: ports.bookings.clone(),
         accounts: ports.accounts.clone(),
@@ -191,10 +209,10 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         mailer: Arc::new(EmlMailer::new(data.join("mail"))),
         clock: clock.clone(),
         ids: ids.clone(),
-    });
+    }));
     let relay = Relay::new(RelayParts {
         outbox: ports.outbox.clone(),
-        carrier: Arc::new(InProcess::new(vec![Arc::new(notifications)])),
+        carrier: shared.carrier(Arc::new(InProcess::new(vec![notifications.clone()]))),
         clock: clock.clone(),
         ids: ids.clone(),
     });
@@ -202,12 +220,16 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         passwords,
         tokens,
         auth,
-        logins: LoginLimit::new(&config.rate_limit, clock.clone()),
-        bookings: BookingService::new(office.clone(), ports.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
+        logins: LoginLimit::counted_by(&*limits, &config.rate_limit, clock.clone()),
+        bookings: BookingService::new(office, ports.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
+        jobs: Arc::new(Jobs::new(payments.clone(), upkeep.clone())),
         payments,
-        analytics: AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()),
+        analytics,
+        notifications,
         relay,
-        upkeep: Upkeep::new(office, ports.chores.clone(), clock.clone()),
+        upkeep,
+        shared,
+        limits,
         events,
         sandbox,
         live_places: Places::new(config.http.live_per_client),

@@ -17,8 +17,14 @@ use std::{
 use self::{error::similar, layers::Values};
 pub use self::{
     error::{ConfigError, ConfigErrors, Source},
-    settings::{Auth, Booking, BoxOffice, Config, Cors, Data, Demo, Http, Log, Payment, RateLimit, SETTINGS, Setting, Store},
-    value::{Gateway, LogFormat, LogLevel, Network, Origin, OtherUrl, Pooler, Profile, Rate, Secrets, ServerUrl, Size, StoreUrl},
+    settings::{
+        Auth, Booking, BoxOffice, Config, Cors, Data, Demo, Http, Log, Payment, RabbitMq, RateLimit, Redis, SETTINGS, Setting,
+        Store, Workers,
+    },
+    value::{
+        Gateway, LogFormat, LogLevel, Network, Origin, Pooler, PostgresUrl, Profile, RabbitMqUrl, Rate, RedisUrl, Secrets,
+        ServerUrl, Size, StoreUrl,
+    },
 };
 
 const DEVELOPMENT: &str = include_str!("../../config/development.yaml");

@@ -12,6 +12,8 @@ pub mod gateway;
 pub mod ids;
 pub mod login_limit;
 pub mod mail;
+/// The message broker, for whoever looks after it.
+pub use evently_amqp as messages;
 pub mod metrics;
 pub mod middleware;
 pub mod open_files;
@@ -24,6 +26,7 @@ pub mod seat_bodies;
 pub mod secrets;
 pub mod serve;
 pub mod server;
+pub mod shared;
 pub mod telemetry;
 pub mod ticket_pages;
 pub mod tokens;

@@ -27,14 +27,18 @@ struct Arguments {
     /// Make demo data if there is nothing yet (demo.enabled).
     #[arg(long)]
     demo: bool,
+    /// Leave the work beside the requests to other processes on the same store (workers.enabled).
+    #[arg(long)]
+    no_workers: bool,
 }
 
 fn main() -> ExitCode {
-    let Arguments { listen, data, config, demo } = Arguments::parse();
+    let Arguments { listen, data, config, demo, no_workers } = Arguments::parse();
     let mut sources = Sources { file: config, ..Sources::of_process() };
     sources.flags.extend(listen.map(|listen| ("--listen", "http.listen", listen)));
     sources.flags.extend(data.map(|data| ("--data", "data.dir", data)));
     sources.flags.extend(demo.then(|| ("--demo", "demo.enabled", "true".to_owned())));
+    sources.flags.extend(no_workers.then(|| ("--no-workers", "workers.enabled", "false".to_owned())));
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(errors) => {

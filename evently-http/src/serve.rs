@@ -35,9 +35,20 @@ pub async fn serve(config: Config, ready: impl FnOnce(&App, SocketAddr)) -> Resu
     Ok(stopped)
 }
 
+/// Does the work beside the requests, for other processes that take them, until it is told to stop.
+pub async fn work(config: Config, ready: impl FnOnce(&App)) -> Result<(), StartError> {
+    let app = Arc::new(compose::open(config).await?);
+    let mut workers = workers::start(&app);
+    ready(&app);
+    server::asked_to_stop().await;
+    app.stopping.send_replace(true);
+    while workers.join_next().await.is_some() {}
+    Ok(())
+}
+
 /// The routes of an application with everything around them.
 pub fn router(app: &Arc<App>) -> axum::Router {
     metrics::install();
     let stack = Stack::new(&app.config, app.clock.clone(), app.ids.clone(), app.tokens.clone());
-    wrap(routes::router(Arc::clone(app)), &Stack { uploads: UPLOADS, ..stack })
+    wrap(routes::router(Arc::clone(app)), &Stack { uploads: UPLOADS, limits: app.limits.clone(), ..stack })
 }

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evently_core::services::Error;
+use evently_amqp::Consumer;
+use evently_core::{ports::Handler, services::Error};
 use tokio::task::JoinSet;
 
 use crate::compose::{App, stopped};
@@ -17,20 +18,39 @@ const HOUR: Duration = Duration::from_hours(1);
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     let mut every = |name, pause, work: Work| workers.spawn(repeat(Arc::clone(app), name, pause, work));
+    // What is this process's own.
+    every("deliver webhooks", SOON, |app| Box::pin(deliver_webhooks(app)));
+    every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
+    every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
+    if !app.config.workers.enabled {
+        return workers;
+    }
     every("expire holds", SOON, |app| Box::pin(async move { Ok(app.upkeep.expire_holds().await? > 0) }));
     every("cancel called off", SECOND, |app| Box::pin(async move { Ok(app.upkeep.cancel_called_off().await? > 0) }));
-    every("deliver webhooks", SOON, |app| Box::pin(deliver_webhooks(app)));
     every("reconcile payments", 5 * SECOND, |app| Box::pin(async move { Ok(app.payments.reconcile().await? > 0) }));
     every("send refunds", SOON, |app| Box::pin(async move { Ok(app.payments.send_refunds().await? > 0) }));
     every("hand on", SOON, |app| Box::pin(async move { Ok(app.relay.hand_on().await? > 0) }));
     every("take in sales", SOON, |app| Box::pin(async move { Ok(app.analytics.take_in().await? > 0) }));
-    every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
-    every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
     every("make room", HOUR, |app| Box::pin(async move { app.upkeep.make_room().await.map(|_| false) }));
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
     every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
     every("forget messages", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_messages().await? > 0) }));
+    for consumer in consumers(app) {
+        let stopping = app.stopping.subscribe();
+        workers.spawn(async move { consumer.run(stopping).await });
+    }
     workers
+}
+
+/// Those who act on what the broker brings, if there is one.
+fn consumers(app: &App) -> Vec<Consumer> {
+    let Some(broker) = &app.shared.broker else { return Vec::new() };
+    let handlers: [(evently_amqp::Work, Arc<dyn Handler>); 3] = [
+        (evently_amqp::Work::Notifications, app.notifications.clone()),
+        (evently_amqp::Work::Analytics, app.analytics.clone()),
+        (evently_amqp::Work::Jobs, app.jobs.clone()),
+    ];
+    handlers.map(|(work, handler)| Consumer::new(broker.clone(), work, handler)).into()
 }
 
 /// Does one round, and says whether there may be more to do at once.

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use super::{
     Row,
     layers::Values,
-    value::{Gateway, LogFormat, LogLevel, Network, Origin, OtherUrl, Pooler, Profile, Rate, Secrets, Size, StoreUrl},
+    value::{
+        Gateway, LogFormat, LogLevel, Network, Origin, Pooler, PostgresUrl, Profile, RabbitMqUrl, Rate, RedisUrl, Secrets, Size,
+        StoreUrl,
+    },
 };
 
 /// What is known of a setting before anybody has set it.
@@ -115,13 +118,28 @@ settings! {
         /// What stands between the service and a PostgreSQL store: none, or transaction for a pooler in transaction mode.
         pooler: Pooler = "none";
         /// The PostgreSQL store without the pooler; where it is set, the schema is brought up to date at the start.
-        direct_url: OtherUrl = "";
+        direct_url: PostgresUrl = "";
         /// Connections to a PostgreSQL store at a time, from this process.
         connections: u32 = "16" in 2..=10_000;
         /// How long a request waits for one of them.
         patience: Duration = "3s" in MOMENT..=HOUR;
         /// How long a PostgreSQL store may take for a statement, and wait for a lock.
         statement_timeout: Duration = "3s" in MOMENT..=HOUR;
+    }
+    /// What several instances share: seat locks, rates, the live feed. It may be away at any time.
+    redis: Redis {
+        /// Where it is; without it each instance keeps these for itself.
+        url: RedisUrl = "";
+    }
+    /// What carries what has happened to those who act on it.
+    rabbitmq: RabbitMq {
+        /// Where it is; without it the instances do that among themselves.
+        url: RabbitMqUrl = "";
+    }
+    /// What goes on beside the requests.
+    workers: Workers {
+        /// Whether this process does it: mails, figures, refunds, holds that have run out. One of the processes on a store has to.
+        enabled: bool = "true";
     }
     /// How often somebody may ask.
     rate_limit: RateLimit {

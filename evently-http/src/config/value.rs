@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 pub use self::{
     address::{Network, Origin},
     secrets::Secrets,
-    store::{OtherUrl, ServerUrl, StoreUrl},
+    store::{PostgresUrl, RabbitMqUrl, RedisUrl, ServerUrl, StoreUrl},
     units::{Rate, Size},
     words::{Gateway, LogFormat, LogLevel, Pooler, Profile},
 };

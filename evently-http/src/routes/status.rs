@@ -35,7 +35,16 @@ pub struct Dependency {
     name: &'static str,
     /// `up` or `down`.
     status: &'static str,
-    latency_ms: f64,
+    /// How long it took to answer when it was last asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+}
+
+impl Dependency {
+    fn new(name: &'static str, up: bool, latency: Option<Duration>) -> Self {
+        let latency_ms = latency.map(|latency| latency.as_secs_f64() * 1000.0);
+        Self { name, status: if up { "up" } else { "down" }, latency_ms }
+    }
 }
 
 /// The process answers.
@@ -45,17 +54,25 @@ pub async fn live() -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], BODY).into_response()
 }
 
-/// The service can do its work. 503 when the store is away.
+/// The service can do its work. 503 when the store is away; 200 and `degraded` when something is that it can do without.
 #[utoipa::path(get, path = "/health/ready", tag = "status", responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     #[expect(clippy::disallowed_methods, reason = "how long an answer takes is measured, never decided by")]
     let asked = Instant::now();
     let answer = tokio::time::timeout(PATIENCE, app.ports.catalog.venues(Page { after: None, limit: 1 })).await;
     let up = matches!(answer, Ok(Ok(_)));
-    let store =
-        Dependency { name: "store", status: if up { "up" } else { "down" }, latency_ms: asked.elapsed().as_secs_f64() * 1000.0 };
-    let (code, status) = if up { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
-    (code, Json(Health { status, dependencies: vec![store] }))
+    let mut dependencies = vec![Dependency::new("store", up, Some(asked.elapsed()))];
+    dependencies.extend(app.shared.redis.as_ref().map(|redis| {
+        let health = redis.health();
+        Dependency::new("redis", health.up, health.latency)
+    }));
+    dependencies.extend(app.shared.broker.as_ref().map(|broker| Dependency::new("rabbitmq", broker.state().is_up(), None)));
+    let (code, status) = match (up, dependencies.iter().all(|dependency| dependency.status == "up")) {
+        (true, true) => (StatusCode::OK, "ok"),
+        (true, false) => (StatusCode::OK, "degraded"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    };
+    (code, Json(Health { status, dependencies }))
 }
 
 /// The service has started: the store is open and its schema is up to date, or there would be nobody to answer.

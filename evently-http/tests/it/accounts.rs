@@ -82,7 +82,7 @@ async fn logging_out_ends_the_access_token_too() {
 #[tokio::test]
 async fn what_another_process_has_ended_or_changed_counts_within_five_seconds() {
     let here = TestApp::new().await;
-    let elsewhere = here.beside().await;
+    let elsewhere = here.beside(&[]).await;
     let (ada, admin) = (here.customer("ada").await, here.person("admin", Role::Admin).await);
     here.get("/api/v1/me", Some(&ada)).await.expect(200);
     here.get("/api/v1/admin/users", Some(&admin)).await.expect(200);

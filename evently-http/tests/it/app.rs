@@ -86,8 +86,8 @@ impl TestApp {
     }
 
     /// Another process over the same data.
-    pub async fn beside(&self) -> Self {
-        Self::at(Arc::clone(&self.place), &[]).await
+    pub async fn beside(&self, settings: &[(&'static str, &str)]) -> Self {
+        Self::at(Arc::clone(&self.place), settings).await
     }
 
     async fn at(place: Arc<Place>, settings: &[(&'static str, &str)]) -> Self {

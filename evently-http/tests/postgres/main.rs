@@ -8,6 +8,7 @@ mod admin;
 mod app;
 #[path = "../it/bookings.rs"]
 mod bookings;
+mod instances;
 #[path = "../it/live.rs"]
 mod live;
 #[path = "../it/log.rs"]

@@ -27,7 +27,7 @@ impl Value for StoreUrl {
             let path = path.strip_prefix("//").unwrap_or(path);
             return (!path.is_empty()).then(|| Self::Sqlite(path.into()));
         }
-        PostgresUrl::parse(text).map(|PostgresUrl(url)| Self::Postgres(url))
+        ServerUrl::of(text, &["postgres", "postgresql"]).map(Self::Postgres)
     }
 
     fn show(&self) -> String {
@@ -39,39 +39,47 @@ impl Value for StoreUrl {
     }
 }
 
-/// Another way to the store, or none.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OtherUrl(pub Option<ServerUrl>);
+macro_rules! server_urls {
+    ($($(#[$doc:meta])* $name:ident, $right:literal: $($scheme:literal),+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct $name(pub Option<ServerUrl>);
 
-impl Value for OtherUrl {
-    const RIGHT: &'static str = PostgresUrl::RIGHT;
+        impl Value for $name {
+            const RIGHT: &'static str = $right;
 
-    fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() { Some(Self(None)) } else { PostgresUrl::parse(text).map(|PostgresUrl(url)| Self(Some(url))) }
-    }
+            fn parse(text: &str) -> Option<Self> {
+                if text.is_empty() { Some(Self(None)) } else { ServerUrl::of(text, &[$($scheme),+]).map(|url| Self(Some(url))) }
+            }
 
-    fn show(&self) -> String {
-        self.0.as_ref().map(ToString::to_string).unwrap_or_default()
-    }
+            fn show(&self) -> String {
+                self.0.as_ref().map(ToString::to_string).unwrap_or_default()
+            }
+        }
+    )+};
 }
 
-/// The URL of a database, as its driver reads it.
-struct PostgresUrl(ServerUrl);
-
-impl PostgresUrl {
-    const RIGHT: &'static str = "postgres://user:password@host:5432/database";
-
-    fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
-        (!rest.is_empty()).then(|| Self(ServerUrl(text.to_owned())))
-    }
-}
+server_urls!(
+    /// A PostgreSQL database, or none.
+    PostgresUrl, "postgres://user:password@host:5432/database": "postgres", "postgresql";
+    /// A Redis, or none.
+    RedisUrl, "redis://host:6379, rediss:// for TLS, or redis+sentinel://host:26379,host:26379/service":
+        "redis", "rediss", "redis+sentinel";
+    /// A RabbitMQ, or none.
+    RabbitMqUrl, "amqp://user:password@host:5672/%2f": "amqp", "amqps";
+);
 
 /// Where a server is. It is shown without the password that it may have.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl(String);
 
 impl ServerUrl {
+    /// A URL of one of these schemes, as its driver reads it.
+    fn of(text: &str, schemes: &[&str]) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        (schemes.contains(&scheme) && !rest.is_empty()).then(|| Self(text.to_owned()))
+    }
+
     /// All of it, for whoever connects.
     pub fn reveal(&self) -> &str {
         &self.0

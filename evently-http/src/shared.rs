@@ -1,0 +1,63 @@
+//! What several instances share: Redis and RabbitMQ, each optional, and each away at any time without harm.
+
+use std::sync::Arc;
+
+use evently_amqp::{AmqpCarrier, Broker};
+use evently_core::{
+    memory::MemorySeatFeed,
+    ports::{Carrier, Catalog, Clock, RateLimits, SeatFeed, SeatLocks},
+    rate::LocalRateLimits,
+};
+use evently_redis::{Options, Redis, RedisRateLimits, RedisSeatFeed, RedisSeatLocks};
+
+use crate::{compose::StartError, config::Config};
+
+/// The servers that the configuration names.
+#[derive(Clone)]
+pub struct Shared {
+    /// For locks, rates and the live feed.
+    pub redis: Option<Redis>,
+    /// For what has happened.
+    pub broker: Option<Broker>,
+}
+
+impl Shared {
+    /// Begins to look for them; they need not be there.
+    pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
+        let redis = config.redis.url.0.as_ref().map(|url| Redis::open(&Options::new(url.reveal())));
+        let broker = match &config.rabbitmq.url.0 {
+            Some(url) => Some(Broker::open(evently_amqp::Options::new(url.reveal(), Arc::clone(clock))).await?),
+            None => None,
+        };
+        Ok(Self { redis: redis.transpose()?, broker })
+    }
+
+    /// The state of seats and what changes in it, told to the visitors of all instances alike.
+    pub fn feed(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn SeatFeed> {
+        match &self.redis {
+            Some(redis) => Arc::new(RedisSeatFeed::new(redis.clone(), catalog)),
+            None => Arc::new(MemorySeatFeed::new(catalog)),
+        }
+    }
+
+    /// What turns the crowd away before the store is asked.
+    pub fn locks(&self) -> Option<Arc<dyn SeatLocks>> {
+        self.redis.clone().map(|redis| Arc::new(RedisSeatLocks::new(redis)) as Arc<dyn SeatLocks>)
+    }
+
+    /// Where it is counted how often somebody asks.
+    pub fn limits(&self) -> Arc<dyn RateLimits> {
+        match &self.redis {
+            Some(redis) => Arc::new(RedisRateLimits::new(redis.clone())),
+            None => Arc::new(LocalRateLimits),
+        }
+    }
+
+    /// What brings an entry of the journal to those who act on it, which without a broker are in this process.
+    pub fn carrier(&self, in_process: Arc<dyn Carrier>) -> Arc<dyn Carrier> {
+        match &self.broker {
+            Some(broker) => Arc::new(AmqpCarrier::new(broker.clone(), in_process)),
+            None => in_process,
+        }
+    }
+}
