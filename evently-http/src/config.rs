@@ -228,7 +228,8 @@ mod tests {
             ("EVENTLY__RATE_LIMIT__EVENTS", "many"),
             ("EVENTLY__HTTP__BODYLIMIT", "1MiB"),
             ("EVENTLY_HTTP__LISTEN", "127.0.0.1:1"),
-            ("EVENTLY__REDIS__URL", "redis://localhost"),
+            ("EVENTLY__REDIS__URL", "http://me:hush@localhost"),
+            ("EVENTLY__STORE__REPLICA_URL", "postgres://localhost/evently"),
             ("EVENTLY__AUTH__SECRET", "hunter2"),
             ("UNRELATED", "x"),
         ]);
@@ -241,7 +242,8 @@ mod tests {
                 .to_owned(),
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
                 .to_owned(),
-            "redis.url (EVENTLY__REDIS__URL): comes with the production stack; leave it out here".to_owned(),
+            "store.replica_url (EVENTLY__STORE__REPLICA_URL): replicas are not read from yet; leave it out".to_owned(),
+            format!("redis.url (EVENTLY__REDIS__URL): must be {}", <RedisUrl as value::Value>::RIGHT),
             "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, not `many`"
                 .to_owned(),
             format!(

@@ -10,8 +10,8 @@ use super::{
     yaml::{Entry, Node},
 };
 
-/// Settings that belong to parts of the service which this program does not have.
-const ELSEWHERE: [&str; 3] = ["redis.url", "rabbitmq.url", "store.replica_url"];
+/// A setting with a name that is known and a use that is not there yet.
+const NOT_YET: &str = "store.replica_url";
 
 /// What has been said of each setting, and what was wrong with that.
 #[derive(Default)]
@@ -28,9 +28,7 @@ impl Values {
             Some(setting) => {
                 self.given.insert(setting.key, (text, source));
             }
-            None if ELSEWHERE.contains(&key) => {
-                self.wrong(key, source, "comes with the production stack; leave it out here");
-            }
+            None if key == NOT_YET => self.wrong(key, source, "replicas are not read from yet; leave it out"),
             None => self.wrong(key, source, unknown(key, spell)),
         }
     }
@@ -103,7 +101,7 @@ fn setting(key: &str) -> Option<&'static Setting> {
 }
 
 fn is_section(name: &str) -> bool {
-    let known = SETTINGS.iter().map(|setting| setting.key).chain(ELSEWHERE);
+    let known = SETTINGS.iter().map(|setting| setting.key);
     known.filter_map(|key| key.split_once('.')).any(|(section, _)| section == name)
 }
 

@@ -20,7 +20,7 @@ pub struct Setting {
     pub default: &'static str,
     /// What it is for.
     pub about: &'static str,
-    /// Whether its value is shown to nobody.
+    /// Whether it may hold a password, so that what was said is never repeated.
     pub secret: bool,
 }
 
@@ -77,7 +77,7 @@ macro_rules! settings {
 }
 
 const fn is_secret(kind: &str) -> bool {
-    matches!(kind.as_bytes(), b"Secrets")
+    matches!(kind.as_bytes(), b"Secrets" | b"StoreUrl" | b"PostgresUrl" | b"RedisUrl" | b"RabbitMqUrl")
 }
 
 settings! {
