@@ -70,10 +70,10 @@ pub async fn inspect(options: &Options) -> Result<Inspection, OpenError> {
 }
 
 async fn look(tx: &mut Tx) -> Result<Inspection, Fault> {
-    let row = tx.only(SERVER).await?;
+    let row = tx.single(SERVER).await?;
     let number: i32 = get(&row, 0)?;
-    let replicas: i64 = get(&tx.only(REPLICAS).await?, 0)?;
-    let migrated: bool = get(&tx.only(MIGRATED).await?, 0)?;
+    let replicas: i64 = get(&tx.single(REPLICAS).await?, 0)?;
+    let migrated: bool = get(&tx.single(MIGRATED).await?, 0)?;
     let applied = if migrated { tx.all(APPLIED, values![]).await? } else { Vec::new() };
     let applied = applied.iter().map(|row| get(row, 0)).collect::<Result<Vec<i64>, Fault>>()?;
     let unsigned = |number: i64| u32::try_from(number).unwrap_or(0);

@@ -75,7 +75,7 @@ async fn make_partitions(store: &PgStore, now: Timestamp, ahead: u32) -> Result<
     let mut made = Vec::new();
     for month in months.filter(|month| there.iter().all(|partition| partition.name != month.partition())) {
         let mut tx = store.write().await?;
-        tx.only(TAKE_TURNS).await?;
+        tx.single(TAKE_TURNS).await?;
         if make(&mut tx, month).await? {
             tx.commit().await?;
             made.push(month.partition());

@@ -291,7 +291,7 @@ impl Tx {
     }
 
     /// The row of a statement without values that always finds one.
-    pub(crate) async fn only(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
+    pub(crate) async fn single(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
         Ok(self.query(sql, PgArguments::default()).fetch_one(&mut *self.open).await?)
     }
 
