@@ -63,7 +63,7 @@ export async function fill(place, waiting, load, heading) {
     show(await load());
   } catch (error) {
     if (isAborted(error) || sentToSignIn(error)) return;
-    show(place, errorState(error, () => fill(place, waiting, load, heading), heading));
+    show(errorState(error, () => fill(place, waiting, load, heading), heading));
   }
 }
 

@@ -1,18 +1,19 @@
 /**
- * Who is signed in. The access token lives in memory only, the refresh token in the token store, and the name in
- * localStorage, where all tabs find it at once. A refresh token can be spent once, so tabs take turns (Web Locks), and
- * the one whose turn comes reads what the previous one has stored.
+ * Who is signed in. The tokens live in the token store, and the name in localStorage, where all tabs find it at once.
+ * A refresh token can be spent once, so tabs take turns (Web Locks), and the one whose turn comes takes what the
+ * previous one has stored. A page that is left while its renewal is on its way has spent the token for nothing, and the
+ * session with it; hence the access token is kept too, and a page that is opened renews nothing before it has to.
  */
 import { Emitter } from './emitter.js';
 import { ApiError, exchange } from './http.js';
-import { deleteRefreshToken, readRefreshToken, writeRefreshToken } from './token-store.js';
+import { deleteTokens, readTokens, writeTokens } from './token-store.js';
 
 const USER_KEY = 'evently.user';
-/** A token this close to its end is renewed before use, not after a refusal. */
+/** An access token this close to its end is renewed before use, not after a refusal. */
 const RENEW_EARLY_MS = 20_000;
 
-/** @type {{token: string, endsAt: number} | null} endsAt on the clock of performance.now() */
-let access = null;
+/** @type {import('./token-store.js').Tokens | null} as this tab has seen them last */
+let tokens = null;
 /** @type {Promise<string> | null} */
 let renewing = null;
 
@@ -34,34 +35,37 @@ export function currentUser() {
 
 /** An access token that should be good for a request now. Rejects with `sign_in_needed` or `session_ended` where there is none. */
 export async function accessToken() {
-  if (access && access.endsAt - performance.now() > RENEW_EARLY_MS) return access.token;
-  return renew();
+  return isGood(tokens) ? tokens.access : renew();
 }
 
 /** Another access token in place of `refused`, which the service did not take. */
 export async function renewInsteadOf(refused) {
-  if (access && access.token !== refused) return access.token;
-  return renew();
+  return isGood(tokens, refused) ? tokens.access : renew(refused);
+}
+
+function isGood(pair, refused) {
+  return pair && pair.access !== refused && pair.endsAt - Date.now() > RENEW_EARLY_MS;
 }
 
 /** One renewal at a time in this tab, too. */
-function renew() {
-  renewing ??= inTurn(spendRefreshToken).finally(() => {
+function renew(refused) {
+  renewing ??= inTurn(() => takeOrRenew(refused)).finally(() => {
     renewing = null;
   });
   return renewing;
 }
 
-async function spendRefreshToken() {
+async function takeOrRenew(refused) {
   // Not forgotten here: another tab may have signed in a moment ago.
   if (!isSignedIn()) throw signInNeeded();
-  const spent = await readRefreshToken();
-  if (!spent) {
+  tokens = await readTokens();
+  if (!tokens) {
     await forget();
     throw sessionEnded();
   }
+  if (isGood(tokens, refused)) return tokens.access;
   try {
-    const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: spent } });
+    const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: tokens.refresh } });
     return await keep(await response.json());
   } catch (error) {
     // Only a refusal ends the session; a lost connection does not.
@@ -85,16 +89,16 @@ function sessionEnded() {
 }
 
 async function keep(pair) {
-  await writeRefreshToken(pair.refresh_token);
-  access = { token: pair.access_token, endsAt: performance.now() + pair.expires_in * 1000 };
-  return access.token;
+  tokens = { refresh: pair.refresh_token, access: pair.access_token, endsAt: Date.now() + pair.expires_in * 1000 };
+  await writeTokens(tokens);
+  return tokens.access;
 }
 
 async function forget() {
-  access = null;
+  tokens = null;
   const wasSignedIn = isSignedIn();
   localStorage.removeItem(USER_KEY);
-  await deleteRefreshToken();
+  await deleteTokens();
   if (wasSignedIn) sessionChanged.emit();
 }
 
@@ -115,14 +119,14 @@ export async function register(name, email, password) {
 
 /** Forgets the tokens whatever the service says: a person who signs out is signed out. */
 export async function signOut() {
-  const refreshToken = await inTurn(async () => {
-    const token = await readRefreshToken();
+  const spent = await inTurn(async () => {
+    const stored = await readTokens();
     await forget();
-    return token;
+    return stored;
   });
-  if (!refreshToken) return;
+  if (!spent) return;
   try {
-    await exchange('/auth/logout', { method: 'POST', body: { refresh_token: refreshToken }, timeoutMs: 5000 });
+    await exchange('/auth/logout', { method: 'POST', body: { refresh_token: spent.refresh }, timeoutMs: 5000 });
   } catch {
     // The family of tokens then ends by its age.
   }
@@ -131,6 +135,6 @@ export async function signOut() {
 window.addEventListener('storage', (change) => {
   // A null key means that the whole storage was cleared.
   if (change.key !== null && change.key !== USER_KEY) return;
-  access = null;
+  tokens = null;
   sessionChanged.emit('elsewhere');
 });

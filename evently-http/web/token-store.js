@@ -1,11 +1,11 @@
 /**
- * Where the refresh token lives: IndexedDB, because its transactions are in order across tabs. localStorage is not:
+ * Where the tokens live: IndexedDB, because its transactions are in order across tabs. localStorage is not:
  * another tab's process may read what was there a moment ago, also under a lock, and would spend a spent token.
  */
 
 const DATABASE = 'evently';
 const STORE = 'session';
-const KEY = 'refresh';
+const KEY = 'tokens';
 
 /** @type {Promise<IDBDatabase> | null} */
 let opening = null;
@@ -36,16 +36,18 @@ async function transact(mode, act) {
   });
 }
 
-/** @returns {Promise<string | undefined>} */
-export function readRefreshToken() {
+/** @typedef {{refresh: string, access: string, endsAt: number}} Tokens endsAt is when the access token does, by Date.now() */
+
+/** @returns {Promise<Tokens | undefined>} */
+export function readTokens() {
   return transact('readonly', (store) => store.get(KEY));
 }
 
-/** @param {string} token */
-export function writeRefreshToken(token) {
-  return transact('readwrite', (store) => store.put(token, KEY));
+/** @param {Tokens} tokens */
+export function writeTokens(tokens) {
+  return transact('readwrite', (store) => store.put(tokens, KEY));
 }
 
-export function deleteRefreshToken() {
+export function deleteTokens() {
   return transact('readwrite', (store) => store.delete(KEY));
 }

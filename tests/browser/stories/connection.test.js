@@ -44,3 +44,15 @@ story('a hold survives a restart of the service, and is paid afterwards', async 
   await anna.pay('tok_visa');
   await anna.receiveTickets(1);
 });
+
+story('a list that the service cannot give now is said to have failed, and comes when asked for again', async ({ api, visitor }) => {
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  anna.expectComplaint(/status of 500/);
+  await anna.page.route(/\/api\/v1\/bookings/, (route) => route.fulfill({ status: 500 }), { times: 1 });
+
+  await anna.openSignedIn(account, '/bookings');
+  await anna.reads('error-state', /went wrong on our side/);
+  await anna.at('error-state').getByRole('button', { name: 'Try again' }).click();
+  await anna.sees('empty-state');
+});

@@ -65,6 +65,20 @@ story('the list of bookings follows what is done in another tab', async (scene) 
   await tab.reads('booking-card', /Confirmed/);
 });
 
+story('a page that is left while its tokens are on their way costs nobody the session', async (scene) => {
+  const { anna, tab, seat } = await withTwoTabs(scene);
+  // The service gives new tokens, and nobody is there to take them.
+  await tab.page.route(/\/auth\/refresh$/, async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+
+  for (const path of ['/bookings', '/', '/bookings']) await tab.open(path);
+  await tab.sees('empty-state');
+  await anna.choose(seat.id);
+  await anna.hold();
+});
+
 story('who signs out in one tab is signed out in the other, which shows nothing private any more', async (scene) => {
   const { anna, tab, seat } = await withTwoTabs(scene);
 
