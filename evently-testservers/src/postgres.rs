@@ -51,7 +51,8 @@ impl PostgresOptions {
     fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         const FAST: &[(&str, &str)] = &[("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
         let speed = if self.durable { &[] } else { FAST };
-        let ours = [("max_connections", "300")].into_iter().chain(speed.iter().copied());
+        // By default a killed server leaves its shared memory to the machine.
+        let ours = [("max_connections", "300"), ("dynamic_shared_memory_type", "mmap")].into_iter().chain(speed.iter().copied());
         ours.chain(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }

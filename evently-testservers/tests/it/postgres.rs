@@ -125,6 +125,17 @@ fn a_drop_leaves_no_process_and_no_folder() {
     }
 }
 
+/// What it shares in memory by a name of the whole machine, a kill would leave behind.
+#[test]
+fn what_it_shares_in_memory_is_in_its_folder() {
+    let postgres = Postgres::start().unwrap();
+    let folder = postgres.socket_folder();
+    let status = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{}/maps", status.lines().next().unwrap())).unwrap();
+    let named: Vec<&str> = maps.lines().filter(|line| line.contains("/dev/shm/PostgreSQL")).collect();
+    assert!(named.is_empty(), "{named:?}");
+}
+
 #[test]
 fn a_replica_follows_and_reads_on_when_the_first_is_gone() {
     let postgres = Postgres::start().unwrap();
