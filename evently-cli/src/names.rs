@@ -61,10 +61,10 @@ pub async fn events(app: &App, filter: &EventFilter) -> Result<Vec<Arc<EventView
 /// The account with this id or address.
 pub async fn user(app: &App, text: &str) -> Result<User, Failure> {
     let found = if let Ok(id) = text.parse::<UserId>() {
-        app.ports.accounts.user(id).await?
+        app.store.accounts.user(id).await?
     } else {
         let email = Email::parse(text).map_err(|error| Failure::usage(format_args!("`{text}` is neither an id nor {error}")))?;
-        app.ports.accounts.credentials(&email).await?.map(|credentials| credentials.user)
+        app.store.accounts.credentials(&email).await?.map(|credentials| credentials.user)
     };
     found.ok_or_else(|| Failure::from(Error::not_found(Thing::User)).hint("`evently user list` lists all accounts"))
 }

@@ -22,6 +22,7 @@ mod passwords;
 mod rates;
 mod seat_locks;
 mod sessions;
+mod store;
 mod tokens;
 
 pub use accounts::{Accounts, Credentials};
@@ -45,6 +46,7 @@ pub use passwords::{PasswordHash, PasswordHasher, PasswordsBusy};
 pub use rates::{RateLimit, RateLimits};
 pub use seat_locks::{DECIDING, LockRequest, LocksAway, SeatLocks, Settled};
 pub use sessions::{Rotation, Session, Sessions, TokenDigest};
+pub use store::Store;
 pub use tokens::{AccessTokens, Claims, TokenError};
 
 /// What an adapter says of a failure that only people can make something of.

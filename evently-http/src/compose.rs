@@ -5,10 +5,7 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 use evently_core::{
     domain::HoldTerms,
     memory::{SandboxGateway, SandboxTimes},
-    ports::{
-        AccessTokens, Accounts, Audit, Bookings, Catalog, Chores, Clock, Figures, Ids, Inbox, Outbox, PasswordHasher,
-        PaymentGateway, RateLimits, Sessions,
-    },
+    ports::{AccessTokens, Clock, Ids, PasswordHasher, PaymentGateway, RateLimits, Store},
     services::{
         AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, InProcess, Jobs,
         NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
@@ -30,7 +27,7 @@ pub struct App {
     /// What it was built from.
     pub config: Config,
     /// The ports of the store.
-    pub ports: Ports,
+    pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
@@ -71,41 +68,6 @@ pub struct App {
     pub seat_bodies: SeatBodies,
     /// Turns true when the application is to stop.
     pub stopping: watch::Sender<bool>,
-}
-
-/// The ports of the store.
-#[expect(missing_docs, reason = "each is the port it is named for")]
-#[derive(Clone)]
-pub struct Ports {
-    pub bookings: Arc<dyn Bookings>,
-    pub chores: Arc<dyn Chores>,
-    pub catalog: Arc<dyn Catalog>,
-    pub accounts: Arc<dyn Accounts>,
-    pub sessions: Arc<dyn Sessions>,
-    pub outbox: Arc<dyn Outbox>,
-    pub inbox: Arc<dyn Inbox>,
-    pub figures: Arc<dyn Figures>,
-    pub audit: Arc<dyn Audit>,
-}
-
-impl Ports {
-    fn of<S>(store: S) -> Self
-    where
-        S: Bookings + Chores + Catalog + Accounts + Sessions + Outbox + Inbox + Figures + Audit + 'static,
-    {
-        let store = Arc::new(store);
-        Self {
-            bookings: store.clone(),
-            chores: store.clone(),
-            catalog: store.clone(),
-            accounts: store.clone(),
-            sessions: store.clone(),
-            outbox: store.clone(),
-            inbox: store.clone(),
-            figures: store.clone(),
-            audit: store,
-        }
-    }
 }
 
 /// Why the application does not start.
@@ -164,12 +126,12 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
     let token_secret = secret(&config.auth.secret, "auth.secret")?;
     let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
 
-    let ports = open_store(&config, &ids).await?;
+    let store = open_store(&config, &ids).await?;
     let shared = Shared::open(&config, &clock).await?;
-    let feed = shared.feed(ports.catalog.clone());
+    let feed = shared.feed(store.catalog.clone());
     let limits = shared.limits();
     let size = OfficeSize { queue: config.box_office.queue, batch: config.box_office.batch };
-    let (office, work) = BoxOffice::open_behind(shared.locks(), ports.bookings.clone(), feed.clone(), clock.clone(), size);
+    let (office, work) = BoxOffice::open_behind(shared.locks(), store.bookings.clone(), feed.clone(), clock.clone(), size);
     tokio::spawn(work);
 
     let signing = webhook_secret.0.first().map(String::as_str).unwrap_or_default();
@@ -180,38 +142,38 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
     let passwords: Arc<dyn PasswordHasher> = Arc::new(BcryptHasher::new(config.auth.bcrypt_cost, cores()));
     let tokens: Arc<dyn AccessTokens> = Arc::new(JwtAccessTokens::new(&token_secret.0));
     let auth = AuthService::new(AuthParts {
-        accounts: ports.accounts.clone(),
-        sessions: ports.sessions.clone(),
+        accounts: store.accounts.clone(),
+        sessions: store.sessions.clone(),
         passwords: passwords.clone(),
         tokens: tokens.clone(),
         clock: clock.clone(),
         ids: ids.clone(),
         terms: AuthTerms { access_ttl: config.auth.access_ttl, refresh_ttl: config.auth.refresh_ttl },
     });
-    let events = Arc::new(EventService::new(office.clone(), ports.catalog.clone(), feed, clock.clone(), ids.clone()));
+    let events = Arc::new(EventService::new(office.clone(), store.catalog.clone(), feed, clock.clone(), ids.clone()));
     let payments = Arc::new(PaymentService::new(PaymentParts {
         office: office.clone(),
-        store: ports.bookings.clone(),
-        chores: ports.chores.clone(),
+        store: store.bookings.clone(),
+        chores: store.chores.clone(),
         events: events.clone(),
         gateway,
         clock: clock.clone(),
         ids: ids.clone(),
         terms,
     }));
-    let analytics = Arc::new(AnalyticsService::new(ports.outbox.clone(), ports.figures.clone(), events.clone()));
-    let upkeep = Arc::new(Upkeep::new(office.clone(), ports.chores.clone(), clock.clone()));
+    let analytics = Arc::new(AnalyticsService::new(store.outbox.clone(), store.figures.clone(), events.clone()));
+    let upkeep = Arc::new(Upkeep::new(office.clone(), store.chores.clone(), clock.clone()));
     let notifications = Arc::new(NotificationService::new(NotificationParts {
-        inbox: ports.inbox.clone(),
-        store: ports.bookings.clone(),
-        accounts: ports.accounts.clone(),
+        inbox: store.inbox.clone(),
+        store: store.bookings.clone(),
+        accounts: store.accounts.clone(),
         events: events.clone(),
         mailer: Arc::new(EmlMailer::new(data.join("mail"))),
         clock: clock.clone(),
         ids: ids.clone(),
     }));
     let relay = Relay::new(RelayParts {
-        outbox: ports.outbox.clone(),
+        outbox: store.outbox.clone(),
         carrier: shared.carrier(Arc::new(InProcess::new(vec![notifications.clone()]))),
         clock: clock.clone(),
         ids: ids.clone(),
@@ -221,7 +183,7 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         tokens,
         auth,
         logins: LoginLimit::counted_by(&*limits, &config.rate_limit, clock.clone()),
-        bookings: BookingService::new(office, ports.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
+        bookings: BookingService::new(office, store.bookings.clone(), events.clone(), clock.clone(), ids.clone(), terms),
         jobs: Arc::new(Jobs::new(payments.clone(), upkeep.clone())),
         payments,
         analytics,
@@ -236,18 +198,18 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         seat_bodies: SeatBodies::default(),
         stopping: watch::Sender::new(false),
         config,
-        ports,
+        store,
         clock,
         ids,
     })
 }
 
-async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<Ports, StartError> {
+async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<Store, StartError> {
     let ids = Arc::clone(ids);
     if let Some(file) = config.store_file() {
-        return Ok(Ports::of(SqliteStore::open(file, ids, &evently_sqlite::Options::default())?));
+        return Ok(Store::new(Arc::new(SqliteStore::open(file, ids, &evently_sqlite::Options::default())?)));
     }
-    database::open(config, ids).await.map(Ports::of)
+    database::open(config, ids).await.map(|store| Store::new(Arc::new(store)))
 }
 
 /// Waits until the application is to stop.

@@ -35,7 +35,7 @@ const BATCH: usize = 200;
 /// Makes the demo data, if there is nothing yet. Whether it was made.
 pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, StartError> {
     let page = Page { after: None, limit: 1 };
-    if !app.ports.accounts.users(page).await.map_err(failed)?.is_empty() {
+    if !app.store.accounts.users(page).await.map_err(failed)?.is_empty() {
         return Ok(false);
     }
     let organizer = accounts(app, passwords).await?;
@@ -76,7 +76,7 @@ async fn account(app: &App, email: &str, name: &str, role: Role, password: &Pass
     let now = app.clock.now();
     let id = UserId::from_uuid(app.ids.uuid(now));
     let user = User { id, email: Email::parse(email).map_err(failed)?, name: name.to_owned(), role, created_at: now };
-    app.ports.accounts.add(&user, password).await.map_err(failed)?;
+    app.store.accounts.add(&user, password).await.map_err(failed)?;
     Ok(id)
 }
 
@@ -206,7 +206,7 @@ impl Sales<'_> {
         }
         for requests in [holds, payments, settled] {
             // Whoever has too many seats on hold is refused here as anywhere; the rest of their group stays away with them.
-            self.app.ports.bookings.apply(at, &requests).await.map_err(failed)?;
+            self.app.store.bookings.apply(at, &requests).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -146,13 +146,12 @@ impl Visit for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use std::{
-        io,
-        sync::{Mutex, PoisonError},
+        fs::File,
+        io::{Read, Seek},
     };
 
     use evently_core::domain::{Timestamp, UserId};
     use serde_json::json;
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
     use crate::context::{Context, TraceId};
@@ -165,38 +164,27 @@ mod tests {
         }
     }
 
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Paper {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    fn paper() -> Arc<File> {
+        Arc::new(tempfile::tempfile().unwrap())
     }
 
-    impl MakeWriter<'_> for Paper {
-        type Writer = Self;
-
-        fn make_writer(&self) -> Self {
-            self.clone()
-        }
+    fn read(mut paper: &File) -> String {
+        let mut text = String::new();
+        paper.rewind().unwrap();
+        paper.read_to_string(&mut text).unwrap();
+        text
     }
 
     #[tokio::test]
     async fn a_line_for_people_ends_with_the_trace_of_its_request() {
-        let paper = Paper::default();
+        let paper = paper();
         let format = Text(Format::default().with_target(false).with_ansi(false));
         let subscriber = tracing_subscriber::fmt().with_writer(paper.clone()).event_format(format).finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         tracing::info!("at the start");
         let request = Context::new(TraceId::from_bits(0xabc).unwrap());
         request.scope(async { tracing::warn!(status = 503, text = "a\nb", "request") }).await;
-        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let text = read(&paper);
         let lines = text.lines().collect::<Vec<_>>();
         assert!(lines[0].ends_with(" INFO at the start"), "{text}");
         let expected = r#" WARN request status=503 text="a\nb" trace_id=00000000000000000000000000000abc"#;
@@ -206,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_has_the_fields_that_others_read() {
-        let paper = Paper::default();
+        let paper = paper();
         let format = Json { service: "evently-http", clock: Arc::new(Stopped) };
         let subscriber =
             tracing_subscriber::fmt().with_writer(paper.clone()).fmt_fields(JsonFields::new()).event_format(format).finish();
@@ -217,7 +205,7 @@ mod tests {
             tracing::info!(action = "a\nb\u{1b}[31m", user_id, duration_ms = 1.5, left_out = None::<u64>, "request");
         });
         logged.await;
-        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let text = read(&paper);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}'));
         let line: Value = serde_json::from_str(&text).unwrap();

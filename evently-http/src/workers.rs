@@ -76,7 +76,7 @@ async fn repeat(app: Arc<App>, name: &'static str, pause: Duration, work: Work) 
 /// Sets the gauges of what is under way. The first is the name that dashboards know, the second says what it is.
 async fn count_bookings(app: Arc<App>) -> Result<bool, Error> {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are far fewer bookings")]
-    let pending = app.ports.chores.pending_total().await? as f64;
+    let pending = app.store.chores.pending_total().await? as f64;
     metrics::gauge!("active_bookings_total").set(pending);
     metrics::gauge!("evently_pending_bookings").set(pending);
     Ok(false)

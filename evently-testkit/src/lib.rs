@@ -28,7 +28,7 @@ mod store;
 
 pub use counted::CountedBookings;
 pub use fixtures::{DOOR, Fixture, GATEWAY, HOUSE, ORGANIZER, OTHER_ORGANIZER, SYSTEM, World, customer, layout};
-pub use store::{MemoryPlace, Store, StorePlace};
+pub use store::{MemoryPlace, StorePlace};
 
 /// Runs a test on a runtime of several threads, so that what races in it really does.
 pub fn run<T>(test: impl Future<Output = T>) -> T {

@@ -55,7 +55,7 @@ pub async fn run(global: &Global, command: BookingCommand) -> Result<Reply, Fail
 
 async fn records(app: &App, text: &str) -> Result<BookingRecords, Failure> {
     let booking = names::booking(app, text).await?;
-    let records = app.ports.bookings.records(booking.id).await?;
+    let records = app.store.bookings.records(booking.id).await?;
     records.ok_or_else(|| Error::not_found(Thing::Booking).into())
 }
 

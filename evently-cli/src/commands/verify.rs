@@ -20,9 +20,9 @@ pub async fn run(global: &Global) -> Result<Reply, Failure> {
 
 /// Checks everything that can be read from the store.
 pub async fn check(app: &App) -> Result<Report, Failure> {
-    let ports = &app.ports;
-    let mut report = audit_store(&*ports.audit, &*ports.catalog, app.clock.now()).await?;
-    report.violations.extend(audit_figures(&*ports.figures, &*ports.outbox, &*ports.catalog).await?);
+    let store = &app.store;
+    let mut report = audit_store(&*store.audit, &*store.catalog, app.clock.now()).await?;
+    report.violations.extend(audit_figures(&*store.figures, &*store.outbox, &*store.catalog).await?);
     Ok(report)
 }
 

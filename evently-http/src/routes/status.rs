@@ -59,7 +59,7 @@ pub async fn live() -> Response {
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     #[expect(clippy::disallowed_methods, reason = "how long an answer takes is measured, never decided by")]
     let asked = Instant::now();
-    let answer = tokio::time::timeout(PATIENCE, app.ports.catalog.venues(Page { after: None, limit: 1 })).await;
+    let answer = tokio::time::timeout(PATIENCE, app.store.catalog.venues(Page { after: None, limit: 1 })).await;
     let up = matches!(answer, Ok(Ok(_)));
     let mut dependencies = vec![Dependency::new("store", up, Some(asked.elapsed()))];
     dependencies.extend(app.shared.redis.as_ref().map(|redis| {

@@ -8,9 +8,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use evently_core::{memory::SeededIds, ports::Ids};
+use evently_core::{
+    memory::SeededIds,
+    ports::{Ids, Store},
+};
 use evently_postgres::{Options, PgStore, Pooler};
-use evently_testkit::{Store, StorePlace};
+use evently_testkit::StorePlace;
 use evently_testservers::{Database, PgBouncer, shared_postgres};
 
 /// A database with the schema; gone when this is dropped.
@@ -93,6 +96,6 @@ fn migrate(url: &str) {
 #[async_trait]
 impl StorePlace for Place {
     async fn open(&self, ids: Arc<dyn Ids>) -> Store {
-        Store::new(&Arc::new(self.open_with(ids, &self.options()).await))
+        Store::new(Arc::new(self.open_with(ids, &self.options()).await))
     }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evently_core::ports::Ids;
+use evently_core::ports::{Ids, Store};
 use evently_sqlite::{Options, SqliteStore};
-use evently_testkit::{Store, StorePlace};
+use evently_testkit::StorePlace;
 
 use crate::support::Place;
 
 #[async_trait]
 impl StorePlace for Place {
     async fn open(&self, ids: Arc<dyn Ids>) -> Store {
-        Store::new(&Arc::new(SqliteStore::open(self.path(), ids, &Options::default()).unwrap()))
+        Store::new(Arc::new(SqliteStore::open(self.path(), ids, &Options::default()).unwrap()))
     }
 }
 

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use evently_core::{
     domain::{Booking, BookingCode, BookingId, Command, Payment, PaymentId, Request, Ticket, TicketId, Timestamp},
     memory::MemoryStore,
-    ports::{Applied, BookingFilter, BookingRecords, Bookings, Ids, Page, StoreError},
+    ports::{Applied, BookingFilter, BookingRecords, Bookings, Ids, Page, Store, StoreError},
 };
 use evently_testkit::{
-    Store, StorePlace, World,
+    StorePlace, World,
     conformance::{answers, batches, outbox, races},
 };
 
@@ -41,7 +41,7 @@ struct Broken {
 impl StorePlace for Fault {
     async fn open(&self, ids: Arc<dyn Ids>) -> Store {
         let stores = [(); 2].map(|()| Arc::new(MemoryStore::new(ids.clone())));
-        let sound = Store::new(&stores[0]);
+        let sound = Store::new(stores[0].clone());
         Store { bookings: Arc::new(Broken { fault: *self, stores, calls: AtomicUsize::new(0) }), ..sound }
     }
 }

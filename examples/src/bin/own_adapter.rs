@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use evently_core::{
     domain::{Booking, BookingCode, BookingId, Payment, PaymentId, Request, Ticket, TicketId, Timestamp},
     memory::MemoryStore,
-    ports::{Applied, BookingFilter, BookingRecords, Bookings, Ids, Page, StoreError},
+    ports::{Applied, BookingFilter, BookingRecords, Bookings, Ids, Page, Store, StoreError},
 };
-use evently_testkit::{Store, StorePlace, World, conformance::holds};
+use evently_testkit::{StorePlace, World, conformance::holds};
 
 /// Counts the requests that a store decides, and the transactions that it takes for them.
 struct Counting {
@@ -71,7 +71,7 @@ struct CountingPlace {
 #[async_trait]
 impl StorePlace for CountingPlace {
     async fn open(&self, ids: Arc<dyn Ids>) -> Store {
-        let store = Store::new(&Arc::new(MemoryStore::new(ids)));
+        let store = Store::new(Arc::new(MemoryStore::new(ids)));
         let counting = Counting { store: store.bookings.clone(), counts: self.counts.clone() };
         Store { bookings: Arc::new(counting), ..store }
     }

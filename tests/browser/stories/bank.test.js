@@ -14,10 +14,7 @@ const storyOfSilence = stories({ EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s' });
 async function paysWith(token, { api, visitor }, event) {
   const [seat] = await api.availableSeats(event.id);
   const anna = await visitor('anna');
-  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
-  await anna.seatsAreThere();
-  await anna.choose(seat.id);
-  await anna.hold();
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
   await anna.pay(token);
   await anna.sees('payment-waiting');
   return { anna, seat };

@@ -74,10 +74,7 @@ story('a confirmed booking is cancelled and its seat is on sale again for those 
   const anna = await visitor('anna');
   const ben = await visitor('ben');
 
-  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
-  await anna.seatsAreThere();
-  await anna.choose(seat.id);
-  await anna.hold();
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
   await anna.pay('tok_visa');
   await anna.receiveTickets(1);
   await ben.openEvent(event.id);
@@ -105,10 +102,7 @@ story('seats that are held can be given back before paying', async ({ api, visit
   const [seat] = await api.availableSeats(event.id);
   const anna = await visitor('anna');
 
-  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
-  await anna.seatsAreThere();
-  await anna.choose(seat.id);
-  await anna.hold();
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
   await anna.press('cancel-booking');
   await anna.press('dialog-yes');
   await anna.sees('booking-cancelled');

@@ -35,10 +35,7 @@ story('a hold survives a restart of the service, and is paid afterwards', async 
   const [seat] = await api.availableSeats(event.id);
   const anna = await visitor('anna');
 
-  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
-  await anna.seatsAreThere();
-  await anna.choose(seat.id);
-  await anna.hold();
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
   await service.stop();
   await service.start();
   await anna.pay('tok_visa');

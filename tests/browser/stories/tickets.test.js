@@ -10,10 +10,7 @@ async function withATicket({ api, visitor }) {
   const event = await api.event(HALL);
   const [seat] = await api.availableSeats(event.id);
   const anna = await visitor('anna');
-  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
-  await anna.seatsAreThere();
-  await anna.choose(seat.id);
-  await anna.hold();
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
   await anna.pay('tok_visa');
   return { anna, event, seat, code: await anna.receiveTickets(1) };
 }

@@ -147,6 +147,14 @@ export class Visitor {
     await this.page.waitForURL((url) => url.pathname === path);
   }
 
+  /** Signs in on the way to an event, and holds a seat of it. */
+  async signInAndHold(account, eventId, seatId) {
+    await this.openSignedIn(account, `/events/${eventId}`);
+    await this.seatsAreThere();
+    await this.choose(seatId);
+    await this.hold();
+  }
+
   /** Opens an event and waits for its map. */
   async openEvent(eventId) {
     await this.open(`/events/${eventId}`);
