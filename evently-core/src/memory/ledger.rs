@@ -116,7 +116,7 @@ impl Ledger for State {
     }
 
     fn payment(&mut self, id: PaymentId) -> Result<Option<Payment>, Infallible> {
-        Ok(self.payments.get(&id).cloned())
+        Ok(self.payments.get(&id).map(|payment| Payment::clone(payment)))
     }
 
     fn put_payment(&mut self, payment: &Payment) -> Result<(), Infallible> {
@@ -125,7 +125,7 @@ impl Ledger for State {
         } else {
             self.undecided_payments.remove(&(payment.created_at, payment.id));
         }
-        if self.payments.insert(payment.id, payment.clone()).is_none() {
+        if self.payments.insert(payment.id, Box::new(payment.clone())).is_none() {
             self.rows_of(payment.booking_id).payments.push(payment.id);
         }
         Ok(())

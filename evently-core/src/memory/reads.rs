@@ -54,7 +54,7 @@ impl Bookings for MemoryStore {
     }
 
     async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        Ok(self.state().payments.get(&id).cloned())
+        Ok(self.state().payments.get(&id).map(|payment| Payment::clone(payment)))
     }
 
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
@@ -84,7 +84,7 @@ impl State {
         tickets.sort_by_key(|ticket| (ticket.seat, ticket.id));
         BookingRecords {
             booking: rows.booking.clone(),
-            payments: rows.payments.iter().map(|id| self.payments[id].clone()).collect(),
+            payments: rows.payments.iter().map(|id| Payment::clone(&self.payments[id])).collect(),
             refunds: rows.refunds.iter().map(|id| self.refunds[id].clone()).collect(),
             tickets,
             history: rows.history.iter().map(|position| self.entry(*position)).collect(),
@@ -120,7 +120,7 @@ impl Chores for MemoryStore {
         let state = self.state();
         let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
         let old = state.undecided_payments.range((after, Bound::Unbounded)).take_while(|(at, _)| *at < before);
-        let theirs = old.map(|(_, id)| &state.payments[id]).filter(|payment| payment.provider == provider);
+        let theirs = old.map(|(_, id)| &*state.payments[id]).filter(|payment| payment.provider == provider);
         Ok(theirs.take(page.limit as usize).cloned().collect())
     }
 
@@ -131,7 +131,7 @@ impl Chores for MemoryStore {
     ) -> Result<Vec<(Refund, Payment)>, StoreError> {
         let state = self.state();
         let owed = state.owed_refunds.iter().map(|id| &state.refunds[id]);
-        let mut owed = owed.map(|refund| (refund, &state.payments[&refund.payment_id])).collect::<Vec<_>>();
+        let mut owed = owed.map(|refund| (refund, &*state.payments[&refund.payment_id])).collect::<Vec<_>>();
         owed.retain(|(_, payment)| payment.provider == provider);
         owed.sort_by_key(|(refund, _)| (refund.created_at, refund.id));
         owed.retain(|(refund, _)| page.after.is_none_or(|after| (refund.created_at, refund.id) > after));

@@ -43,7 +43,8 @@ pub(super) struct State {
     pub pending: FxHashMap<(EventId, UserId), Vec<BookingId>>,
     /// Pending bookings in the order in which their holds run out.
     pub deadlines: BTreeSet<(Timestamp, BookingId)>,
-    pub payments: FxHashMap<PaymentId, Payment>,
+    /// Boxed, so that a growing table moves keys alone.
+    pub payments: FxHashMap<PaymentId, Box<Payment>>,
     /// Payments that their gateway may still decide, oldest first.
     pub undecided_payments: BTreeSet<(Timestamp, PaymentId)>,
     pub refunds: BTreeMap<RefundId, Refund>,
