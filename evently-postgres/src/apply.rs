@@ -10,8 +10,11 @@ use evently_core::{
     ports::{Applied, StoreError, StoreErrorKind},
 };
 
-pub(crate) use self::read::{ANSWERS, BOOKINGS, PENDING, SEATS};
 use self::{read::read, write::write};
+pub(crate) use self::{
+    read::{ANSWERS, BOOKINGS, PENDING, SEATS},
+    write::{UPDATE_BOOKINGS, UPDATE_SEATS},
+};
 use crate::{
     error::Fault,
     ledger::{BatchLedger, Rows, Wanted, Written},
@@ -81,7 +84,7 @@ fn rest(store: &PgStore, tries: u32) -> Duration {
 }
 
 async fn attempt(store: &PgStore, now: Timestamp, requests: &[Request]) -> Result<Applied, Failed> {
-    let mut tx = store.begin(store.isolation()).await?;
+    let mut tx = store.begin(store.batch()).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
     loop {

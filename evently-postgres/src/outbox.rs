@@ -33,7 +33,8 @@ const LOCK_HEAD: &str = "select position, hash from journal_head for update";
 const UNNUMBERED: &str = "select event_id, sequence, content from journal where position is null order by sequence limit $1";
 const NUMBER: &str = "update journal j set position = n.position, hash = n.hash \
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) n (event_id, sequence, position, hash) \
-    where j.event_id = n.event_id and j.sequence = n.sequence and j.position is null";
+    cross join lateral (select j.ctid from journal j where j.event_id = n.event_id and j.sequence = n.sequence offset 0) found \
+    where j.ctid = found.ctid and j.position is null";
 const MOVE_HEAD: &str = "update journal_head set position = $1, hash = $2";
 
 /// How many entries get their positions in one transaction.

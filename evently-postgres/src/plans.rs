@@ -20,12 +20,18 @@ pub struct Plan {
     pub plan: String,
 }
 
-/// The questions, most asked first.
-const HOT: &[(&str, &str)] = &[
+/// The statements of a batch.
+const OF_A_BATCH: &[(&str, &str)] = &[
     ("seats of a batch", apply::SEATS),
     ("what customers have on hold at an event", apply::PENDING),
     ("bookings of a batch", apply::BOOKINGS),
     ("answers kept for keys", apply::ANSWERS),
+    ("seats that change", apply::UPDATE_SEATS),
+    ("bookings that change", apply::UPDATE_BOOKINGS),
+];
+
+/// What is asked beside the sales, most asked first.
+const OTHERS: &[(&str, &str)] = &[
     ("events on sale", catalog::EVENTS_PUBLISHED),
     ("a customer's bookings", bookings::BOOKINGS_OF_USER),
     ("seats that can be had, cheapest first", catalog::AVAILABLE),
@@ -35,15 +41,17 @@ impl PgStore {
     /// How the server goes about the questions that are asked most.
     pub async fn plans(&self) -> Result<Vec<Plan>, StoreError> {
         let mut plans = Vec::new();
-        for &(what, statement) in HOT {
-            plans.push(Plan { what, statement, plan: plan(self, statement).await.during("plans")? });
+        for (statements, of_a_batch) in [(OF_A_BATCH, true), (OTHERS, false)] {
+            for &(what, statement) in statements {
+                plans.push(Plan { what, statement, plan: plan(self, statement, of_a_batch).await.during("plans")? });
+            }
         }
         Ok(plans)
     }
 }
 
-async fn plan(store: &PgStore, statement: &'static str) -> Result<String, Fault> {
-    let mut tx = store.read().await?;
+async fn plan(store: &PgStore, statement: &'static str, of_a_batch: bool) -> Result<String, Fault> {
+    let mut tx = if of_a_batch { store.begin(store.batch()).await? } else { store.read().await? };
     let count = (1..=99).take_while(|number| statement.contains(&format!("${number}"))).count();
     let nothing = if count == 0 { String::new() } else { format!("({})", vec!["null"; count].join(", ")) };
     tx.define(format!("set local plan_cache_mode = force_generic_plan; prepare explained as {statement}")).await?;

@@ -125,6 +125,18 @@ pub enum OpenError {
     Unreadable(#[source] StoreError),
 }
 
+/// Begins a transaction whose statements are planned once and find their rows by indexes, however small a table still is: one that is
+/// read as a whole is also locked as a whole against every other batch.
+macro_rules! begin_by_keys {
+    ($level:literal) => {
+        concat!(
+            "begin isolation level ",
+            $level,
+            "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
+        )
+    };
+}
+
 /// The store in a PostgreSQL database. A handle: clones share the pool.
 #[derive(Clone)]
 pub struct PgStore {
@@ -149,14 +161,14 @@ impl PgStore {
         self.start("begin isolation level repeatable read read only", None).await
     }
 
-    /// A transaction that writes single rows by their keys.
+    /// A transaction that writes rows by their keys.
     pub(crate) async fn write(&self) -> Result<Tx, Fault> {
-        self.start("begin isolation level read committed", None).await
+        self.start(begin_by_keys!("read committed"), None).await
     }
 
     /// How a batch begins.
-    pub(crate) const fn isolation(&self) -> &'static str {
-        if self.guards.serializable { "begin isolation level serializable" } else { "begin isolation level read committed" }
+    pub(crate) const fn batch(&self) -> &'static str {
+        if self.guards.serializable { begin_by_keys!("serializable") } else { begin_by_keys!("read committed") }
     }
 
     pub(crate) const fn checks_versions(&self) -> bool {

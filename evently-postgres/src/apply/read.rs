@@ -1,4 +1,8 @@
 //! Reads the rows that a batch wants: a statement for each kind, whatever their number.
+//!
+//! Rows with a key of several columns are looked up in a subquery for each key that cannot be flattened (`offset 0`), so that the server
+//! finds them by their index whatever it believes of the size of the table. Left to itself it reads all of a table that is new to it, and
+//! then every other batch is in the way of this one.
 
 use std::sync::Arc;
 
@@ -20,19 +24,20 @@ const EVENTS: &str = "select e.id, e.version, e.content from event_ids i \
     join events e on e.id = i.id and e.start_time = i.start_time where i.id = any($1)";
 pub(crate) const SEATS: &str = "select s.number, s.category, s.status, s.booking_id, s.version, s.event_id \
     from unnest($1::uuid[], $2::integer[]) w (event_id, number) \
-    join seats s on s.event_id = w.event_id and s.number = w.number";
+    cross join lateral (select * from seats s where s.event_id = w.event_id and s.number = w.number offset 0) s";
 pub(crate) const BOOKINGS: &str = booking_sql!("where b.id = any($1)");
 pub(crate) const PENDING: &str = booking_sql!(
-    "join unnest($1::uuid[], $2::uuid[]) w (event_id, user_id) on b.event_id = w.event_id and b.user_id = w.user_id ",
-    "where b.status = 'pending'"
+    from "unnest($1::uuid[], $2::uuid[]) w (event_id, user_id) cross join lateral ( \
+        select * from bookings b where b.event_id = w.event_id and b.user_id = w.user_id and b.status = 'pending' offset 0) b"
 );
 /// Locked: two reports on one payment must not both be the first.
 const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
 const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");
 const TICKETS_OF: &str = ticket_sql!("where t.booking_id = any($1) order by t.seat, t.id");
 const TICKETS: &str = ticket_sql!("where t.code = any($1) order by t.id for no key update");
-const MESSAGES: &str = "select m.provider, m.message from gateway_messages m \
-    join unnest($1::text[], $2::text[]) w (provider, message) on m.provider = w.provider and m.message = w.message";
+const MESSAGES: &str = "select m.provider, m.message from unnest($1::text[], $2::text[]) w (provider, message) \
+    cross join lateral ( \
+        select * from gateway_messages m where m.provider = w.provider and m.message = w.message offset 0) m";
 pub(crate) const ANSWERS: &str = "select key, fingerprint, content from answers where key = any($1)";
 
 pub(super) async fn read(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {

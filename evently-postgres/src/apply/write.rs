@@ -1,4 +1,6 @@
 //! Writes what a batch has decided: a statement for each kind of row, whatever their number.
+//!
+//! Rows to be changed are looked up as they are [read](super::read), and then taken by their place (`ctid`).
 
 use std::sync::Arc;
 
@@ -34,10 +36,12 @@ const PRICE_SEATS: &str = "update seats s set price = p.price \
     from unnest($2::smallint[], $3::bigint[]) p (category, price) \
     where s.event_id = $1 and s.category = p.category and s.price <> p.price";
 /// Only the version that was read is replaced.
-const UPDATE_SEATS: &str = "update seats s set status = n.status, booking_id = n.booking_id, version = n.version \
+pub(crate) const UPDATE_SEATS: &str = "update seats s set status = n.status, booking_id = n.booking_id, version = n.version \
     from unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[]) \
         n (event_id, number, status, booking_id, version, was) \
-    where s.event_id = n.event_id and s.number = n.number and (s.version = n.was or $7)";
+    cross join lateral ( \
+        select s.ctid from seats s where s.event_id = n.event_id and s.number = n.number offset 0) found \
+    where s.ctid = found.ctid and (s.version = n.was or $7)";
 const INSERT_BOOKINGS: &str = "insert into bookings \
     (event_id, id, user_id, status, seats, prices, amount, currency, code, hold_until, payment_id, payment_until, expires_at, \
      confirmed_at, created_at, version) \
@@ -49,18 +53,21 @@ const INSERT_BOOKINGS: &str = "insert into bookings \
         n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, \
            user_id, amount, currency, created_at)";
 /// Only the version that was read is replaced.
-const UPDATE_BOOKINGS: &str = "update bookings b \
+pub(crate) const UPDATE_BOOKINGS: &str = "update bookings b \
     set status = n.status, seats = n.seats::integer[], prices = n.prices::bigint[], code = n.code, hold_until = n.hold_until, \
         payment_id = n.payment_id, payment_until = n.payment_until, expires_at = n.expires_at, confirmed_at = n.confirmed_at, \
         version = n.version \
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[], \
             $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::integer[]) \
         n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, was) \
-    where b.event_id = n.event_id and b.id = n.id and (b.version = n.was or $14)";
+    cross join lateral (select b.ctid from bookings b where b.event_id = n.event_id and b.id = n.id offset 0) found \
+    where b.ctid = found.ctid and (b.version = n.was or $14)";
 const INSERT_CODES: &str = "insert into booking_codes (code, booking_id) select * from unnest($1::text[], $2::uuid[])";
 const END_CLAIMS: &str = "update booking_items i set live = false \
     from unnest($1::uuid[], $2::uuid[]) n (event_id, booking_id) \
-    where i.event_id = n.event_id and i.booking_id = n.booking_id and i.live";
+    cross join lateral ( \
+        select i.ctid from booking_items i where i.event_id = n.event_id and i.booking_id = n.booking_id and i.live offset 0) found \
+    where i.ctid = found.ctid";
 const CLAIM: &str = "insert into booking_items (event_id, booking_id, seat, live) \
     select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::boolean[]) \
     on conflict (event_id, booking_id, seat) do update set live = excluded.live";

@@ -12,13 +12,14 @@ use crate::error::Fault;
 
 /// Selects bookings `b`.
 macro_rules! booking_sql {
-    ($($rest:literal),* $(,)?) => {
+    (from $($rest:literal),* $(,)?) => {
         concat!(
             "select b.id, b.event_id, b.user_id, b.status, b.seats, b.prices, b.amount, b.currency, b.code, b.hold_until, \
-             b.payment_id, b.payment_until, b.confirmed_at, b.created_at, b.version from bookings b ",
+             b.payment_id, b.payment_until, b.confirmed_at, b.created_at, b.version from ",
             $($rest),*
         )
     };
+    ($($rest:literal),* $(,)?) => { $crate::rows::booking_sql!(from "bookings b ", $($rest),*) };
 }
 pub(crate) use booking_sql;
 
