@@ -132,7 +132,9 @@ macro_rules! begin_by_keys {
         concat!(
             "begin isolation level ",
             $level,
-            "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
+            "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off",
+            // A scan of the one row of a table counts as so dear then that the server would compile the statement.
+            "; set local jit = off"
         )
     };
 }
