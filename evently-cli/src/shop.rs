@@ -47,8 +47,10 @@ pub async fn open_existing(global: &Global) -> Result<App, Failure> {
     open_with(config).await
 }
 
-/// Opens the store that the configuration names.
-pub async fn open_with(config: Config) -> Result<App, Failure> {
+/// Opens the store that the configuration names. What is done to it stands in the journal, from where the instances hand it on: no
+/// broker has to be there.
+pub async fn open_with(mut config: Config) -> Result<App, Failure> {
+    config.rabbitmq.url.0 = None;
     let opened = compose::open(config).await;
     opened.map_err(|error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason"))
 }

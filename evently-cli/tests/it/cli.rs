@@ -1,6 +1,6 @@
 //! What each command says, and what it ends with.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{fs::Permissions, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use serde_json::{Value, json};
 
@@ -217,6 +217,19 @@ fn a_store_from_the_future_is_told_and_left_alone() {
     let said = evently.run(&["user", "list"]);
     assert_eq!(said.code, 3);
     assert!(said.stderr.contains("newer version"), "{said:?}");
+}
+
+/// What a command does stands in the journal, from where the instances hand it on.
+#[test]
+fn a_command_does_without_the_broker() {
+    // It takes connections and never says a word.
+    let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+    broker.set_nonblocking(true).unwrap();
+    let url = format!("amqp://guest:guest@{}", broker.local_addr().unwrap());
+    let evently = Evently::new().with("EVENTLY__RABBITMQ__URL", &url);
+    evently.event(2);
+    assert_eq!(evently.run(&["event", "list"]).code, 0);
+    assert_eq!(broker.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody came");
 }
 
 #[test]
