@@ -101,21 +101,13 @@ async fn attempt(store: &PgStore, now: Timestamp, requests: &[Request]) -> Resul
         if ledger.wanted.is_empty() {
             let Written { changes, .. } = &ledger.written;
             let applied = Applied { answers, changes: changes.clone() };
-            write(&mut tx, &rows, &ledger.written, store.checks_versions()).await?;
-            commit(store, tx, ledger.written.journal.len()).await?;
-            return Ok(applied);
+            write(&mut tx, store, &rows, &ledger.written).await?;
+            return match tx.commit().await {
+                Ok(()) => Ok(applied),
+                Err(fault) if fault.leaves_doubt() => Err(Failed::InDoubt(fault)),
+                Err(fault) => Err(Failed::Before(fault)),
+            };
         }
         wanted = ledger.wanted;
-    }
-}
-
-async fn commit(store: &PgStore, tx: crate::store::Tx, entries: usize) -> Result<(), Failed> {
-    match tx.commit().await {
-        Ok(()) => {
-            store.note_own_writes(entries);
-            Ok(())
-        }
-        Err(fault) if fault.leaves_doubt() => Err(Failed::InDoubt(fault)),
-        Err(fault) => Err(Failed::Before(fault)),
     }
 }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &migrations![
     (20261122200300, "accounts"),
     (20261122200400, "figures"),
     (20261122220000, "claims"),
+    (20261123000000, "writers"),
 ];
 
 /// The latest version of the schema that this build knows.

@@ -11,7 +11,7 @@ use sqlx::{
 use sqlx_core::migrate::MigrateError;
 
 use crate::{
-    elsewhere::OwnWrites,
+    elsewhere::Writer,
     error::Fault,
     inspect::{SERVER_MIN, inspect},
     schema,
@@ -143,7 +143,7 @@ macro_rules! begin_by_keys {
 #[derive(Clone)]
 pub struct PgStore {
     pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) own: Arc<OwnWrites>,
+    pub(crate) writer: Arc<Writer>,
     pool: PgPool,
     session: Session,
     guards: Guards,
@@ -153,19 +153,19 @@ impl PgStore {
     /// Connects, and brings the database to this version's schema.
     pub async fn open(ids: Arc<dyn Ids>, options: &Options) -> Result<Self, OpenError> {
         let pool = migrated_pool(options).await?;
-        let store = Self { ids, own: Arc::default(), pool, session: Session::of(options), guards: options.guards };
-        store.overlook_what_is_written().await.during("open").map_err(OpenError::Unreadable)?;
+        let mut store = Self { ids, writer: Arc::default(), pool, session: Session::of(options), guards: options.guards };
+        store.writer = Arc::new(Writer::new(&store).await.during("open").map_err(OpenError::Unreadable)?);
         Ok(store)
     }
 
     /// A transaction that reads, all of it as of one moment.
     pub(crate) async fn read(&self) -> Result<Tx, Fault> {
-        self.start("begin isolation level repeatable read read only", None).await
+        self.begin("begin isolation level repeatable read read only").await
     }
 
     /// A transaction that writes rows by their keys.
     pub(crate) async fn write(&self) -> Result<Tx, Fault> {
-        self.start(begin_by_keys!("read committed"), None).await
+        self.begin(begin_by_keys!("read committed")).await
     }
 
     /// How a batch begins.
@@ -177,14 +177,10 @@ impl PgStore {
         self.guards.versions
     }
 
-    /// A transaction that may write to the journal: what is committed has to be [noted](Self::note_own_writes).
+    /// A transaction that begins with this statement.
     pub(crate) async fn begin(&self, statement: &'static str) -> Result<Tx, Fault> {
-        self.start(statement, Some(Arc::clone(&self.own))).await
-    }
-
-    async fn start(&self, statement: &'static str, own: Option<Arc<OwnWrites>>) -> Result<Tx, Fault> {
         let begin = self.session.begin(statement);
-        Ok(Tx { open: self.pool.begin_with(begin).await?, own, keeps_statements: self.session.keeps_statements() })
+        Ok(Tx { open: self.pool.begin_with(begin).await?, keeps_statements: self.session.keeps_statements() })
     }
 
     /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
@@ -293,15 +289,13 @@ async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
 /// A transaction. Dropped without a commit it is rolled back.
 pub(crate) struct Tx {
     open: sqlx::Transaction<'static, Postgres>,
-    /// Where its commit is announced, if it may write to the journal.
-    own: Option<Arc<OwnWrites>>,
     keeps_statements: bool,
 }
 
 impl Tx {
     /// One that only reads, and keeps nothing.
     pub(crate) async fn over(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self { open: pool.begin_with("begin read only").await?, own: None, keeps_statements: false })
+        Ok(Self { open: pool.begin_with("begin read only").await?, keeps_statements: false })
     }
 
     /// The row of a statement without values that always finds one.
@@ -340,12 +334,7 @@ impl Tx {
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {
-        let sending = self.own.as_deref().map(OwnWrites::sending);
-        self.open.commit().await?;
-        if let Some(sending) = sending {
-            sending.arrived();
-        }
-        Ok(())
+        Ok(self.open.commit().await?)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     error::Fault,
     ledger::{Rows, Written},
     rows::{PaymentColumns, StateColumns, signed, to_json, to_sql},
-    store::{Tx, values},
+    store::{PgStore, Tx, values},
 };
 
 const INSERT_LAYOUT: &str = "insert into layouts (id, content) values ($1, $2)";
@@ -89,8 +89,8 @@ const PUT_TICKETS: &str = "insert into tickets (event_id, id, booking_id, seat, 
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[]) \
     on conflict (event_id, id) do update set status = excluded.status, used_at = excluded.used_at, used_by = excluded.used_by";
 const NOTE_MESSAGES: &str = "insert into gateway_messages (provider, message, taken_in_at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])";
-const RECORD: &str = "insert into journal (event_id, booking_id, content) \
-    select event_id, booking_id, content \
+const RECORD: &str = "insert into journal (event_id, booking_id, content, writer) \
+    select event_id, booking_id, content, $4 \
     from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality n (event_id, booking_id, content, place) order by place";
 const KEEP_ANSWERS: &str = "insert into answers (key, fingerprint, at, content) \
     select * from unnest($1::bytea[], $2::bytea[], $3::timestamptz[], $4::text[])";
@@ -104,14 +104,15 @@ fn all_of(table: &'static str, wanted: usize, written: u64) -> Result<(), Fault>
     if written == wanted as u64 { Ok(()) } else { Err(Fault::Stale(table)) }
 }
 
-pub(super) async fn write(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: bool) -> Result<(), Fault> {
+pub(super) async fn write(tx: &mut Tx, store: &PgStore, rows: &Rows, written: &Written) -> Result<(), Fault> {
+    let check_versions = store.checks_versions();
     catalogue(tx, rows, written, check_versions).await?;
     seats(tx, rows, written, check_versions).await?;
     bookings(tx, rows, written, check_versions).await?;
     claims(tx, rows, written).await?;
     money(tx, written).await?;
     tickets(tx, written).await?;
-    journal(tx, written).await?;
+    journal(tx, store, written).await?;
     answers(tx, rows, written).await
 }
 
@@ -397,7 +398,7 @@ async fn tickets(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
     tx.execute(PUT_TICKETS, values).await.map(drop)
 }
 
-async fn journal(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
+async fn journal(tx: &mut Tx, store: &PgStore, written: &Written) -> Result<(), Fault> {
     if written.journal.is_empty() {
         return Ok(());
     }
@@ -405,6 +406,7 @@ async fn journal(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
         written.journal.iter().map(|entry| *entry.event_id.as_uuid()).collect::<Vec<_>>(),
         written.journal.iter().map(|entry| entry.booking_id().map(|id| *id.as_uuid())).collect::<Vec<_>>(),
         written.journal.iter().map(to_json).collect::<Vec<_>>(),
+        store.writer.id,
     ];
     tx.execute(RECORD, values).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! The production store against a real server.
 
 mod conformance;
+mod elsewhere;
 mod partitions;
 mod plans;
 mod pooled;
