@@ -30,6 +30,20 @@ const REST_MAX: Duration = Duration::from_millis(250);
 
 /// Decides the requests in one transaction.
 pub(crate) async fn apply(store: &PgStore, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
+    let mut in_doubt = false;
+    let applied = until_decided(store, now, requests, &mut in_doubt).await;
+    if in_doubt {
+        store.writer.disown();
+    }
+    applied
+}
+
+async fn until_decided(
+    store: &PgStore,
+    now: Timestamp,
+    requests: &[Request],
+    in_doubt: &mut bool,
+) -> Result<Applied, StoreError> {
     let mut tries = 0;
     loop {
         let fault = match attempt(store, now, requests).await {
@@ -37,6 +51,7 @@ pub(crate) async fn apply(store: &PgStore, now: Timestamp, requests: &[Request])
             Err(fault) => fault,
         };
         tries += 1;
+        *in_doubt |= matches!(&fault, Failed::InDoubt(_));
         // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
         let again = matches!(&fault, Failed::InDoubt(_)) || fault.kind() == StoreErrorKind::Contended;
         if !again || tries == TRIES {

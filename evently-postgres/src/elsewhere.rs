@@ -1,7 +1,7 @@
 //! Tells whether others have written. Each row of the journal says which handle wrote it, and none gets a position below one that has
 //! been looked at.
 
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub(crate) struct Writer {
     pub(crate) id: Uuid,
     /// In the journal.
     position: AtomicI64,
+    /// It wrote something without having been told, and so told nobody itself.
+    untold: AtomicBool,
 }
 
 impl Writer {
@@ -30,17 +32,22 @@ impl Writer {
     pub(crate) async fn new(store: &PgStore) -> Result<Self, Fault> {
         number(store).await?;
         let row = store.row(BEGIN, values![]).await?.ok_or_else(head_is_gone)?;
-        Ok(Self { position: AtomicI64::new(get(&row, 0)?), id: get(&row, 1)? })
+        Ok(Self { position: AtomicI64::new(get(&row, 0)?), id: get(&row, 1)?, untold: AtomicBool::new(false) })
+    }
+
+    /// A commit of its own may have gone through without an answer. What it changed counts as others' work.
+    pub(crate) fn disown(&self) {
+        self.untold.store(true, SeqCst);
     }
 }
 
 impl PgStore {
-    /// Whether others have committed since this was asked last.
+    /// Whether others have committed since this was asked last, or we have without knowing.
     pub(crate) async fn written_elsewhere(&self) -> Result<bool, Fault> {
         number(self).await?;
         let looked = self.writer.position.load(SeqCst);
         let row = self.row(SINCE, values![looked, self.writer.id]).await?.ok_or_else(head_is_gone)?;
         self.writer.position.fetch_max(get(&row, 0)?, SeqCst);
-        get(&row, 1)
+        Ok(self.writer.untold.swap(false, SeqCst) | get::<bool>(&row, 1)?)
     }
 }
