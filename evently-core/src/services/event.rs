@@ -1,9 +1,10 @@
 //! Venues and events: making them, changing them, looking at them.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Answered, BoxOffice, Error, EventView, LayoutView};
 use crate::{
@@ -23,6 +24,11 @@ pub struct EventService {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     views: RwLock<Views>,
+    /// Views are read and let go of one at a time: a crowd before a new event reads it once, and what is read before it is let go of
+    /// does not come back afterwards.
+    reading: Mutex<()>,
+    /// Somebody else has written, and not everything has been read again yet. The store says so only once.
+    out_of_date: Mutex<bool>,
 }
 
 /// What has been looked at. It decides nothing: every command is judged by the store's own rows.
@@ -143,7 +149,16 @@ impl EventService {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { office, catalog, feed, clock, ids, views: RwLock::default() }
+        Self {
+            office,
+            catalog,
+            feed,
+            clock,
+            ids,
+            views: RwLock::default(),
+            reading: Mutex::default(),
+            out_of_date: Mutex::default(),
+        }
     }
 
     /// An id for a layout that is about to be read from a file.
@@ -326,7 +341,8 @@ impl EventService {
             _ => None,
         });
         let answered = answered.await?;
-        self.forget(answered.value.id);
+        let _turn = self.reading.lock().await;
+        self.views_mut().events.remove(&answered.value.id);
         Ok(answered)
     }
 
@@ -343,38 +359,63 @@ impl EventService {
 
     /// One event, whoever looks.
     pub async fn view(&self, id: EventId) -> Result<Arc<EventView>, Error> {
-        if let Some(view) = self.views.read().expect("a view is whole or not there").events.get(&id) {
-            return Ok(Arc::clone(view));
-        }
-        let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
-        self.view_of(event).await
-    }
-
-    async fn view_of(&self, event: Arc<Event>) -> Result<Arc<EventView>, Error> {
-        let known = self.views.read().expect("a view is whole or not there").events.get(&event.id).cloned();
-        if let Some(view) = known.filter(|view| view.event.version >= event.version) {
+        if let Some(view) = self.view_at_hand(id) {
             return Ok(view);
         }
+        let turn = self.reading.lock().await;
+        if let Some(view) = self.view_at_hand(id) {
+            return Ok(view);
+        }
+        let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
+        self.read_view(event, &turn).await
+    }
+
+    /// The view of an event that has just been read.
+    async fn view_of(&self, event: Arc<Event>) -> Result<Arc<EventView>, Error> {
+        let fresh = |view: &Arc<EventView>| view.event.version >= event.version;
+        if let Some(view) = self.view_at_hand(event.id).filter(fresh) {
+            return Ok(view);
+        }
+        let turn = self.reading.lock().await;
+        if let Some(view) = self.view_at_hand(event.id).filter(fresh) {
+            return Ok(view);
+        }
+        self.read_view(event, &turn).await
+    }
+
+    async fn read_view(&self, event: Arc<Event>, turn: &MutexGuard<'_, ()>) -> Result<Arc<EventView>, Error> {
         let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
-        let layout = self.layout(event.layout_id).await?;
+        let layout = self.read_layout(event.layout_id, turn).await?;
         let view = Arc::new(EventView::new(event, venue, layout));
-        let mut views = self.views.write().expect("a view is whole or not there");
-        views.events.insert(view.event.id, Arc::clone(&view));
+        self.views_mut().events.insert(view.event.id, Arc::clone(&view));
         Ok(view)
     }
 
     async fn layout(&self, id: LayoutId) -> Result<Arc<LayoutView>, Error> {
-        if let Some(view) = self.views.read().expect("a view is whole or not there").layouts.get(&id) {
+        self.read_layout(id, &self.reading.lock().await).await
+    }
+
+    /// A layout never changes, so that one at hand is as good as one that is read.
+    async fn read_layout(&self, id: LayoutId, _turn: &MutexGuard<'_, ()>) -> Result<Arc<LayoutView>, Error> {
+        if let Some(view) = self.views().layouts.get(&id) {
             return Ok(Arc::clone(view));
         }
         let layout = self.catalog.layout(id).await?.ok_or(Error::not_found(Thing::Venue))?;
         let view = Arc::new(LayoutView::new(layout));
-        self.views.write().expect("a view is whole or not there").layouts.insert(id, Arc::clone(&view));
+        self.views_mut().layouts.insert(id, Arc::clone(&view));
         Ok(view)
     }
 
-    fn forget(&self, id: EventId) {
-        self.views.write().expect("a view is whole or not there").events.remove(&id);
+    fn view_at_hand(&self, id: EventId) -> Option<Arc<EventView>> {
+        self.views().events.get(&id).cloned()
+    }
+
+    fn views(&self) -> RwLockReadGuard<'_, Views> {
+        self.views.read().expect("a view is whole or not there")
+    }
+
+    fn views_mut(&self) -> RwLockWriteGuard<'_, Views> {
+        self.views.write().expect("a view is whole or not there")
     }
 
     /// One event as everybody may see it: a draft is not there.
@@ -445,11 +486,17 @@ impl EventService {
 
     /// Lets go of what is out of date if somebody else has written to the store. Whether that was so.
     pub async fn refresh(&self) -> Result<bool, Error> {
-        if !self.catalog.changed_elsewhere().await? {
+        let mut out_of_date = self.out_of_date.lock().await;
+        *out_of_date |= self.catalog.changed_elsewhere().await?;
+        if !*out_of_date {
             return Ok(false);
         }
-        self.views.write().expect("a view is whole or not there").events.clear();
+        {
+            let _turn = self.reading.lock().await;
+            self.views_mut().events.clear();
+        }
         self.feed.refresh().await?;
+        *out_of_date = false;
         Ok(true)
     }
 }

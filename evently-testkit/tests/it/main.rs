@@ -7,3 +7,4 @@ mod ports;
 mod relay;
 mod seat_locks;
 mod store;
+mod views;

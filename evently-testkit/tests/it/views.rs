@@ -1,0 +1,133 @@
+//! What the event service keeps in memory: read once by a crowd, and let go of whenever others have written.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::{Event, EventId, Layout, LayoutId, SeatChange, SeatMap, Timestamp, Venue, VenueId},
+    memory::MemorySeatFeed,
+    ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
+    services::{BoxOffice, EventService, OfficeSize},
+};
+use evently_testkit::{MemoryPlace, World};
+use tokio::task::JoinSet;
+
+/// A catalog that counts the layouts it is asked for, and says once that others have written when it is told to.
+struct Shelf {
+    store: Arc<dyn Catalog>,
+    written: AtomicBool,
+    layouts: AtomicUsize,
+}
+
+#[async_trait]
+impl Catalog for Shelf {
+    async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        self.store.venues(page).await
+    }
+
+    async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError> {
+        self.store.venue(id).await
+    }
+
+    async fn layout(&self, id: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        self.layouts.fetch_add(1, SeqCst);
+        // The others get their turn meanwhile.
+        tokio::task::yield_now().await;
+        self.store.layout(id).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.store.event(id).await
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.store.events(filter, page).await
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        self.store.seat_map(event).await
+    }
+
+    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+        Ok(self.written.swap(false, SeqCst))
+    }
+}
+
+/// A feed that fails to read everything again when it is told to, and counts how often it has.
+struct Board {
+    feed: MemorySeatFeed,
+    broken: AtomicBool,
+    refreshed: AtomicUsize,
+}
+
+#[async_trait]
+impl SeatFeed for Board {
+    async fn publish(&self, changes: &[SeatChange]) {
+        self.feed.publish(changes).await;
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
+        self.feed.seat_map(event).await
+    }
+
+    async fn subscribe(&self, event: EventId, since: Option<u64>) -> Result<Option<Subscription>, StoreError> {
+        self.feed.subscribe(event, since).await
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        if self.broken.swap(false, SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "seat_map", "no"));
+        }
+        self.refreshed.fetch_add(1, SeqCst);
+        self.feed.refresh().await
+    }
+}
+
+struct House {
+    event: EventId,
+    shelf: Arc<Shelf>,
+    board: Arc<Board>,
+    service: Arc<EventService>,
+}
+
+impl House {
+    async fn open() -> Self {
+        let world = World::new(MemoryPlace).await;
+        let event = world.event(1, 8).await.id();
+        let store = world.store.catalog.clone();
+        let shelf = Arc::new(Shelf { store, written: AtomicBool::new(false), layouts: AtomicUsize::new(0) });
+        let feed = MemorySeatFeed::new(shelf.clone());
+        let board = Arc::new(Board { feed, broken: AtomicBool::new(false), refreshed: AtomicUsize::new(0) });
+        let (office, _work) =
+            BoxOffice::open(world.store.bookings.clone(), board.clone(), world.clock.clone(), OfficeSize::default());
+        let service = EventService::new(office, shelf.clone(), board.clone(), world.clock.clone(), world.ids.clone());
+        Self { event, shelf, board, service: Arc::new(service) }
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_before_a_new_event_reads_it_once() {
+    let house = House::open().await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..64 {
+        let service = house.service.clone();
+        crowd.spawn(async move { service.view(house.event).await.unwrap().event.id });
+    }
+    assert!(crowd.join_all().await.into_iter().all(|seen| seen == house.event));
+    assert_eq!(house.shelf.layouts.load(SeqCst), 1);
+}
+
+/// The store says only once that others have written.
+#[tokio::test]
+async fn what_could_not_be_read_again_is_read_again_later() {
+    let house = House::open().await;
+    house.shelf.written.store(true, SeqCst);
+    house.board.broken.store(true, SeqCst);
+    assert!(house.service.refresh().await.is_err());
+    assert!(house.service.refresh().await.unwrap(), "it is still due");
+    assert_eq!(house.board.refreshed.load(SeqCst), 1);
+    assert!(!house.service.refresh().await.unwrap(), "and then it is done");
+}
