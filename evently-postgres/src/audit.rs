@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{Answer, BookingId, ChainHash, Event, EventId, Transition},
+    domain::{Answer, ChainHash, Event, EventId, Transition},
     ports::{Audit, EventRecords, StoreError},
 };
 use sqlx::postgres::PgRow;
@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     error::Fault,
-    outbox::{Head, entries, head_is_gone, number},
+    journal::{count, entries, lines},
+    outbox::{Head, head_is_gone, number},
     rows::{FromRow, booking_sql, event_sql, from_rows, get, payment_sql, refund_sql, ticket_sql},
     store::{During, PgStore, Tx, values},
 };
@@ -29,13 +30,19 @@ const ALL_ENTRIES: &str = "select sequence, position, content from journal where
 
 /// A table is gone through as a whole, which takes longer than a request may. It ends with the transaction.
 const TAKE_TIME: &str = "set local statement_timeout = '10min'";
-const JOURNAL: &str = "select position, content, hash, booking_id, event_id from journal \
+const JOURNAL: &str = "select position, entries, content, hash, event_id, sequence from journal \
     where position > $1 order by position limit $2";
+/// Which of these bookings do not know of a row of the journal that is about them.
+const UNFILED: &str = "select format('booking %s does not know of entry %s of the journal', n.id, n.position) \
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[]) n (event_id, id, sequence, position) \
+    where not exists (select from bookings b where b.event_id = n.event_id and b.id = n.id and n.sequence = any(b.journal))";
 const HEAD: &str = "select position, hash from journal_head";
 const ANSWERS: &str = "select key, encode(key, 'hex'), content from answers where key > $1 order by key limit $2";
 
 /// How many rows are at hand at a time.
 const AT_A_TIME: i64 = 2_000;
+/// Of the journal, whose rows have many entries.
+const ROWS_AT_A_TIME: i64 = 100;
 
 /// Each finds rows that cannot be, a sentence for each; of many the first ones will do.
 const CHECKS: [&str; 6] = [STRAY_EVENTS, STRAY_SEATS, STRAY_CLAIMS, CLAIMS_OF_SEATS, CLAIMS_OF_BOOKINGS, CODES];
@@ -55,16 +62,14 @@ const STRAY_CLAIMS: &str = "select format('seat %s of event %s is claimed by boo
 const CLAIMS_OF_SEATS: &str = "select format('seat %s of event %s is kept for booking %s and claimed by booking %s', \
         number, event_id, coalesce(s.owner::text, 'none'), coalesce(i.owner::text, 'none')) \
     from (select event_id, number, booking_id as owner from seats where booking_id is not null) s \
-        full join (select event_id, seat as number, booking_id as owner from booking_items where live) i using (event_id, number) \
+        full join (select event_id, seat as number, booking_id as owner from booking_items) i using (event_id, number) \
     where s.owner is distinct from i.owner limit 1000";
-/// A booking's seats are claimed, live while it is, and seats that it has no more are not.
+/// A booking's seats are claimed while it is live, and no others.
 const CLAIMS_OF_BOOKINGS: &str = "select format('booking %s of event %s does not claim the seats that it has', b.id, b.event_id) \
     from bookings b left join ( \
-        select event_id, booking_id, array_agg(seat order by seat) as seats, array_agg(seat order by seat) filter (where live) as live \
-        from booking_items group by event_id, booking_id \
+        select event_id, booking_id, array_agg(seat order by seat) as seats from booking_items group by event_id, booking_id \
     ) i on i.event_id = b.event_id and i.booking_id = b.id \
-    where not coalesce(i.seats, '{}') @> b.seats \
-        or coalesce(i.live, '{}') <> case when b.status in ('pending', 'confirmed') then b.seats else '{}' end limit 1000";
+    where coalesce(i.seats, '{}') <> case when b.status in ('pending', 'confirmed') then b.seats else '{}' end limit 1000";
 const CODES: &str = "select format('code %s is the one of booking %s and listed for booking %s', \
         coalesce(b.code, c.code), coalesce(b.id::text, 'none'), coalesce(c.booking_id::text, 'none')) \
     from (select id, code from bookings where code is not null) b full join booking_codes c on c.code = b.code \
@@ -110,7 +115,7 @@ async fn event_records(store: &PgStore, id: EventId) -> Result<Option<EventRecor
         payments: from_rows(&payments)?,
         refunds: from_rows(&refunds)?,
         tickets: from_rows(&tickets)?,
-        journal: entries(store, id, &journal).await?,
+        journal: entries(store, id, &journal, None).await?,
     }))
 }
 
@@ -130,21 +135,24 @@ async fn self_check(store: &PgStore) -> Result<Vec<String>, Fault> {
 }
 
 struct JournalRow<'r> {
+    /// Of the last entry.
     position: i64,
+    entries: i32,
     content: &'r str,
     hash: ChainHash,
-    booking_id: Option<Uuid>,
     event_id: Uuid,
+    sequence: i64,
 }
 
 impl<'r> JournalRow<'r> {
     fn from_row(row: &'r PgRow) -> Result<Self, Fault> {
         Ok(Self {
             position: get(row, 0)?,
-            content: get(row, 1)?,
-            hash: ChainHash(get(row, 2)?),
-            booking_id: get(row, 3)?,
+            entries: get(row, 1)?,
+            content: get(row, 2)?,
+            hash: ChainHash(get(row, 3)?),
             event_id: get(row, 4)?,
+            sequence: get(row, 5)?,
         })
     }
 
@@ -154,35 +162,43 @@ impl<'r> JournalRow<'r> {
 
     /// What is wrong with the row, standing after this one.
     fn fault(&self, before: Head) -> Option<String> {
-        let (position, expected) = (self.position, before.then(self.content));
-        if position != expected.position {
+        let (position, expected) = (self.position, before.then(self.entries, self.content));
+        if position != expected.position || u64::try_from(self.entries) != Ok(count(self.content)) {
             return Some(format!("the journal goes from entry {} to entry {position}", before.position));
         }
         if self.hash != expected.hash {
             return Some(format!("entry {position} of the journal is not what was written, or an entry before it is not"));
         }
-        match serde_json::from_str::<Transition>(self.content) {
-            Err(error) => Some(format!("entry {position} of the journal cannot be read: {error}")),
-            Ok(transition) if !self.files(&transition) => {
-                Some(format!("entry {position} of the journal is filed under another booking or event"))
-            }
-            Ok(_) => None,
-        }
+        None
     }
 
-    fn files(&self, transition: &Transition) -> bool {
-        self.event_id == *transition.event_id.as_uuid()
-            && self.booking_id.as_ref() == transition.booking_id().as_ref().map(BookingId::as_uuid)
+    /// What its entries say, and what is wrong with those that say nothing or belong elsewhere.
+    fn transitions(&self) -> (Vec<(i64, Transition)>, Vec<String>) {
+        let (mut transitions, mut faults) = (Vec::new(), Vec::new());
+        for (position, line) in lines(self.position, self.content) {
+            match serde_json::from_str::<Transition>(line) {
+                Err(error) => faults.push(format!("entry {position} of the journal cannot be read: {error}")),
+                Ok(transition) if self.event_id != *transition.event_id.as_uuid() => {
+                    faults.push(format!("entry {position} of the journal is filed under another event"));
+                }
+                Ok(transition) => transitions.push((position, transition)),
+            }
+        }
+        (transitions, faults)
     }
 }
 
 async fn journal_faults(tx: &mut Tx) -> Result<Vec<String>, Fault> {
     let (mut faults, mut before, mut read_to) = (Vec::new(), Head::START, i64::MIN);
     loop {
-        let rows = tx.all(JOURNAL, values![read_to, AT_A_TIME]).await?;
+        let rows = tx.all(JOURNAL, values![read_to, ROWS_AT_A_TIME]).await?;
+        let mut about = About::default();
         for row in &rows {
             let row = JournalRow::from_row(row)?;
             faults.extend(row.fault(before));
+            let (transitions, unreadable) = row.transitions();
+            faults.extend(unreadable);
+            about.add(&row, &transitions);
             // From what stands there, so that one altered entry is one fault.
             before = row.head();
             read_to = row.position;
@@ -190,12 +206,39 @@ async fn journal_faults(tx: &mut Tx) -> Result<Vec<String>, Fault> {
         if rows.is_empty() {
             break;
         }
+        faults.extend(about.unfiled(tx).await?);
     }
     let head = Head::from_row(&tx.one(HEAD, values![]).await?.ok_or_else(head_is_gone)?)?;
     if before != head {
         faults.push(format!("the journal ends with entry {} and should end with entry {}", before.position, head.position));
     }
     Ok(faults)
+}
+
+/// Which rows of the journal are about which bookings, a column each.
+#[derive(Default)]
+struct About {
+    events: Vec<Uuid>,
+    bookings: Vec<Uuid>,
+    sequences: Vec<i64>,
+    positions: Vec<i64>,
+}
+
+impl About {
+    fn add(&mut self, row: &JournalRow<'_>, transitions: &[(i64, Transition)]) {
+        for (position, transition) in transitions {
+            let Some(booking) = transition.booking_id() else { continue };
+            self.events.push(row.event_id);
+            self.bookings.push(*booking.as_uuid());
+            self.sequences.push(row.sequence);
+            self.positions.push(*position);
+        }
+    }
+
+    async fn unfiled(self, tx: &mut Tx) -> Result<Vec<String>, Fault> {
+        let rows = tx.all(UNFILED, values![self.events, self.bookings, self.sequences, self.positions]).await?;
+        rows.iter().map(|row| get(row, 0)).collect()
+    }
 }
 
 async fn answer_faults(tx: &mut Tx) -> Result<Vec<String>, Fault> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     error::Fault,
-    outbox::entries,
+    journal::entries,
     rows::{FromRow, booking_sql, from_rows, payment_sql, refund_sql, ticket_sql},
     store::{During, PgStore, values},
 };
@@ -33,7 +33,8 @@ const PAYMENTS_OF_BOOKING: &str = payment_sql!("where p.booking_id = $1 order by
 const REFUNDS_OF_BOOKING: &str = refund_sql!("where r.booking_id = $1 order by r.created_at, r.id");
 const TICKET_BY_ID: &str = ticket_sql!("where t.id = $1");
 const TICKETS_OF_BOOKING: &str = ticket_sql!("where t.booking_id = $1 order by t.seat, t.id");
-const HISTORY: &str = "select sequence, position, content from journal where booking_id = $1";
+const HISTORY: &str = "select sequence, position, content from journal where event_id = $1 \
+    and sequence = any((select b.journal from bookings b where b.event_id = $1 and b.id = $2)::bigint[])";
 
 #[async_trait]
 impl Bookings for PgStore {
@@ -99,13 +100,13 @@ async fn records(store: &PgStore, id: BookingId) -> Result<Option<BookingRecords
     let payments = tx.all(PAYMENTS_OF_BOOKING, values![id.as_uuid()]).await?;
     let refunds = tx.all(REFUNDS_OF_BOOKING, values![id.as_uuid()]).await?;
     let tickets = tx.all(TICKETS_OF_BOOKING, values![id.as_uuid()]).await?;
-    let history = tx.all(HISTORY, values![id.as_uuid()]).await?;
+    let history = tx.all(HISTORY, values![booking.event_id.as_uuid(), id.as_uuid()]).await?;
     tx.commit().await?;
     Ok(Some(BookingRecords {
         payments: from_rows(&payments)?,
         refunds: from_rows(&refunds)?,
         tickets: from_rows(&tickets)?,
-        history: entries(store, booking.event_id, &history).await?,
+        history: entries(store, booking.event_id, &history, Some(id)).await?,
         booking,
     }))
 }

@@ -15,9 +15,12 @@ use crate::{
     store::{During, PgStore, values},
 };
 
-const DUE_HOLDS: &str = "select id from bookings where status = 'pending' and expires_at <= $1 order by expires_at limit $2";
-const CALLED_OFF: &str = "select b.id from events e join bookings b on b.event_id = e.id \
-    where e.status = 'cancelled' and b.status in ('pending', 'confirmed') limit $1";
+const DUE_HOLDS: &str = "select id from bookings where expires_at <= $1 order by expires_at limit $2";
+/// By their claims, which are there as long as they are live.
+const CALLED_OFF: &str = "select b.id from events e cross join lateral ( \
+        select distinct i.booking_id as id from ( \
+            select i.booking_id from booking_items i where i.event_id = e.id order by i.seat limit $1) i) b \
+    where e.status = 'cancelled' limit $1";
 /// Without a page before, all are after it.
 const UNDECIDED_PAYMENTS: &str = payment_sql!(
     "where p.provider = $1 and p.created_at < $2 \
@@ -32,7 +35,7 @@ const OWED_REFUNDS: &str = refund_sql!(
         and r.succeeded_at is null order by r.created_at, r.id limit $4"
 );
 const PAYMENTS_OF_REFUNDS: &str = payment_sql!("where p.id = any($1)");
-const PENDING_TOTAL: &str = "select count(*) from bookings where status = 'pending'";
+const PENDING_TOTAL: &str = "select count(*) from bookings where expires_at is not null";
 /// In the order of the keys, so that two who forget do not lock each other out.
 const FORGET_ANSWERS: &str = "delete from answers \
     where key = any(array(select key from answers where at < $1 order by at limit $2)) and at < $1";

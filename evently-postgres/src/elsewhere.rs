@@ -13,6 +13,7 @@ use crate::{
 };
 
 const BEGIN: &str = "select position, gen_random_uuid() from journal_head";
+const OTHERS_UNNUMBERED: &str = "select 1 from journal where position is null and writer is distinct from $1 limit 1";
 const SINCE: &str = "select h.position, \
         exists (select 1 from journal j where j.position > $1 and j.writer is distinct from $2) \
     from journal_head h";
@@ -44,7 +45,10 @@ impl Writer {
 impl PgStore {
     /// Whether others have committed since this was asked last, or we have without knowing.
     pub(crate) async fn written_elsewhere(&self) -> Result<bool, Fault> {
-        number(self).await?;
+        // Whoever sells alone has others give positions; what others have written must have one to be told once.
+        if self.row(OTHERS_UNNUMBERED, values![self.writer.id]).await?.is_some() {
+            number(self).await?;
+        }
         let looked = self.writer.position.load(SeqCst);
         let row = self.row(SINCE, values![looked, self.writer.id]).await?.ok_or_else(head_is_gone)?;
         self.writer.position.fetch_max(get(&row, 0)?, SeqCst);

@@ -57,7 +57,7 @@ impl Fault {
 
 /// Keys that two transactions may give out at the same time without having seen one another. Trying again sees.
 const RACED: [&str; 8] = [
-    "booking_items_live_unique",
+    "booking_items_pk",
     "booking_codes_pk",
     "bookings_pk",
     "event_ids_pk",
@@ -90,7 +90,7 @@ mod tests {
             ("40001", None, StoreErrorKind::Contended),
             ("40P01", None, StoreErrorKind::Contended),
             ("55P03", None, StoreErrorKind::Contended),
-            ("23505", Some("booking_items_live_unique"), StoreErrorKind::Contended),
+            ("23505", Some("booking_items_pk"), StoreErrorKind::Contended),
             ("23505", Some("bookings_pk"), StoreErrorKind::Contended),
             ("23505", Some("tickets_pk"), StoreErrorKind::Corrupt),
             ("23514", Some("seats_owner"), StoreErrorKind::Corrupt),

@@ -15,6 +15,7 @@ mod error;
 mod figures;
 mod inbox;
 mod inspect;
+mod journal;
 mod ledger;
 mod outbox;
 mod partitions;

@@ -3,21 +3,25 @@
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{ChainHash, Entry, EventId},
+    domain::{ChainHash, Entry},
     ports::{Claim, Outbox, StoreError},
 };
-use rustc_hash::FxHashMap;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::{
     error::Fault,
-    rows::{FromRow, from_json, from_rows, get, position_from_sql, position_to_sql, to_sql},
+    journal::{entry, lines},
+    rows::{FromRow, get, position_from_sql, position_to_sql, to_sql},
     store::{During, PgStore, Tx, values},
 };
 
-const ENTRIES: &str = "select position, content from journal where position > $1 order by position limit $2";
-const POSITIONS: &str = "select sequence, position from journal where event_id = $1 and sequence = any($2)";
+/// Rows until there are as many entries as are asked for. Of the first row some may have been handed on before.
+const ROWS: &str = "select position, content from ( \
+        select position, content, left_over, sum(left_over) over (order by position) as up_to from ( \
+            select position, content, least(entries, position - $1) as left_over from journal \
+                where position > $1 order by position limit $2) next \
+    ) next where up_to - left_over < $2 order by position";
 const CONSUMER_POSITION: &str = "select position from consumers where name = $1";
 /// Whoever has waited for the row judges it as it is then.
 const CLAIM: &str = "insert into consumers as c (name, position, owner, claimed_until) values ($1, 0, $2, $4) \
@@ -30,15 +34,16 @@ const ADVANCE: &str = "update consumers set position = greatest(position, $2), c
 const SOME_UNNUMBERED: &str = "select 1 from journal where position is null limit 1";
 /// Whoever has waited for the lock reads the row anew, and what follows sees all that was numbered meanwhile.
 const LOCK_HEAD: &str = "select position, hash from journal_head for update";
-const UNNUMBERED: &str = "select event_id, sequence, content from journal where position is null order by sequence limit $1";
+const UNNUMBERED: &str =
+    "select event_id, sequence, entries, content from journal where position is null order by sequence limit $1";
 const NUMBER: &str = "update journal j set position = n.position, hash = n.hash \
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) n (event_id, sequence, position, hash) \
     cross join lateral (select j.ctid from journal j where j.event_id = n.event_id and j.sequence = n.sequence offset 0) found \
     where j.ctid = found.ctid and j.position is null";
 const MOVE_HEAD: &str = "update journal_head set position = $1, hash = $2";
 
-/// How many entries get their positions in one transaction.
-const NUMBERED_AT_ONCE: usize = 2_000;
+/// How many rows get their positions in one transaction. Each may have as many entries as a batch.
+const NUMBERED_AT_ONCE: usize = 200;
 
 #[async_trait]
 impl Outbox for PgStore {
@@ -61,7 +66,15 @@ impl Outbox for PgStore {
 
 async fn after(store: &PgStore, position: u64, limit: u32) -> Result<Vec<Entry>, Fault> {
     number(store).await?;
-    from_rows(&store.rows(ENTRIES, values![position_to_sql(position), i64::from(limit)]).await?)
+    let after = position_to_sql(position);
+    let mut entries = Vec::new();
+    for row in store.rows(ROWS, values![after, i64::from(limit)]).await? {
+        for (position, line) in lines(get(&row, 0)?, get(&row, 1)?).filter(|(position, _)| *position > after) {
+            entries.push(entry(position, line)?);
+        }
+    }
+    entries.truncate(limit as usize);
+    Ok(entries)
 }
 
 async fn position(store: &PgStore, consumer: &str) -> Result<u64, Fault> {
@@ -83,7 +96,7 @@ async fn advance(store: &PgStore, consumer: &str, position: u64, by: &Claim) -> 
     Ok(moved == 1)
 }
 
-/// Gives positions to all that has been committed.
+/// Gives positions to all that has been committed. A row has that of its last entry.
 pub(crate) async fn number(store: &PgStore) -> Result<(), Fault> {
     loop {
         let mut tx = store.write().await?;
@@ -97,7 +110,7 @@ pub(crate) async fn number(store: &PgStore) -> Result<(), Fault> {
     }
 }
 
-/// Numbers those that were written first, and says how many.
+/// Numbers the rows that were written first, and says how many.
 async fn number_some(tx: &mut Tx) -> Result<usize, Fault> {
     let mut head = Head::from_row(&tx.one(LOCK_HEAD, values![]).await?.ok_or_else(head_is_gone)?)?;
     let limit = i64::try_from(NUMBERED_AT_ONCE).unwrap_or(i64::MAX);
@@ -107,7 +120,7 @@ async fn number_some(tx: &mut Tx) -> Result<usize, Fault> {
     }
     let (mut events, mut sequences, mut positions, mut hashes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
-        head = head.then(get(row, 2)?);
+        head = head.then(get(row, 2)?, get(row, 3)?);
         events.push(get::<Uuid>(row, 0)?);
         sequences.push(get::<i64>(row, 1)?);
         positions.push(head.position);
@@ -131,9 +144,9 @@ impl Head {
     /// Before the first entry.
     pub(crate) const START: Self = Self { position: 0, hash: ChainHash([0; 32]) };
 
-    /// The end after one more entry.
-    pub(crate) fn then(self, content: &str) -> Self {
-        Self { position: self.position + 1, hash: self.hash.then(content.as_bytes()) }
+    /// The end after one more row, with so many entries.
+    pub(crate) fn then(self, entries: i32, content: &str) -> Self {
+        Self { position: self.position + i64::from(entries), hash: self.hash.then(content.as_bytes()) }
     }
 }
 
@@ -146,35 +159,4 @@ impl FromRow for Head {
 
 pub(crate) fn head_is_gone() -> Fault {
     Fault::row("journal_head", "it is gone")
-}
-
-/// What rows of one event's journal mean, read by `select sequence, position, content`. What had been committed without a position
-/// when they were read has one now.
-pub(crate) async fn entries(store: &PgStore, event: EventId, rows: &[PgRow]) -> Result<Vec<Entry>, Fault> {
-    let given = given_late(store, event, rows).await?;
-    let entry = |row: &PgRow| {
-        let position = get::<Option<i64>>(row, 1)?.or(given.get(&get(row, 0)?).copied());
-        let position = position.ok_or_else(|| Fault::row("journal", "an entry has no position"))?;
-        let position = position_from_sql("journal", position)?;
-        Ok(Entry { position, transition: from_json("journal", get(row, 2)?)? })
-    };
-    let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, Fault>>()?;
-    entries.sort_unstable_by_key(|entry| entry.position);
-    Ok(entries)
-}
-
-/// The positions, by their sequence, of those rows that were read without one.
-async fn given_late(store: &PgStore, event: EventId, rows: &[PgRow]) -> Result<FxHashMap<i64, i64>, Fault> {
-    let mut late = Vec::new();
-    for row in rows {
-        if get::<Option<i64>>(row, 1)?.is_none() {
-            late.push(get::<i64>(row, 0)?);
-        }
-    }
-    if late.is_empty() {
-        return Ok(FxHashMap::default());
-    }
-    number(store).await?;
-    let rows = store.rows(POSITIONS, values![event.as_uuid(), late]).await?;
-    rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
 }

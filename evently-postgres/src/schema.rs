@@ -21,6 +21,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &migrations![
     (20261122200400, "figures"),
     (20261122220000, "claims"),
     (20261123000000, "writers"),
+    (20261126210000, "claims_end"),
+    (20261126210100, "journal_by_batch"),
+    (20261126210200, "bookings_fewer_indexes"),
 ];
 
 /// The latest version of the schema that this build knows.

@@ -26,11 +26,10 @@ pub(crate) const SEATS: &str = "select s.number, s.category, s.status, s.booking
     from unnest($1::uuid[], $2::integer[]) w (event_id, number) \
     cross join lateral (select * from seats s where s.event_id = w.event_id and s.number = w.number offset 0) s";
 pub(crate) const BOOKINGS: &str = booking_sql!("where b.id = any($1)");
-/// Said in a way that fits the index of those that are open, and not the one of those that are due, which is in another order.
+/// A customer has few on hold, at whatever events.
 pub(crate) const PENDING: &str = booking_sql!(
     from "unnest($1::uuid[], $2::uuid[]) w (event_id, user_id) cross join lateral ( \
-        select * from bookings b where b.event_id = w.event_id and b.user_id = w.user_id \
-            and b.status in ('pending', 'confirmed') and case b.status when 'pending' then true end offset 0) b"
+        select * from bookings b where b.user_id = w.user_id and b.status = 'pending' offset 0) b where b.event_id = w.event_id"
 );
 /// Locked: two reports on one payment must not both be the first.
 const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");

@@ -2,19 +2,23 @@
 //!
 //! Rows to be changed are looked up as they are [read](super::read), and then taken by their place (`ctid`).
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use evently_core::domain::{
-    Booking, BookingCode, BookingId, Event, Layout, Payment, PriceCategory, Refund, RefundState, Seat, SeatState, Stage, Ticket,
-    TicketState,
+    Booking, BookingCode, BookingId, Event, EventId, Layout, Payment, PriceCategory, Refund, RefundState, Seat, SeatState, Stage,
+    Ticket, TicketState, Transition,
 };
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use crate::{
     error::Fault,
+    journal::content,
     ledger::{Rows, Written},
-    rows::{PaymentColumns, StateColumns, signed, to_json, to_sql},
+    rows::{PaymentColumns, StateColumns, get, signed, to_json, to_sql},
     store::{PgStore, Tx, values},
 };
 
@@ -44,33 +48,39 @@ pub(crate) const UPDATE_SEATS: &str = "update seats s set status = n.status, boo
     where s.ctid = found.ctid and (s.version = n.was or $7)";
 const INSERT_BOOKINGS: &str = "insert into bookings \
     (event_id, id, user_id, status, seats, prices, amount, currency, code, hold_until, payment_id, payment_until, expires_at, \
-     confirmed_at, created_at, version) \
+     confirmed_at, created_at, version, journal) \
     select n.event_id, n.id, n.user_id, n.status, n.seats::integer[], n.prices::bigint[], n.amount, n.currency, n.code, \
-        n.hold_until, n.payment_id, n.payment_until, n.expires_at, n.confirmed_at, n.created_at, n.version \
+        n.hold_until, n.payment_id, n.payment_until, n.expires_at, n.confirmed_at, n.created_at, n.version, \
+        case when n.sequence is null then '{}' else array[n.sequence] end \
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[], \
-            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::uuid[], $14::bigint[], $15::text[], \
-            $16::timestamptz[]) \
+            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::bigint[], $14::uuid[], $15::bigint[], \
+            $16::text[], $17::timestamptz[]) \
         n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, \
-           user_id, amount, currency, created_at)";
+           sequence, user_id, amount, currency, created_at)";
 /// Only the version that was read is replaced.
 pub(crate) const UPDATE_BOOKINGS: &str = "update bookings b \
     set status = n.status, seats = n.seats::integer[], prices = n.prices::bigint[], code = n.code, hold_until = n.hold_until, \
         payment_id = n.payment_id, payment_until = n.payment_until, expires_at = n.expires_at, confirmed_at = n.confirmed_at, \
-        version = n.version \
+        version = n.version, journal = case when n.sequence is null then b.journal else b.journal || n.sequence end \
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[], \
-            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::integer[]) \
-        n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, was) \
+            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::bigint[], $14::integer[]) \
+        n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, \
+           sequence, was) \
     cross join lateral (select b.ctid from bookings b where b.event_id = n.event_id and b.id = n.id offset 0) found \
-    where b.ctid = found.ctid and (b.version = n.was or $14)";
+    where b.ctid = found.ctid and (b.version = n.was or $15)";
+/// What happened to bookings that are not changed by it: a ticket of theirs was used, money was sent.
+const FILE: &str = "update bookings b set journal = b.journal || n.sequence \
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[]) n (event_id, id, sequence) \
+    cross join lateral (select b.ctid from bookings b where b.event_id = n.event_id and b.id = n.id offset 0) found \
+    where b.ctid = found.ctid";
 const INSERT_CODES: &str = "insert into booking_codes (code, booking_id) select * from unnest($1::text[], $2::uuid[])";
-const END_CLAIMS: &str = "update booking_items i set live = false \
-    from unnest($1::uuid[], $2::uuid[]) n (event_id, booking_id) \
+const END_CLAIMS: &str = "delete from booking_items i \
+    using unnest($1::uuid[], $2::uuid[], $3::integer[]) n (event_id, booking_id, seat) \
     cross join lateral ( \
-        select i.ctid from booking_items i where i.event_id = n.event_id and i.booking_id = n.booking_id and i.live offset 0) found \
+        select i.ctid from booking_items i where i.event_id = n.event_id and i.seat = n.seat and i.booking_id = n.booking_id offset 0) found \
     where i.ctid = found.ctid";
-const CLAIM: &str = "insert into booking_items (event_id, booking_id, seat, live) \
-    select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::boolean[]) \
-    on conflict (event_id, booking_id, seat) do update set live = excluded.live";
+/// A second claim on a seat has no room, whatever was read.
+const CLAIM: &str = "insert into booking_items (event_id, booking_id, seat) select * from unnest($1::uuid[], $2::uuid[], $3::integer[])";
 const PUT_PAYMENTS: &str = "insert into payments \
     (event_id, id, booking_id, amount, currency, status, detail, succeeded_at, provider, reference, refunded, created_at) \
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], \
@@ -89,9 +99,9 @@ const PUT_TICKETS: &str = "insert into tickets (event_id, id, booking_id, seat, 
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[]) \
     on conflict (event_id, id) do update set status = excluded.status, used_at = excluded.used_at, used_by = excluded.used_by";
 const NOTE_MESSAGES: &str = "insert into gateway_messages (provider, message, taken_in_at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])";
-const RECORD: &str = "insert into journal (event_id, booking_id, content, writer) \
-    select event_id, booking_id, content, $4 \
-    from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality n (event_id, booking_id, content, place) order by place";
+const RECORD: &str = "insert into journal (event_id, entries, content, writer) \
+    select event_id, entries, content, $4 from unnest($1::uuid[], $2::integer[], $3::text[]) n (event_id, entries, content) \
+    returning event_id, sequence";
 const KEEP_ANSWERS: &str = "insert into answers (key, fingerprint, at, content) \
     select * from unnest($1::bytea[], $2::bytea[], $3::timestamptz[], $4::text[])";
 /// Those whose keys have been used again after their time.
@@ -108,11 +118,11 @@ pub(super) async fn write(tx: &mut Tx, store: &PgStore, rows: &Rows, written: &W
     let check_versions = store.checks_versions();
     catalogue(tx, rows, written, check_versions).await?;
     seats(tx, rows, written, check_versions).await?;
-    bookings(tx, rows, written, check_versions).await?;
+    let recorded = journal(tx, store, written).await?;
+    bookings(tx, rows, written, &recorded, check_versions).await?;
     claims(tx, rows, written).await?;
     money(tx, written).await?;
     tickets(tx, written).await?;
-    journal(tx, store, written).await?;
     answers(tx, rows, written).await
 }
 
@@ -236,7 +246,13 @@ fn array_text<T: ToString>(values: impl Iterator<Item = T>) -> String {
     format!("{{{}}}", values.join(","))
 }
 
-async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: bool) -> Result<(), Fault> {
+async fn bookings(
+    tx: &mut Tx,
+    rows: &Rows,
+    written: &Written,
+    recorded: &Recorded,
+    check_versions: bool,
+) -> Result<(), Fault> {
     let before = |id: &BookingId| rows.bookings.get(id).and_then(Option::as_ref);
     let mut bookings = written.bookings.values().collect::<Vec<_>>();
     bookings.sort_unstable_by_key(|booking| (booking.event_id, booking.id));
@@ -260,6 +276,7 @@ async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: b
                 states.iter().map(|state| state.expires_at).collect::<Vec<_>>(),
                 states.iter().map(|state| state.confirmed_at).collect::<Vec<_>>(),
                 $bookings.iter().map(|booking| signed(booking.version)).collect::<Vec<_>>(),
+                $bookings.iter().map(|booking| recorded.get(&booking.event_id).copied()).collect::<Vec<_>>(),
                 $($rest),*
             ]
         }};
@@ -289,44 +306,36 @@ async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: b
     Ok(())
 }
 
-/// Which seats a booking has a claim on, and whether it is live.
-fn claim(booking: &Booking) -> (bool, Vec<u32>) {
-    (booking.status().is_live(), booking.seats.iter().map(|seat| seat.number).collect())
+/// The seats that a booking has a live claim on.
+fn claimed(booking: &Booking) -> Vec<u32> {
+    if booking.status().is_live() { booking.seats.iter().map(|seat| seat.number).collect() } else { Vec::new() }
 }
 
+type Claim = (EventId, u32, BookingId);
+
 async fn claims(tx: &mut Tx, rows: &Rows, written: &Written) -> Result<(), Fault> {
-    let (mut ended_events, mut ended) = (Vec::new(), Vec::new());
-    let mut claims = FxHashMap::default();
+    let (mut ended, mut begun) = (Vec::<Claim>::new(), Vec::<Claim>::new());
     for booking in written.bookings.values() {
-        let before = rows.bookings.get(&booking.id).and_then(Option::as_ref).map(claim);
-        let now = claim(booking);
-        if before.as_ref() == Some(&now) {
+        let before = rows.bookings.get(&booking.id).and_then(Option::as_ref).map(claimed).unwrap_or_default();
+        let now = claimed(booking);
+        let claim = |seat: &u32| (booking.event_id, *seat, booking.id);
+        ended.extend(before.iter().filter(|seat| !now.contains(seat)).map(claim));
+        begun.extend(now.iter().filter(|seat| !before.contains(seat)).map(claim));
+    }
+    // First those that end: their seats may be claimed in the same batch.
+    for (statement, mut claims) in [(END_CLAIMS, ended), (CLAIM, begun)] {
+        if claims.is_empty() {
             continue;
         }
-        if before.is_some_and(|(live, _)| live) {
-            ended_events.push(*booking.event_id.as_uuid());
-            ended.push(*booking.id.as_uuid());
-            if !now.0 {
-                continue;
-            }
-        }
-        claims.extend(now.1.into_iter().map(|seat| ((booking.event_id, seat, booking.id), now.0)));
+        claims.sort_unstable();
+        let values = values![
+            claims.iter().map(|(event, ..)| *event.as_uuid()).collect::<Vec<_>>(),
+            claims.iter().map(|(.., booking)| *booking.as_uuid()).collect::<Vec<_>>(),
+            claims.iter().map(|(_, seat, _)| signed(*seat)).collect::<Vec<_>>(),
+        ];
+        tx.execute(statement, values).await?;
     }
-    if !ended.is_empty() {
-        tx.execute(END_CLAIMS, values![ended_events, ended]).await?;
-    }
-    if claims.is_empty() {
-        return Ok(());
-    }
-    let mut claims = claims.into_iter().collect::<Vec<_>>();
-    claims.sort_unstable_by_key(|(key, _)| *key);
-    let values = values![
-        claims.iter().map(|((event, ..), _)| *event.as_uuid()).collect::<Vec<_>>(),
-        claims.iter().map(|((.., booking), _)| *booking.as_uuid()).collect::<Vec<_>>(),
-        claims.iter().map(|((_, seat, _), _)| signed(*seat)).collect::<Vec<_>>(),
-        claims.iter().map(|(_, live)| *live).collect::<Vec<_>>(),
-    ];
-    tx.execute(CLAIM, values).await.map(drop)
+    Ok(())
 }
 
 async fn money(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
@@ -398,17 +407,43 @@ async fn tickets(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
     tx.execute(PUT_TICKETS, values).await.map(drop)
 }
 
-async fn journal(tx: &mut Tx, store: &PgStore, written: &Written) -> Result<(), Fault> {
+/// The row of the journal that says what this batch has done at an event, by its sequence.
+type Recorded = FxHashMap<EventId, i64>;
+
+async fn journal(tx: &mut Tx, store: &PgStore, written: &Written) -> Result<Recorded, Fault> {
     if written.journal.is_empty() {
+        return Ok(Recorded::default());
+    }
+    let mut by_event = BTreeMap::<EventId, Vec<&Transition>>::new();
+    for transition in &written.journal {
+        by_event.entry(transition.event_id).or_default().push(transition);
+    }
+    let values = values![
+        by_event.keys().map(|event| *event.as_uuid()).collect::<Vec<_>>(),
+        by_event.values().map(|of_event| i32::try_from(of_event.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+        by_event.values().map(|of_event| content(of_event.iter().copied())).collect::<Vec<_>>(),
+        store.writer.id,
+    ];
+    let rows = tx.all(RECORD, values).await?;
+    let recorded = rows.iter().map(|row| Ok((EventId::from_uuid(get(row, 0)?), get(row, 1)?)));
+    let recorded = recorded.collect::<Result<Recorded, Fault>>()?;
+    file(tx, written, &recorded).await?;
+    Ok(recorded)
+}
+
+/// Notes in bookings that are not written otherwise which row of the journal is about them.
+async fn file(tx: &mut Tx, written: &Written, recorded: &Recorded) -> Result<(), Fault> {
+    let about = written.journal.iter().filter_map(|transition| Some((transition.event_id, transition.booking_id()?)));
+    let about = about.filter(|(_, booking)| !written.bookings.contains_key(booking)).collect::<BTreeSet<_>>();
+    if about.is_empty() {
         return Ok(());
     }
     let values = values![
-        written.journal.iter().map(|entry| *entry.event_id.as_uuid()).collect::<Vec<_>>(),
-        written.journal.iter().map(|entry| entry.booking_id().map(|id| *id.as_uuid())).collect::<Vec<_>>(),
-        written.journal.iter().map(to_json).collect::<Vec<_>>(),
-        store.writer.id,
+        about.iter().map(|(event, _)| *event.as_uuid()).collect::<Vec<_>>(),
+        about.iter().map(|(_, booking)| *booking.as_uuid()).collect::<Vec<_>>(),
+        about.iter().map(|(event, _)| recorded.get(event).copied()).collect::<Vec<_>>(),
     ];
-    tx.execute(RECORD, values).await.map(drop)
+    all_of("bookings", about.len(), tx.execute(FILE, values).await?)
 }
 
 async fn answers(tx: &mut Tx, rows: &Rows, written: &Written) -> Result<(), Fault> {

@@ -1,12 +1,12 @@
-//! Venues, layouts, events, seats, and the journal.
+//! Venues, layouts, events and seats.
 
 use std::sync::Arc;
 
-use evently_core::domain::{BookingId, Entry, Event, Layout, LayoutId, Seat, SeatState, SeatStatus, Venue, VenueId};
+use evently_core::domain::{BookingId, Event, Layout, LayoutId, Seat, SeatState, SeatStatus, Venue, VenueId};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::{FromRow, from_json, get, position_from_sql, unsigned};
+use super::{FromRow, from_json, get, unsigned};
 use crate::error::Fault;
 
 /// `select id, name, layout_id from venues`.
@@ -61,12 +61,4 @@ impl FromRow for Seat {
 pub(crate) fn seat_status(name: &str) -> Result<SeatStatus, Fault> {
     let status = SeatStatus::NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status);
     status.ok_or_else(|| Fault::row("seats", format!("{name} is no status")))
-}
-
-/// `select position, content from journal`.
-impl FromRow for Entry {
-    fn from_row(row: &PgRow) -> Result<Self, Fault> {
-        let position = position_from_sql("journal", get(row, 0)?)?;
-        Ok(Self { position, transition: from_json("journal", get(row, 1)?)? })
-    }
 }

@@ -47,7 +47,7 @@ async fn every_hot_question_finds_its_rows_by_an_index() {
     let plans = store.plans().await.unwrap();
     for (what, index) in [
         ("seats of a batch", "seats_pk"),
-        ("what customers have on hold at an event", "bookings_open"),
+        ("what customers have on hold at an event", "idx_bookings_user_status"),
         ("bookings of a batch", "bookings_id"),
         ("answers kept for keys", "answers_pk"),
         ("seats that change", "Tid Scan on seats"),
