@@ -36,12 +36,7 @@ pub(crate) fn entry(position: i64, line: &str) -> Result<Entry, Fault> {
 
 /// What rows of one event's journal say, read by `select sequence, position, content`: of one booking, or all of it. What had been
 /// committed without a position when they were read has one now.
-pub(crate) async fn entries(
-    store: &PgStore,
-    event: EventId,
-    rows: &[PgRow],
-    of: Option<BookingId>,
-) -> Result<Vec<Entry>, Fault> {
+pub(crate) async fn entries(store: &PgStore, event: EventId, rows: &[PgRow], of: Option<BookingId>) -> Result<Vec<Entry>, Fault> {
     let given = given_late(store, event, rows).await?;
     // A row may be full of what happened to others; only lines that name the booking are looked at.
     let named = of.map(|id| id.to_string());

@@ -80,7 +80,8 @@ const END_CLAIMS: &str = "delete from booking_items i \
         select i.ctid from booking_items i where i.event_id = n.event_id and i.seat = n.seat and i.booking_id = n.booking_id offset 0) found \
     where i.ctid = found.ctid";
 /// A second claim on a seat has no room, whatever was read.
-const CLAIM: &str = "insert into booking_items (event_id, booking_id, seat) select * from unnest($1::uuid[], $2::uuid[], $3::integer[])";
+const CLAIM: &str =
+    "insert into booking_items (event_id, booking_id, seat) select * from unnest($1::uuid[], $2::uuid[], $3::integer[])";
 const PUT_PAYMENTS: &str = "insert into payments \
     (event_id, id, booking_id, amount, currency, status, detail, succeeded_at, provider, reference, refunded, created_at) \
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], \
@@ -246,13 +247,7 @@ fn array_text<T: ToString>(values: impl Iterator<Item = T>) -> String {
     format!("{{{}}}", values.join(","))
 }
 
-async fn bookings(
-    tx: &mut Tx,
-    rows: &Rows,
-    written: &Written,
-    recorded: &Recorded,
-    check_versions: bool,
-) -> Result<(), Fault> {
+async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, recorded: &Recorded, check_versions: bool) -> Result<(), Fault> {
     let before = |id: &BookingId| rows.bookings.get(id).and_then(Option::as_ref);
     let mut bookings = written.bookings.values().collect::<Vec<_>>();
     bookings.sort_unstable_by_key(|booking| (booking.event_id, booking.id));

@@ -22,17 +22,17 @@ use tokio::{
 
 use crate::support::Place;
 
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const SEATS: u32 = 200;
 
-async fn on_sale(store: &PgStore, ids: &SeededIds) -> Fixture {
+pub async fn on_sale(store: &PgStore, ids: &SeededIds) -> Fixture {
     let event = Fixture::new(ids, NOW, 1, SEATS);
     let commands = [event.create_venue(), event.create_event(), event.publish()];
     store.apply(NOW, &commands.map(|command| Request::new(ORGANIZER, command))).await.unwrap();
     event
 }
 
-async fn hold(store: &PgStore, ids: &SeededIds, event: &Fixture, seat: u32) {
+pub async fn hold(store: &PgStore, ids: &SeededIds, event: &Fixture, seat: u32) {
     let [booking_id, user_id] = [ids.uuid(NOW), ids.uuid(NOW)];
     let (booking_id, user_id) = (BookingId::from_uuid(booking_id), UserId::from_uuid(user_id));
     let seats = event.seats(&[seat]);

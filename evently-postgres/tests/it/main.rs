@@ -1,5 +1,6 @@
 //! The production store against a real server.
 
+mod audit;
 mod conformance;
 mod elsewhere;
 mod partitions;
@@ -8,3 +9,4 @@ mod pooled;
 mod races;
 mod statements;
 mod support;
+mod upgrades;

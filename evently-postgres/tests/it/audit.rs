@@ -1,0 +1,40 @@
+//! What only this store can have wrong, and finds.
+
+use std::sync::Arc;
+
+use evently_core::{memory::SeededIds, ports::Audit};
+
+use crate::{
+    elsewhere::{hold, on_sale},
+    support::Place,
+};
+
+/// What the store finds wrong with itself after a sale of one seat, and this statement.
+async fn faults_after(damage: &str) -> Vec<String> {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = on_sale(&store, &ids).await;
+    hold(&store, &ids, &event, 0).await;
+    assert_eq!(store.self_check().await.unwrap(), Vec::<String>::new());
+    place.execute(damage);
+    store.self_check().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_booking_that_has_lost_its_history_is_found() {
+    let faults = faults_after("update bookings set journal = '{}'").await;
+    assert!(matches!(&faults[..], [fault] if fault.contains("does not know of entry 3 of the journal")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_row_of_the_journal_with_a_line_too_many_is_found() {
+    let faults = faults_after("update journal set content = content || E'\\n{}' where position = 3").await;
+    assert!(faults.iter().any(|fault| fault.contains("goes from entry 2 to entry 3")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_claim_that_has_gone_is_found() {
+    let faults = faults_after("delete from booking_items").await;
+    assert!(faults.iter().any(|fault| fault.contains("does not claim the seats that it has")), "{faults:?}");
+}

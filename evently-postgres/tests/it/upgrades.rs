@@ -1,0 +1,64 @@
+//! A database of an earlier version, opened by this one.
+
+use std::{borrow::Cow, fs, path::Path, sync::Arc};
+
+use evently_core::memory::SeededIds;
+use evently_postgres::{Options, PgStore};
+use evently_testservers::shared_postgres;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _};
+use sqlx_core::migrate::{Migration, MigrationType, Migrator};
+
+/// The last migration of the version that kept a row for each entry of the journal, and claims that had ended.
+const BEFORE: i64 = 20_261_123_000_000;
+
+/// A booking for seats 4 and 5 that has given up seat 4, with two entries of the journal and one of somebody else between them.
+const KEPT: [&str; 4] = [
+    "insert into event_ids values ('00000000-0000-0000-0000-000000000001', now())",
+    "insert into bookings (event_id, id, user_id, status, seats, prices, amount, currency, code, confirmed_at, created_at, version) \
+        values ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-00000000000b', gen_random_uuid(), 'confirmed', \
+            array[5], array[4500], 4500, 'EUR', 'CODE', now(), now(), 2)",
+    "insert into booking_items select '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-00000000000b', seat, seat = 5 \
+        from generate_series(4, 5) seat",
+    "insert into journal (event_id, booking_id, content, position, hash) \
+        select '00000000-0000-0000-0000-000000000001', booking::uuid, '{}', position, sha256(booking::bytea) \
+        from (values ('00000000-0000-0000-0000-00000000000b', 1), ('00000000-0000-0000-0000-00000000000c', 2), \
+            ('00000000-0000-0000-0000-00000000000b', 3)) j (booking, position)",
+];
+
+fn migrations_before() -> Migrator {
+    let mut files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let mut migrations = Vec::new();
+    while let Some(file) = files.next().transpose().unwrap() {
+        let path = file.path();
+        let (version, name) = path.file_stem().and_then(|name| name.to_str()).unwrap().split_once('_').unwrap();
+        if version.parse::<i64>().unwrap() <= BEFORE {
+            migrations.push(migration(version.parse().unwrap(), name, &path));
+        }
+    }
+    migrations.sort_by_key(|migration| migration.version);
+    Migrator::with_migrations(migrations)
+}
+
+fn migration(version: i64, name: &str, file: &Path) -> Migration {
+    let sql = AssertSqlSafe(fs::read_to_string(file).unwrap()).into_sql_str();
+    Migration::new(version, Cow::Owned(name.to_owned()), MigrationType::Simple, sql, false)
+}
+
+#[tokio::test]
+async fn bookings_of_an_earlier_version_keep_their_history_and_their_claims() {
+    let database = shared_postgres().unwrap().fresh_database().unwrap();
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    migrations_before().run(&mut connection).await.unwrap();
+    for statement in KEPT {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    PgStore::open(Arc::new(SeededIds::new(1)), &Options::new(database.url())).await.unwrap();
+    let (history, claims): (Vec<i64>, Vec<i32>) =
+        sqlx::query_as("select b.journal, array(select seat from booking_items) from bookings b")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+    assert_eq!((history, claims), (vec![1, 3], vec![5]));
+    let entries: Vec<i32> = sqlx::query_scalar("select entries from journal").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(entries, [1, 1, 1], "each is a line of its own");
+}
