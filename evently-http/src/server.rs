@@ -4,11 +4,23 @@
 //! has an end: for the head of a request, for the whole of it (that is the middleware's), for a shutdown.
 
 mod linger;
+mod refusing;
 
-use std::{convert::Infallible, future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, response::IntoResponse};
-use http::{Request, Version, header};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -38,6 +50,10 @@ const RECOVERY: Duration = Duration::from_millis(100);
 /// Bytes that are read ahead on one connection, which also bounds the head of a request: what is longer gets 431.
 const BUFFER: usize = 64 << 10;
 
+/// How long a connection on which nothing has been asked may still ask something when the service stops. Whoever has just
+/// connected is about to, and would not know whether a request that gets no answer was carried out.
+const UNASKED: Duration = Duration::from_secs(2);
+
 /// How connections are treated.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -51,7 +67,9 @@ pub struct Limits {
     pub connections_per_client: usize,
     /// Whose connections are those of many clients, and are not counted as one's.
     pub trusted_proxies: Vec<Network>,
-    /// How long a shutdown waits for what is under way.
+    /// How long a shutdown goes on taking connections before it refuses them.
+    pub drain: Duration,
+    /// How long a shutdown then waits for what is under way.
     pub shutdown_grace: Duration,
 }
 
@@ -63,21 +81,38 @@ impl From<&Http> for Limits {
             connections_max: http.connections_max,
             connections_per_client: http.connections_per_client,
             trusted_proxies: http.trusted_proxies.clone(),
+            drain: http.drain,
             shutdown_grace: http.shutdown_grace,
         }
     }
 }
 
+/// How far a shutdown has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Nobody has asked for one.
+    Open,
+    /// Everything is served, but no connection is kept for another request.
+    Draining,
+    /// Nothing new is taken.
+    Closing,
+}
+
 /// Tells whoever holds a connection open, a live feed for instance, that the service is about to stop. It is in the extensions of
 /// each request. The shutdown waits until all of them are dropped: keep one for as long as there is something to finish.
 #[derive(Debug, Clone)]
-pub struct Closing(watch::Receiver<bool>);
+pub struct Closing(watch::Receiver<Stage>);
 
 impl Closing {
-    /// Returns when the service is about to stop.
+    /// Returns when the service takes nothing new any more.
     pub async fn begun(&mut self) {
         // An error is the sender's end, and then it is over anyway.
-        let _ = self.0.wait_for(|closing| *closing).await;
+        let _ = self.0.wait_for(|stage| *stage == Stage::Closing).await;
+    }
+
+    /// Whether new requests had better go elsewhere.
+    pub fn is_near(&self) -> bool {
+        *self.0.borrow() > Stage::Open
     }
 }
 
@@ -114,27 +149,75 @@ pub async fn asked_to_stop() {
 }
 
 /// Serves until `stop` returns, and then lets what is under way come to its end.
+///
+/// A proxy in front learns of that only by what happens to its requests, and may not send one twice. So for a while everything is
+/// served as before, but for the last time on its connection; then newcomers are refused, of which a proxy knows that nothing was
+/// asked; and only then idle connections are closed, which the proxy has given up by itself meanwhile.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) -> Stopped {
-    let room = Room::new(&limits);
-    let (close, closing) = watch::channel(false);
     // Ends when it is dropped.
     let mut figures = JoinSet::new();
     figures.spawn(keep_up());
-    let mut connections = JoinSet::new();
-    let mut stop = pin!(stop);
-    loop {
-        let (stream, peer) = tokio::select! {
-            accepted = accept(&listener) => accepted,
-            () = &mut stop => break,
-        };
+    let (stage, stages) = watch::channel(Stage::Open);
+    let mut door = Door { room: Room::new(&limits), router, limits: &limits, stages, connections: JoinSet::new() };
+    door.let_in(&listener, stop).await;
+    if limits.drain > Duration::ZERO {
+        tracing::info!(drain = ?limits.drain, "about to stop");
+        stage.send_replace(Stage::Draining);
+        door.let_in(&listener, time::sleep(limits.drain)).await;
+        door.shut(listener).await;
+    } else {
+        drop(listener);
+    }
+    let mut connections = door.close();
+    tracing::info!(connections = connections.len(), "stopping");
+    stage.send_replace(Stage::Closing);
+    if time::timeout(limits.shutdown_grace, stage.closed()).await.is_ok() {
+        return Stopped::Finished;
+    }
+    tracing::warn!("the grace period ran out; what was still under way is cut off");
+    connections.shutdown().await;
+    Stopped::CutOff
+}
+
+/// Where connections come in.
+struct Door<'a> {
+    room: Room<'a>,
+    router: Router,
+    limits: &'a Limits,
+    stages: watch::Receiver<Stage>,
+    connections: JoinSet<()>,
+}
+
+impl Door<'_> {
+    /// Takes connections until `end` returns.
+    async fn let_in(&mut self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        loop {
+            tokio::select! {
+                (stream, peer) = accept(listener) => self.enter(stream, peer),
+                () = &mut end => return,
+            }
+        }
+    }
+
+    /// Refuses newcomers, and takes those that the system has let in already.
+    async fn shut(&mut self, listener: TcpListener) {
+        refusing::newcomers(&listener);
+        self.let_in(&listener, time::sleep(refusing::HANDSHAKE)).await;
+        for (stream, peer) in refusing::last_ones(listener) {
+            self.enter(stream, peer);
+        }
+    }
+
+    fn enter(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Those that have ended meanwhile.
-        while connections.try_join_next().is_some() {}
-        let Some(place) = room.take(peer) else {
+        while self.connections.try_join_next().is_some() {}
+        let Some(place) = self.room.take(peer) else {
             metrics::counter!("http_connections_refused_total").increment(1);
-            continue;
+            return;
         };
-        let connection = connection(stream, peer, router.clone(), &limits, Closing(closing.clone()));
-        connections.spawn(async move {
+        let connection = connection(stream, peer, self.router.clone(), self.limits, Closing(self.stages.clone()));
+        self.connections.spawn(async move {
             let open = metrics::gauge!("http_connections");
             open.increment(1);
             connection.await;
@@ -142,16 +225,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             drop(place);
         });
     }
-    drop(listener);
-    drop(closing);
-    tracing::info!(connections = connections.len(), "stopping");
-    close.send_replace(true);
-    if time::timeout(limits.shutdown_grace, close.closed()).await.is_ok() {
-        return Stopped::Finished;
+
+    /// The connections that are still open.
+    fn close(self) -> JoinSet<()> {
+        self.connections
     }
-    tracing::warn!("the grace period ran out; what was still under way is cut off");
-    connections.shutdown().await;
-    Stopped::CutOff
 }
 
 /// Room for connections: of all together, and of each client.
@@ -215,18 +293,24 @@ fn connection(
 ) -> impl Future<Output = ()> + use<> {
     // Answers are small and complete: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let requests = closing.clone();
+    let asked = Arc::new(AtomicBool::new(false));
+    let (requests, first) = (closing.clone(), Arc::clone(&asked));
     let service = service_fn(move |mut request: Request<Incoming>| {
+        first.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(requests.clone());
-        let mut router = router.clone();
+        let (mut router, closing) = (router.clone(), requests.clone());
         async move {
             if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
                 // RFC 9112, section 3.2. Two servers that each believe another one can be played off against each other.
                 return Ok(Problem::new(Code::MalformedHeader, "send one Host header").into_response());
             }
             poll_fn(|cx| <Router as Service<Request<Body>>>::poll_ready(&mut router, cx)).await?;
-            router.call(request.map(Body::new)).await as Result<_, Infallible>
+            let mut response = router.call(request.map(Body::new)).await?;
+            if closing.is_near() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()
@@ -235,11 +319,17 @@ fn connection(
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(Linger::new(stream, limits.write_timeout)), service)
         .with_upgrades();
+    let close = async move {
+        closing.begun().await;
+        if !asked.load(Ordering::Relaxed) {
+            time::sleep(UNASKED).await;
+        }
+    };
     async move {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = closing.begun() => {
+            () = close => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -103,7 +103,9 @@ settings! {
         in_flight_max: usize = "1024" in 1..=1_000_000;
         /// Proxies whose X-Forwarded-For is believed.
         trusted_proxies: Vec<Network> = "";
-        /// How long a shutdown waits for requests that are under way.
+        /// How long a shutdown goes on serving before it refuses connections; longer than a proxy keeps idle ones.
+        drain: Duration = "0s" in Duration::ZERO..=HOUR;
+        /// How long a shutdown then waits for requests that are under way.
         shutdown_grace: Duration = "20s" in Duration::ZERO..=HOUR;
     }
     /// What is kept on disk.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -15,7 +15,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{compose::App, metrics};
+use crate::{compose::App, metrics, server::Closing};
 
 /// How long a dependency may take to answer before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How the service is.
 #[derive(Serialize, ToSchema)]
 pub struct Health {
-    /// `ok`, `degraded` or `unavailable`.
+    /// `ok`, `degraded`, `unavailable` or `stopping`.
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dependencies: Vec<Dependency>,
@@ -54,9 +54,13 @@ pub async fn live() -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], BODY).into_response()
 }
 
-/// The service can do its work. 503 when the store is away; 200 and `degraded` when something is that it can do without.
+/// The service can do its work. 503 when the store is away, or the service is about to stop; 200 and `degraded` when something is
+/// away that it can do without.
 #[utoipa::path(get, path = "/health/ready", tag = "status", responses((status = 200, body = Health), (status = 503, body = Health)))]
-pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
+pub async fn ready(State(app): State<Arc<App>>, closing: Option<Extension<Closing>>) -> (StatusCode, Json<Health>) {
+    if closing.is_some_and(|Extension(closing)| closing.is_near()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "stopping", dependencies: Vec::new() }));
+    }
     #[expect(clippy::disallowed_methods, reason = "how long an answer takes is measured, never decided by")]
     let asked = Instant::now();
     let answer = tokio::time::timeout(PATIENCE, app.store.catalog.venues(Page { after: None, limit: 1 })).await;

@@ -17,7 +17,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::{Notify, Semaphore, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{self, Instant},
 };
 
@@ -335,4 +335,80 @@ async fn a_shutdown_does_not_wait_for_ever() {
     served.waiting.notified().await;
     assert_eq!(served.stop().await, Stopped::CutOff);
     assert_eq!(rest(&mut busy).await, "");
+}
+
+/// What comes of asking on a connection of one's own.
+#[derive(Debug, PartialEq, Eq)]
+enum Tried {
+    Answered,
+    Refused,
+    Lost,
+}
+
+async fn try_once(address: SocketAddr) -> Tried {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return Tried::Refused };
+    // A write to a connection that was reset fails, or the read after it.
+    let _ = stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    if rest(&mut stream).await.ends_with("hello") { Tried::Answered } else { Tried::Lost }
+}
+
+#[tokio::test]
+async fn whoever_asks_while_it_drains_is_served_for_the_last_time() {
+    let served = served(&[("http.drain", "1h")]);
+    let mut idle = served.connect().await;
+    idle.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(!answer(&mut idle).await.contains("connection: close"));
+    served.stop.send(()).unwrap();
+    let last = async {
+        loop {
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            let text = answer(&mut stream).await;
+            if text.contains("connection: close\r\n") {
+                return text + &rest(&mut stream).await;
+            }
+        }
+    };
+    assert!(time::timeout(PATIENCE, last).await.expect("it drains").ends_with("hello"));
+    idle.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let text = rest(&mut idle).await;
+    assert!(text.contains("connection: close\r\n") && text.ends_with("hello"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_connects_at_the_last_moment_is_answered_or_refused() {
+    for _ in 0..10 {
+        let served = served(&[("http.drain", "20ms")]);
+        let mut clients = JoinSet::new();
+        for _ in 0..8 {
+            let address = served.address;
+            clients.spawn(async move {
+                let mut answered = 0;
+                loop {
+                    match try_once(address).await {
+                        Tried::Answered => answered += 1,
+                        over => return (over, answered),
+                    }
+                }
+            });
+        }
+        assert_eq!(served.stop().await, Stopped::Finished);
+        for (over, answered) in clients.join_all().await {
+            assert_eq!(over, Tried::Refused, "after {answered}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_just_connected_may_still_ask() {
+    let served = served(&[]);
+    let mut fresh = served.connect().await;
+    let mut feed = served.connect().await;
+    feed.write_all(b"GET /feed HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    // Taken in order, so that the fresh one is inside.
+    let stopping = tokio::spawn(served.stop());
+    assert!(rest(&mut feed).await.ends_with("closed"));
+    fresh.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(rest(&mut fresh).await.ends_with("hello"));
+    assert_eq!(stopping.await.unwrap(), Stopped::Finished);
 }
