@@ -1,6 +1,6 @@
 //! Private servers for tests: each has its own folder and port, and both are gone when it is dropped.
 //!
-//! The servers are those of the Debian packages `postgresql`, `pgbouncer`, `redis-server` and `rabbitmq-server`; those that the machine
+//! The servers are those of the Debian packages `postgresql`, `pgbouncer`, `redis-server`, `rabbitmq-server` and `nginx`; those that the machine
 //! runs are never touched. A test that only needs a database takes a [`fresh_database`], one that only needs a Redis a
 //! [`fresh_namespace`] of [`shared_redis`], one that only needs queues the [`shared_rabbitmq`]; one that stops, kills, pauses or
 //! flushes its server starts its own.
@@ -25,6 +25,7 @@
 //! Everything blocks; where a test is asynchronous, that is a pause of its own thread only. Errors are texts, for people to read.
 
 mod folder;
+mod nginx;
 mod pgbouncer;
 mod port;
 mod postgres;
@@ -33,9 +34,12 @@ mod rabbitmq;
 mod redis;
 mod server;
 mod shared;
+mod shipped;
 mod tool;
 
+pub use nginx::Nginx;
 pub use pgbouncer::PgBouncer;
+pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use rabbitmq::{RabbitMq, SHARED_RABBITMQ, shared_rabbitmq};
 pub use redis::{Redis, RedisSentinels};

@@ -8,10 +8,14 @@ use crate::folder::Folder;
 use crate::port::Port;
 use crate::postgres::Postgres;
 use crate::server::Server;
+use crate::shipped::Shipped;
 use crate::tool::psql;
 
-/// Pools the connections to a [`Postgres`] by transaction, with the figures that are recommended for production: 1000 clients, and
-/// for each database and user 25 connections and 5 in reserve.
+/// What an operator puts into `/etc/pgbouncer`.
+const SHIPPED: &str = include_str!("../../deploy/pgbouncer/pgbouncer.ini");
+
+/// Pools the connections to a [`Postgres`] by transaction, as `deploy/pgbouncer/pgbouncer.ini` says but for ports, paths and passwords:
+/// 1000 clients, and for each database and user 25 connections and 5 in reserve.
 ///
 /// Every database of the server is to be had, for the user `evently`. Dropping it stops it at once.
 pub struct PgBouncer {
@@ -34,8 +38,8 @@ impl PgBouncer {
         let port = Port::claim()?;
         // It keeps nothing, so nothing is lost when it is killed.
         let folder = Folder::create("KILL")?;
-        let users = folder.write("users.txt", "\"evently\" \"\"\n")?;
-        let configuration = folder.write("pgbouncer.ini", &configuration(server, port.number, &users))?;
+        folder.write("users.txt", "\"evently\" \"\"\n")?;
+        let configuration = folder.write("pgbouncer.ini", &configuration(server, port.number, folder.path())?)?;
         let bouncer = Self { server: Server::new(folder, program, vec![configuration.display().to_string()]), port };
         bouncer.restart()?;
         Ok(bouncer)
@@ -84,25 +88,17 @@ impl PgBouncer {
     }
 }
 
-fn configuration(server: u16, port: u16, users: &Path) -> String {
-    format!(
-        "[databases]
-* = host=127.0.0.1 port={server}
-
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {}
-admin_users = evently
-pool_mode = transaction
-max_client_conn = 1000
-default_pool_size = 25
-reserve_pool_size = 5
-; Drivers send it in every startup, and it says how numbers are written, not what they are.
-ignore_startup_parameters = extra_float_digits
-",
-        users.display()
-    )
+/// The shipped file, for every database, and without passwords.
+fn configuration(server: u16, port: u16, folder: &Path) -> Result<String, String> {
+    let mut text = Shipped::new("deploy/pgbouncer/pgbouncer.ini", SHIPPED);
+    text.replace("evently = host=127.0.0.1 port=5432 dbname=evently", &format!("* = host=127.0.0.1 port={server}"))?;
+    text.replace("listen_port = 6432", &format!("listen_port = {port}"))?;
+    text.replace("auth_type = scram-sha-256", "auth_type = trust")?;
+    let folder = folder.display();
+    text.replace("/etc/pgbouncer/userlist.txt", &format!("{folder}/users.txt"))?;
+    text.replace("unix_socket_dir = /run/postgresql", "unix_socket_dir =")?;
+    text.replace("/run/postgresql", &folder.to_string())?;
+    // To what its server says anyway.
+    text.replace("logfile = /var/log/postgresql/pgbouncer.log", "")?;
+    Ok(text.text())
 }

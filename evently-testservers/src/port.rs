@@ -11,12 +11,14 @@ const COUNT: u16 = 12_000;
 
 /// A port of 127.0.0.1 that is ours until this is dropped, also while the server on it is down.
 pub struct Port {
+    /// Its number.
     pub number: u16,
     /// A name that only one process of the machine can have, and that goes with the process.
     _claim: UnixListener,
 }
 
 impl Port {
+    /// One that nobody has.
     pub fn claim() -> Result<Self, String> {
         // Processes that start together begin to look in different places.
         let start = u16::try_from(process::id().wrapping_mul(61) % u32::from(COUNT)).expect("COUNT is a u16");

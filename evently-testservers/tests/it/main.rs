@@ -1,5 +1,6 @@
 //! The servers as a test sees them. They are real; without their packages these tests fail.
 
+mod nginx;
 mod pgbouncer;
 mod postgres;
 mod rabbitmq;
