@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    evently::{Evently, Service, body_of, copy_folder},
+    evently::{Evently, Service, copy_folder},
     load::{Customer, Hall, rush},
     witness::{Scope, contradictions, resolve},
 };
@@ -29,11 +29,8 @@ async fn opening_day() -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
     for number in 0..CUSTOMERS {
         customers.push(Customer::new(number, SEED, service.log_in(&email(number)).await));
     }
-    let path = format!("/api/v1/events/{event}/seats");
-    let answer = service.connection().send(&evently_cli::http1::Request::get(&path)).await.unwrap();
-    let seats =
-        body_of(&answer)["seats"].as_array().unwrap().iter().map(|seat| seat["id"].as_str().unwrap().to_owned()).collect();
-    (evently, service, customers, Arc::new(Hall { event, seats }))
+    let hall = Hall::of(event, service.connection()).await;
+    (evently, service, customers, Arc::new(hall))
 }
 
 fn email(number: usize) -> String {
@@ -71,10 +68,10 @@ async fn nothing_acknowledged_is_lost_in_a_crash() {
         service = evently.serve();
         unknown += resolve(&service, &mut customers).await;
         let scope = Scope::Lately { turn: usize::try_from(number).unwrap(), turns: 10 };
-        let found = contradictions(&service, &customers, scope).await;
+        let found = contradictions(service.connection(), &customers, scope).await;
         assert_eq!(found, Vec::<String>::new(), "after crash {number} of seed {SEED}");
     }
-    assert_eq!(contradictions(&service, &customers, Scope::Everything).await, Vec::<String>::new());
+    assert_eq!(contradictions(service.connection(), &customers, Scope::Everything).await, Vec::<String>::new());
     // The load was one: there were sales, cancellations and races, and crashes that swallowed answers.
     let report = verified(&evently);
     let told = || customers.iter().flat_map(|customer| customer.bookings.values());
@@ -102,7 +99,7 @@ async fn a_store_that_forgets_is_found_out() {
     }
     copy_folder(before.path(), evently.data.path());
     let service = evently.serve();
-    let found = contradictions(&service, &customers, Scope::Everything).await;
+    let found = contradictions(service.connection(), &customers, Scope::Everything).await;
     let gone = found.iter().filter(|found| found.ends_with("is gone")).count();
     assert_eq!(gone, bookings, "{found:?}");
 }

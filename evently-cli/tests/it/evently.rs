@@ -10,6 +10,7 @@ use std::{
 };
 
 use evently_cli::http1::{Answer, Connection, Request, Target};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -33,8 +34,13 @@ impl Evently {
     }
 
     pub fn with(mut self, key: &'static str, value: &str) -> Self {
-        self.settings.push((key, value.to_owned()));
+        self.set(key, value);
         self
+    }
+
+    /// Sets something for every call from now on; the last of a name counts.
+    pub fn set(&mut self, key: &'static str, value: &str) {
+        self.settings.push((key, value.to_owned()));
     }
 
     /// The binary with these arguments and the folder.
@@ -69,7 +75,17 @@ impl Evently {
 
     /// Starts the service on a free port, and waits until it listens.
     pub fn serve(&self) -> Service {
-        Self::start(self.command(SERVE))
+        Service::start(self.command(SERVE))
+    }
+
+    /// The same at an address of its own.
+    pub fn serve_at(&self, address: &str) -> Service {
+        Service::start(self.command(&["serve", "--listen", address]))
+    }
+
+    /// Starts what works beside the services, and waits until it does.
+    pub fn work(&self) -> Process {
+        Process::start(self.command(&["worker"]), "working").0
     }
 
     /// The same from a shell that has first run this.
@@ -83,30 +99,7 @@ impl Evently {
                 None => command.env_remove(name),
             };
         }
-        Self::start(command)
-    }
-
-    fn start(mut command: Command) -> Service {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (tell, told) = mpsc::channel();
-        // Reads on after that, so that the service never waits for somebody to read what it says.
-        let reader = thread::spawn(move || {
-            let mut said = String::new();
-            for line in stderr.lines().map_while(Result::ok) {
-                if let Some((_, url)) = line.split_once("listening on ") {
-                    let _ = tell.send(url.trim().to_owned());
-                }
-                said.push_str(&line);
-                said.push('\n');
-            }
-            said
-        });
-        let Ok(url) = told.recv_timeout(PATIENCE) else {
-            child.kill().unwrap();
-            panic!("the service did not start: {}", reader.join().unwrap());
-        };
-        Service { target: Target::parse(&url).unwrap(), child: Some(child), reader: Some(reader) }
+        Service::start(command)
     }
 
     /// An account; its id.
@@ -174,18 +167,22 @@ impl Said {
 /// The service while it runs. It is killed when this is dropped.
 pub struct Service {
     pub target: Target,
-    child: Option<Child>,
-    reader: Option<thread::JoinHandle<String>>,
+    pub process: Process,
 }
 
 impl Service {
+    fn start(command: Command) -> Self {
+        let (process, url) = Process::start(command, "listening on ");
+        Self { target: Target::parse(&url).unwrap(), process }
+    }
+
     pub fn connection(&self) -> Connection {
         Connection::new(self.target.clone(), PATIENCE)
     }
 
     /// The process.
     pub fn id(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
+        self.process.id()
     }
 
     /// An access token of the account.
@@ -196,8 +193,67 @@ impl Service {
     }
 
     /// Ends it at once, wherever it is, as a power cut would.
+    pub fn kill(self) {
+        self.process.kill();
+    }
+}
+
+/// A process of the binary that runs until it is told to end. It is killed when this is dropped.
+pub struct Process {
+    child: Option<Child>,
+    reader: Option<thread::JoinHandle<String>>,
+}
+
+impl Process {
+    /// Starts it, and waits until it says so; the rest of the line in which it does.
+    fn start(mut command: Command, sign: &'static str) -> (Self, String) {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, told) = mpsc::channel();
+        // Reads on after that, so that the process never waits for somebody to read what it says.
+        let reader = thread::spawn(move || {
+            let mut said = String::new();
+            for line in stderr.lines().map_while(Result::ok) {
+                if let Some((_, rest)) = line.split_once(sign) {
+                    let _ = tell.send(rest.trim().to_owned());
+                }
+                said.push_str(&line);
+                said.push('\n');
+            }
+            said
+        });
+        let Ok(rest) = told.recv_timeout(PATIENCE) else {
+            child.kill().unwrap();
+            panic!("it did not start: {}", reader.join().unwrap());
+        };
+        (Self { child: Some(child), reader: Some(reader) }, rest)
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Ends it at once, wherever it is, as a power cut would.
     pub fn kill(mut self) {
         self.end();
+    }
+
+    /// Tells it to stop, as an operator does.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits for its end after that.
+    pub fn ended(mut self) {
+        let mut child = self.child.take().expect("it runs");
+        let status = child.wait().expect("it is ours");
+        let said = self.reader.take().expect("it runs").join().expect("reading does not fail");
+        assert!(status.success() && !said.contains("panicked"), "{status}: {said}");
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().expect("it runs")), signal).expect("it is ours");
     }
 
     fn end(&mut self) {
@@ -212,7 +268,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for Process {
     fn drop(&mut self) {
         if !thread::panicking() {
             self.end();

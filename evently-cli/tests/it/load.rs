@@ -71,7 +71,7 @@ impl Customer {
     }
 
     /// Xorshift, <https://www.jstatsoft.org/article/view/v008i14>.
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.random |= 1;
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -84,9 +84,6 @@ impl Customer {
         self.rested = self.answered.len();
         while self.unknown.is_none() {
             let asked = self.wish(&hall);
-            if let What::Cancel { booking } = &asked.what {
-                self.bookings.get_mut(booking).unwrap().asked_to_cancel = true;
-            }
             match self.send(&mut connection, &asked).await {
                 Some(answer) => self.learn(asked, &answer),
                 None => self.unknown = Some(asked),
@@ -96,13 +93,21 @@ impl Customer {
     }
 
     /// Sends a request once; nothing if the answer got lost.
-    async fn send(&self, connection: &mut Connection, asked: &Asked) -> Option<Answer> {
+    pub async fn send(&self, connection: &mut Connection, asked: &Asked) -> Option<Answer> {
         let request = Request::post(&asked.path, asked.body.as_bytes()).by(&self.token).keyed(&asked.key);
         connection.send(&request).await.ok()
     }
 
     /// Something to do: pay for what is on hold, give something up, or hold something else.
-    fn wish(&mut self, hall: &Hall) -> Asked {
+    pub fn wish(&mut self, hall: &Hall) -> Asked {
+        let asked = self.choose(hall);
+        if let What::Cancel { booking } = &asked.what {
+            self.bookings.get_mut(booking).unwrap().asked_to_cancel = true;
+        }
+        asked
+    }
+
+    fn choose(&mut self, hall: &Hall) -> Asked {
         self.asked += 1;
         let key = format!("{}-{}", self.number, self.asked);
         let open = self.bookings.iter().filter(|(_, told)| !told.paid && !told.asked_to_cancel).map(|(id, _)| id.clone());
@@ -165,6 +170,16 @@ fn cancel(key: String, booking: String) -> Asked {
 pub struct Hall {
     pub event: String,
     pub seats: Vec<String>,
+}
+
+impl Hall {
+    /// The hall of this event, as the service shows it.
+    pub async fn of(event: String, mut connection: Connection) -> Self {
+        let answer = connection.send(&Request::get(&format!("/api/v1/events/{event}/seats"))).await.unwrap();
+        let body = crate::evently::body_of(&answer);
+        let seats = body["seats"].as_array().unwrap().iter().map(|seat| seat["id"].as_str().unwrap().to_owned());
+        Self { seats: seats.collect(), event }
+    }
 }
 
 /// Lets all customers loose on the service; they come back when it is gone.

@@ -1,8 +1,10 @@
 //! The binary `evently` as its users have it: a process, its output and its exit code.
 
+mod behind_nginx;
 mod cli;
 mod crash;
 mod evently;
 mod full_disk;
 mod load;
+mod rolling_restart;
 mod witness;

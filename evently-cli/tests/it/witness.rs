@@ -41,8 +41,7 @@ pub enum Scope {
 }
 
 /// Everything in which the service contradicts what it has told the customers.
-pub async fn contradictions(service: &Service, customers: &[Customer], scope: Scope) -> Vec<String> {
-    let mut connection = service.connection();
+pub async fn contradictions(mut connection: Connection, customers: &[Customer], scope: Scope) -> Vec<String> {
     let mut found = Vec::new();
     for customer in customers {
         let lately = customer.answered.iter().skip(customer.rested).filter_map(|(asked, _, body)| asked.booking(body));
