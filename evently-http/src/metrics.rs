@@ -49,6 +49,7 @@ fn describe() {
     metrics::describe_histogram!("api_request_duration_seconds", "How long the answers took, in seconds.");
     metrics::describe_gauge!("active_bookings_total", "Bookings that are pending.");
     metrics::describe_gauge!("http_connections", "Connections that are open.");
+    metrics::describe_counter!("http_connections_refused_total", "Connections for which there was no room.");
 }
 
 #[cfg(test)]

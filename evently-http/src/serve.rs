@@ -17,6 +17,8 @@ const UPLOADS: &[&str] = &["/api/v1/admin/venues"];
 
 /// Runs the service until it is told to stop. `ready` is told where it listens.
 pub async fn serve(config: Config, ready: impl FnOnce(&App, SocketAddr)) -> Result<Stopped, StartError> {
+    // Before anything sets a figure; what is set earlier is lost.
+    metrics::install();
     let app = Arc::new(compose::open(config).await?);
     if app.config.demo.enabled {
         demo::seed(&app, &*app.passwords).await?;

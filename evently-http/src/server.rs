@@ -154,6 +154,8 @@ pub async fn asked_to_stop() {
 /// served as before, but for the last time on its connection; then newcomers are refused, of which a proxy knows that nothing was
 /// asked; and only then idle connections are closed, which the proxy has given up by itself meanwhile.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) -> Stopped {
+    // There from the start, so that the first one counts as a change.
+    metrics::counter!("http_connections_refused_total").increment(0);
     // Ends when it is dropped.
     let mut figures = JoinSet::new();
     figures.spawn(keep_up());

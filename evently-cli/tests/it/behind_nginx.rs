@@ -3,7 +3,8 @@
 mod once;
 pub mod tls;
 
-use evently_testservers::Nginx;
+use evently_cli::http1::Request;
+use evently_testservers::{Nginx, Redis};
 use serde_json::{Value, json};
 
 use self::tls::{Client, Said};
@@ -236,9 +237,27 @@ async fn nobody_sees_what_is_somebody_elses() {
 
 #[tokio::test]
 async fn figures_are_for_those_inside() {
-    let house = House::open();
-    let said = house.client().get("/metrics", &[]).await;
-    assert_eq!(said.status, 404);
-    assert!(!said.body.contains("api_requests_total"));
+    let redis = Redis::start().unwrap();
+    let house = House::with(&[("EVENTLY__REDIS__URL", &redis.url())]);
     assert_eq!(house.client().get("/health/ready", &[]).await.json()["status"], "ok");
+    let outside = house.client().get("/metrics", &[]).await;
+    assert_eq!(outside.status, 404);
+    let inside = house.service.connection().send(&Request::get("/metrics")).await.unwrap();
+    let inside = String::from_utf8_lossy(inside.body());
+    assert!(inside.contains("\nredis_up 1\n"), "{inside}");
+    for figure in figures(include_str!("../../../deploy/prometheus/alerts.yml")) {
+        assert!(
+            inside.contains(&format!("\n# TYPE {} ", figure.trim_end_matches("_bucket"))),
+            "{figure} is in no alert's reach: {inside}"
+        );
+        assert!(!outside.body.contains(figure));
+    }
+}
+
+/// The figures that rules for alerts ask for.
+fn figures(rules: &str) -> Vec<&str> {
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let figures = words.filter(|word| ["api_", "http_", "redis_"].iter().any(|ours| word.starts_with(ours))).collect::<Vec<_>>();
+    assert!(figures.contains(&"api_requests_total"));
+    figures
 }
