@@ -30,6 +30,7 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod processes;
+mod proxy;
 mod rabbitmq;
 mod redis;
 mod server;
@@ -41,8 +42,10 @@ pub use nginx::Nginx;
 pub use pgbouncer::PgBouncer;
 pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};
+pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, SHARED_RABBITMQ, shared_rabbitmq};
 pub use redis::{Redis, RedisSentinels};
 pub use shared::{
-    Database, SHARED_POSTGRES, SHARED_REDIS, SharedPostgres, fresh_database, fresh_namespace, shared_postgres, shared_redis,
+    Database, SHARED_POSTGRES, SHARED_REDIS, SharedPostgres, fresh_database, fresh_namespace, fresh_redis_database,
+    shared_postgres, shared_redis,
 };

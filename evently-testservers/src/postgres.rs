@@ -2,13 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::folder::Folder;
 use crate::port::Port;
+use crate::processes::wait_until;
 use crate::server::Server;
 use crate::tool::{postgres_program, psql};
+
+/// How long a replica may take to follow or to be promoted on a machine that is busy with many tests.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The user of every server, and the database that it begins with.
 const NAME: &str = "evently";
@@ -89,6 +94,21 @@ impl Postgres {
         let replica = Self::new(folder, self.options.clone())?;
         replica.restart()?;
         Ok(replica)
+    }
+
+    /// Has no commit be acknowledged any more before a replica has it on disk. Waits until one follows.
+    pub fn wait_for_replica(&self) -> Result<(), String> {
+        // Only from now on, because without a replica not even a database could be made.
+        self.query(NAME, &["alter system set synchronous_standby_names = '*'", "select pg_reload_conf()"])?;
+        let synchronous = "select count(*) from pg_stat_replication where sync_state = 'sync'";
+        let follows = wait_until(PATIENCE, || self.query(NAME, &[synchronous]).is_ok_and(|count| count == "1"));
+        if follows { Ok(()) } else { Err("no replica follows".to_owned()) }
+    }
+
+    /// Makes this replica a server of its own, which can be written to. The one that it followed must be gone.
+    pub fn promote(&self) -> Result<(), String> {
+        let promoted = self.query(NAME, &[&format!("select pg_promote(true, {})", PATIENCE.as_secs())])?;
+        if promoted == "t" { Ok(()) } else { Err("the replica is not promoted".to_owned()) }
     }
 
     /// Over a folder with data; not yet started.

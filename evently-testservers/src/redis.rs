@@ -11,6 +11,9 @@ use crate::processes::wait_until;
 use crate::server::Server;
 use crate::tool::{command, written};
 
+/// How many databases a server has: one for each test that wants one.
+const DATABASES: u32 = 10_000;
+
 /// How the Sentinels call what they watch over.
 const SERVICE: &str = "evently";
 
@@ -45,7 +48,11 @@ impl Redis {
         let port = Port::claim()?;
         // It keeps nothing, so nothing is lost when it is killed.
         let folder = Folder::create("KILL")?;
-        let place = format!("--bind 127.0.0.1 --port {} --dir {} --maxclients 500", port.number, folder.path().display());
+        let place = format!(
+            "--bind 127.0.0.1 --port {} --dir {} --maxclients 500 --databases {DATABASES}",
+            port.number,
+            folder.path().display()
+        );
         let arguments = place.split(' ').chain(settings.iter().copied()).map(str::to_owned).collect();
         Self::run(folder, port, arguments)
     }

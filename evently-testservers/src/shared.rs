@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process};
 
 use crate::postgres::Postgres;
-use crate::redis::Redis;
+use crate::redis::{Redis, redis_cli};
 use crate::tool::{psql, with_database};
 
 /// The environment variable that names the server to share: the URL of any of its databases, for a user who may create others.
@@ -25,6 +25,14 @@ pub fn shared_redis() -> Result<&'static str, String> {
         Err(_) => Redis::start().map(|own| (own.url(), Some(own))),
     };
     SHARED.get_or_init(find).as_ref().map(|(url, _)| url.as_str()).map_err(Clone::clone)
+}
+
+/// The URL of a database of [`shared_redis`] that nobody else uses. Channels are not kept apart by it.
+pub fn fresh_redis_database() -> Result<String, String> {
+    let url = shared_redis()?;
+    let (server, _) = url.rsplit_once('/').ok_or_else(|| format!("no database in {url}"))?;
+    // The first one counts the others.
+    Ok(format!("{server}/{}", redis_cli(url, &["incr", "evently_test_databases"])?))
 }
 
 /// What the keys of one test begin with.

@@ -3,6 +3,7 @@
 mod nginx;
 mod pgbouncer;
 mod postgres;
+mod proxy;
 mod rabbitmq;
 mod redis;
 mod run;

@@ -152,6 +152,27 @@ fn a_replica_follows_and_reads_on_when_the_first_is_gone() {
 }
 
 #[test]
+fn what_was_acknowledged_is_on_the_replica_that_is_promoted() {
+    let postgres = Postgres::options().durable(true).start().unwrap();
+    with_a_row(&postgres);
+    let replica = postgres.replica().unwrap();
+    postgres.wait_for_replica().unwrap();
+    replica.pause();
+    thread::scope(|scope| {
+        let (answer, answered) = mpsc::channel();
+        let postgres = &postgres;
+        scope.spawn(move || answer.send(postgres.query("evently", &["insert into t values (2)"])).unwrap());
+        assert!(answered.recv_timeout(Duration::from_millis(300)).is_err(), "only the server itself has it");
+        replica.resume();
+        answered.recv().unwrap().unwrap();
+    });
+    postgres.kill();
+    replica.promote().unwrap();
+    assert_eq!(count(&replica), "2");
+    replica.query("evently", &["insert into t values (3)"]).unwrap();
+}
+
+#[test]
 fn a_database_can_be_created() {
     let postgres = Postgres::start().unwrap();
     assert_eq!(postgres.create_database("a-b").unwrap(), postgres.admin_url("a-b"));
