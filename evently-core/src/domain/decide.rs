@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     booking::{Booking, BookingState, BookingStatus},
-    command::{Answer, Command, Outcome, Rejection, Request, Thing},
+    command::{Answer, Command, Outcome, Rejection, Request, RequestKey, Thing},
     event::Event,
     id::{BookingId, EventId, SeatId},
     invalid::Invalid,
@@ -47,14 +47,30 @@ pub fn decide<L: Ledger>(ledger: &mut L, ids: &dyn Ids, now: Timestamp, request:
         Err(Stop::Failed(error)) => return Err(error),
     };
     let answer = Answer { at: now, replayed: false, result };
-    let settled = match &request.command {
-        Command::SettlePayment { answers, .. } => answers.as_ref(),
-        _ => None,
-    };
-    for key in request.key.iter().chain(settled) {
+    if let Some(key) = &request.key {
         ledger.keep_answer(key, &answer)?;
     }
-    Ok(answer)
+    match &request.command {
+        Command::SettlePayment { answers: Some(key), .. } => settled(ledger, key, answer),
+        _ => Ok(answer),
+    }
+}
+
+/// What the request that began a payment is answered, which is what it is answered for good. Whoever comes too late with it, because
+/// the request was sent to another instance as well, gives the answer that was first.
+fn settled<L: Ledger>(ledger: &mut L, key: &RequestKey, answer: Answer) -> Result<Answer, L::Error> {
+    let kept = ledger.answer(&key.id)?.map(|(_, kept)| kept);
+    let has_only_begun = |kept: &Answer| matches!(kept.result, Ok(Outcome::PaymentStarted(..)));
+    let Some(first) = kept.filter(|kept| answer.at < kept.at + ANSWERS_KEPT && !has_only_begun(kept)) else {
+        ledger.keep_answer(key, &answer)?;
+        return Ok(answer);
+    };
+    let payment = |answer: &Answer| match &answer.result {
+        Ok(Outcome::Payment(payment, _)) => Some(payment.id),
+        _ => None,
+    };
+    let of_the_same = payment(&first).is_some_and(|id| payment(&answer) == Some(id));
+    Ok(if of_the_same { Answer { replayed: true, ..first } } else { answer })
 }
 
 /// Why a rule stops.

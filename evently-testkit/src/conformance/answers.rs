@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evently_core::domain::{
-    ANSWERS_KEPT, BookingStatus, Command, GatewayReport, Outcome, Rejection, Request, RequestKey, SeatStatus,
+    ANSWERS_KEPT, BookingStatus, Command, GatewayReport, Outcome, PaymentId, Rejection, Request, RequestKey, SeatStatus,
 };
 
 use super::race;
@@ -114,15 +114,38 @@ pub async fn a_settlement_answers_the_request_that_began_the_payment(world: Worl
     let Ok(Outcome::PaymentStarted(payment, _)) = &began.result else { panic!("{began:?}") };
     assert_eq!(world.answer(start()).await.result, began.result);
 
-    let Command::SettlePayment { payment_id, report, reference, message, instead, terms, .. } =
-        world.report_command(payment.id, GatewayReport::Succeeded)
-    else {
-        unreachable!()
-    };
-    let settle = Command::SettlePayment { payment_id, report, reference, message, instead, terms, answers: key };
-    let settled = world.ask(GATEWAY, settle).await;
+    let settled = world.ask(GATEWAY, settlement(&world, payment.id, key)).await;
     let again = world.answer(start()).await;
     assert!(again.replayed);
     assert_eq!(again.result, settled);
     assert_eq!(fixtures::booking(again.result.unwrap()).status(), BookingStatus::Confirmed);
+}
+
+/// The request has been sent to two instances; when the slower one has heard from the gateway, the booking has been given up already.
+pub async fn a_settlement_that_comes_again_leaves_the_answer_as_it_was(world: World) {
+    let event = world.event(1, 4).await;
+    let booking = world.hold(&event, customer(1), &[0]).await;
+    let key = World::key("pay", "");
+    let start = || Request::new(customer(1), world.start_command(booking.id)).with_key(key);
+    let Ok(Outcome::PaymentStarted(payment, _)) = world.answer(start()).await.result else { panic!("it has begun") };
+    let first = world.answer(Request::new(GATEWAY, settlement(&world, payment.id, key))).await;
+    assert!(!first.replayed);
+    world.cancel(customer(1), booking.id).await.unwrap();
+    let before = world.records(&event).await;
+
+    let slower = world.answer(Request::new(GATEWAY, settlement(&world, payment.id, key))).await;
+    assert_eq!((slower.replayed, &slower.result), (true, &first.result));
+    let again = world.answer(start()).await;
+    assert_eq!((again.replayed, again.at, again.result), (true, first.at, first.result));
+    assert_eq!(world.records(&event).await, before);
+}
+
+/// The gateway has the money, which is the answer to the request with the key.
+fn settlement(world: &World, payment: PaymentId, key: Option<RequestKey>) -> Command {
+    match world.report_command(payment, GatewayReport::Succeeded) {
+        Command::SettlePayment { payment_id, report, reference, message, instead, terms, .. } => {
+            Command::SettlePayment { payment_id, report, reference, message, instead, terms, answers: key }
+        }
+        _ => unreachable!("a report is a settlement"),
+    }
 }

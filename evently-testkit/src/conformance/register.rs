@@ -117,6 +117,7 @@ macro_rules! store_conformance {
                 a_repetition_in_the_same_call_gets_the_first_answer
                 racing_repetitions_have_one_effect
                 a_settlement_answers_the_request_that_began_the_payment
+                a_settlement_that_comes_again_leaves_the_answer_as_it_was
             }
             races {
                 of_many_buyers_of_one_seat_one_gets_it

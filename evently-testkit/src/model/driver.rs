@@ -11,7 +11,7 @@ use super::{
     Seen,
     rules::{Model, Report},
     step::{Ask, By, Instead, Keyed, SEATS, Says, Step},
-    view::{Said, view},
+    view::{Said, View, view},
 };
 use crate::{DOOR, Fixture, GATEWAY, ORGANIZER, SYSTEM, World, customer, fixtures::user_of};
 
@@ -118,11 +118,28 @@ impl Driver {
             return Some((request, if same { (true, said.clone()) } else { (false, Err(Rejection::KeyReused)) }));
         }
         let said = self.judge(&request);
-        let settles = if let Ask::Report { answers, .. } = ask { *answers } else { None };
-        for (number, content) in key.iter().copied().chain(settles) {
+        if let Some((number, content)) = *key {
             self.answers.insert(number, (content, self.model.now, said.clone()));
         }
-        Some((request, (false, said)))
+        let said = match ask {
+            Ask::Report { answers: Some(answers), .. } => self.settled(*answers, said),
+            _ => (false, said),
+        };
+        Some((request, said))
+    }
+
+    /// The first report of a payment answers the request that began it, and whoever brings another one is answered the same.
+    fn settled(&mut self, (number, content): (u8, u8), said: Said) -> (bool, Said) {
+        match self.answers.get(&number) {
+            Some((_, at, kept)) if self.model.now < *at + ANSWERS && !matches!(kept, Ok(View::Started(..))) => {
+                let ours = matches!((kept, &said), (Ok(View::Paid(first, _)), Ok(View::Paid(now, _))) if first.id == now.id);
+                if ours { (true, kept.clone()) } else { (false, said) }
+            }
+            _ => {
+                self.answers.insert(number, (content, self.model.now, said.clone()));
+                (false, said)
+            }
+        }
     }
 
     /// What the model says. What comes into being is noted.
