@@ -10,6 +10,8 @@ use evently_core::{
     ports::{Applied, StoreError, StoreErrorKind},
 };
 
+use tokio::time::Instant;
+
 use self::{read::read, write::write};
 pub(crate) use self::{
     read::{ANSWERS, BOOKINGS, PENDING, SEATS},
@@ -44,9 +46,10 @@ async fn until_decided(
     requests: &[Request],
     in_doubt: &mut bool,
 ) -> Result<Applied, StoreError> {
-    let mut tries = 0;
+    let (mut tries, began) = (0, Instant::now());
+    let mut decided_at = now;
     loop {
-        let fault = match attempt(store, now, requests).await {
+        let fault = match attempt(store, decided_at, requests).await {
             Ok(applied) => return Ok(applied),
             Err(fault) => fault,
         };
@@ -59,6 +62,8 @@ async fn until_decided(
         }
         tracing::debug!(error = %fault.inner(), tries, "batch is tried again");
         tokio::time::sleep(rest(store, tries)).await;
+        // Whoever was in the way may have begun after us. What is decided over their rows was not decided before them.
+        decided_at = now + began.elapsed();
     }
 }
 

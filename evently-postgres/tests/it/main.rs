@@ -7,6 +7,7 @@ mod partitions;
 mod plans;
 mod pooled;
 mod races;
+mod retries;
 mod statements;
 mod support;
 mod upgrades;
