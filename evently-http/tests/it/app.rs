@@ -23,6 +23,9 @@ use crate::stack;
 /// The password of everybody in tests.
 pub const PASSWORD: &str = "correct horse";
 
+/// For tests that move the clock beyond what a seat lock lasts: the time of Redis is its own.
+pub const WITHOUT_REDIS: (&str, &str) = ("redis.url", "");
+
 pub struct TestApp {
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
@@ -93,7 +96,8 @@ impl TestApp {
     async fn at(place: Arc<Place>, settings: &[(&'static str, &str)]) -> Self {
         let data = place.folder.path().to_str().unwrap();
         let usual = [("data.dir", data), ("auth.bcrypt_cost", "4"), ("rate_limit.enabled", "false"), ("auth.access_ttl", "1d")];
-        let settings = usual.iter().chain(settings).copied().chain(stack::settings(&place.store));
+        let stack = stack::settings(&place.store);
+        let settings = usual.iter().chain(&stack).chain(settings).copied();
         let flags = settings.map(|(key, value)| ("test", key, value.to_owned())).collect();
         let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));

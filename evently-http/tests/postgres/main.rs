@@ -9,6 +9,7 @@ mod app;
 #[path = "../it/bookings.rs"]
 mod bookings;
 mod instances;
+mod layers;
 #[path = "../it/live.rs"]
 mod live;
 #[path = "../it/log.rs"]

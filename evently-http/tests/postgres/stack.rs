@@ -1,14 +1,17 @@
-//! What the service stands on: a database of its own for each test.
+//! What the service stands on: a database of its own for each test, and a Redis beside it.
 
-use evently_testservers::{Database, fresh_database};
+use evently_testservers::{Database, fresh_database, fresh_redis_database};
 
-pub type Store = Database;
+pub struct Store {
+    database: Database,
+    redis: String,
+}
 
 pub fn store() -> Store {
-    fresh_database().unwrap()
+    Store { database: fresh_database().unwrap(), redis: fresh_redis_database().unwrap() }
 }
 
 /// Few connections, because many tests share the server.
-pub fn settings(store: &Store) -> [(&'static str, &str); 2] {
-    [("store.url", store.url()), ("store.connections", "4")]
+pub fn settings(store: &Store) -> [(&'static str, &str); 3] {
+    [("store.url", store.database.url()), ("store.connections", "4"), ("redis.url", &store.redis)]
 }
