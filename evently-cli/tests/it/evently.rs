@@ -252,6 +252,16 @@ impl Process {
         assert!(status.success() && !said.contains("panicked"), "{status}: {said}");
     }
 
+    /// Makes it stand still: its connections stay open, and it does nothing.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().expect("it runs")), signal).expect("it is ours");
     }

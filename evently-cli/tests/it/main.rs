@@ -4,6 +4,7 @@ mod behind_nginx;
 mod cli;
 mod crash;
 mod evently;
+mod faults;
 mod full_disk;
 mod load;
 mod rolling_restart;

@@ -1,14 +1,18 @@
 //! Whether a service still stands by everything that it has said.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
-use evently_cli::http1::{Connection, Request};
+use evently_cli::http1::{Answer, Connection, Request};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     evently::{Service, body_of},
-    load::{Customer, Told},
+    load::{Asked, Customer, Told},
 };
+
+/// Longer than a seat lock lasts whose owner does not settle it.
+const LOCKS_LAST: Duration = Duration::from_secs(12);
 
 /// Asks again for every answer that got lost, with the same key, until it is known.
 pub async fn resolve(service: &Service, customers: &mut [Customer]) -> usize {
@@ -57,8 +61,7 @@ pub async fn contradictions(mut connection: Connection, customers: &[Customer], 
         }
         // The last answers, asked for again: the same, and nothing done twice.
         for (asked, status, body) in customer.answered.iter().skip(customer.rested) {
-            let request = Request::post(&asked.path, asked.body.as_bytes()).by(&customer.token).keyed(&asked.key);
-            let answer = connection.send(&request).await.unwrap();
+            let answer = again(&mut connection, customer, asked, *status).await;
             let again = body_of(&answer);
             if answer.status != *status || without_trace(again.clone()) != without_trace(body.clone()) {
                 found.push(format!("{asked:?} was answered {status} {body}, and again {} {again}", answer.status));
@@ -66,6 +69,21 @@ pub async fn contradictions(mut connection: Connection, customers: &[Customer], 
         }
     }
     found
+}
+
+/// The request once more. Who has a hold that was decided while Redis was away may be turned away by a seat lock that somebody has left
+/// behind meanwhile, until that has run out.
+async fn again(connection: &mut Connection, customer: &Customer, asked: &Asked, status: u16) -> Answer {
+    let request = Request::post(&asked.path, asked.body.as_bytes()).by(&customer.token).keyed(&asked.key);
+    let began = Instant::now();
+    loop {
+        let answer = connection.send(&request).await.unwrap();
+        let turned_away = status == 201 && answer.status == 409;
+        if !turned_away || began.elapsed() > LOCKS_LAST {
+            return answer;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// A problem names the request that it was the answer to.

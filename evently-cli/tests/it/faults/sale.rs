@@ -1,0 +1,216 @@
+//! A sale at a whole house: what is done to it, and what has to be true afterwards.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use evently_testservers::{Postgres, RabbitMq, Redis};
+use serde_json::json;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::{
+    fleet::{Fleet, INSTANCES, Urls},
+    mails::Mails,
+    shop::{self, Front},
+    soon::{Moments, seed, until},
+};
+use crate::{
+    evently::PASSWORD,
+    load::{Customer, Hall},
+    witness::{Scope, contradictions},
+};
+
+const CUSTOMERS: usize = 12;
+const SEATS: u32 = 400;
+/// How many requests are decided at least before something breaks.
+const BUSY: u64 = 100;
+
+/// The servers of a house.
+pub struct Servers {
+    pub postgres: Postgres,
+    pub redis: Redis,
+    pub rabbitmq: RabbitMq,
+}
+
+impl Servers {
+    pub fn start() -> Self {
+        // The slowest starts while the others do.
+        let rabbitmq = std::thread::spawn(RabbitMq::start);
+        let postgres = Postgres::options().durable(true).start().unwrap();
+        let redis = Redis::start().unwrap();
+        Self { postgres, redis, rabbitmq: rabbitmq.join().unwrap().unwrap() }
+    }
+
+    pub fn urls(&self) -> Urls {
+        Urls { store: self.postgres.url(), redis: self.redis.url(), rabbitmq: self.rabbitmq.url() }
+    }
+}
+
+/// An event on sale, and everybody who wants to go there.
+pub struct Sale {
+    pub fleet: Fleet,
+    pub front: Arc<Front>,
+    hall: Arc<Hall>,
+    pub customers: Vec<Customer>,
+    inside: JoinSet<Customer>,
+    moments: Moments,
+    faults: usize,
+}
+
+impl Sale {
+    pub async fn open(urls: &Urls) -> Self {
+        let fleet = Fleet::start(urls);
+        let event = fleet.command_line().event(SEATS);
+        let mut connection = fleet.connection(0);
+        let mut customers = Vec::new();
+        for number in 0..CUSTOMERS {
+            let email = format!("customer{number}@example.org");
+            let account = json!({ "email": email, "password": PASSWORD, "name": "Somebody" });
+            shop::post(&mut connection, "/auth/register", &account).await;
+            customers.push(Customer::new(number, seed(), fleet.service(0).log_in(&email).await));
+        }
+        let hall = Arc::new(Hall::of(event, fleet.connection(0)).await);
+        let front = Arc::new(Front::new(fleet.targets()));
+        eprintln!("seed {}", seed());
+        Self { fleet, front, hall, customers, inside: JoinSet::new(), moments: Moments::new(seed()), faults: 0 }
+    }
+
+    /// Sells, and breaks something meanwhile; what it broke is whole again when it returns. Then the house has to be as before.
+    pub async fn through(&mut self, store: &Postgres, what: &str, fault: impl AsyncFnOnce(&mut Fleet)) {
+        self.inside = shop::let_in(&self.front, std::mem::take(&mut self.customers), &self.hall);
+        let (decided, lost, turned_away) = (self.front.decided(), self.front.lost(), self.front.turned_away());
+        until("everybody is busy", Instant::now(), async || self.front.decided() > decided + BUSY).await;
+        // The moment is drawn; nothing is waited for here.
+        sleep(self.moments.next()).await;
+        fault(&mut self.fleet).await;
+        self.faults += 1;
+        let healed = Instant::now();
+        let served = self.recovered(what, healed).await;
+        self.customers = shop::close(&self.front, &mut self.inside).await;
+        let settled = self.settled(store, what, healed).await;
+        eprintln!(
+            "{what}: {} answers lost, {} to come again; all serve after {served:.1?}, all is settled after {settled:.1?}",
+            self.front.lost() - lost,
+            self.front.turned_away() - turned_away,
+        );
+        assert_eq!(
+            self.contradictions(Scope::Lately { turn: self.faults, turns: 5 }).await,
+            Vec::<String>::new(),
+            "after {what}"
+        );
+    }
+
+    /// Waits until every instance is well and has served somebody again.
+    async fn recovered(&self, what: &str, healed: Instant) -> Duration {
+        let all_well = async || {
+            for instance in 0..INSTANCES {
+                if !self.fleet.is_well(instance).await {
+                    return false;
+                }
+            }
+            true
+        };
+        until(&format!("{what}: every instance is well"), healed, all_well).await;
+        until(&format!("{what}: every instance serves"), healed, async || self.front.all_serve(healed)).await
+    }
+
+    /// Waits until nothing is left to do: all holds have ended, all money is where it belongs, everything has been handed on, and
+    /// every mail is written.
+    async fn settled(&self, store: &Postgres, what: &str, healed: Instant) -> Duration {
+        until(&format!("{what}: nothing is left to do"), healed, async || {
+            let left = store.query("evently", &[LEFT_TO_DO]).unwrap_or_else(|error| error);
+            left == "f|f|f|f|f|f" && self.mails().contradictions(&self.customers).is_empty()
+        })
+        .await
+    }
+
+    pub fn mails(&self) -> Mails {
+        Mails::in_folders(self.fleet.folders())
+    }
+
+    /// Everything in which the house contradicts itself, or what the customers were told.
+    pub async fn contradictions(&self, scope: Scope) -> Vec<String> {
+        let checked = self.fleet.verified();
+        let mut found = contradictions(self.fleet.connection(self.faults % INSTANCES), &self.customers, scope).await;
+        let mails = self.mails();
+        found.extend(mails.contradictions(&self.customers));
+        found.extend(sold_twice(&self.customers));
+        let told = self.customers.iter().map(|customer| customer.bookings.len()).sum::<usize>();
+        if checked["bookings"] != told {
+            found.push(format!("the customers know of {told} bookings, and there are {}", checked["bookings"]));
+        }
+        if mails.doubled.len() > self.mails_in_the_middle() {
+            found.push(format!("{} mails were handed over twice: {:?}", mails.doubled.len(), mails.doubled));
+        }
+        found
+    }
+
+    /// Who is stopped in the middle of a mail leaves it to somebody else, who cannot know how far it got.
+    pub fn mails_in_the_middle(&self) -> usize {
+        self.faults * (INSTANCES + 1)
+    }
+
+    /// The end: the load was one, and everything that was ever said still holds.
+    pub async fn ends_well(&self) {
+        assert_eq!(self.contradictions(Scope::Everything).await, Vec::<String>::new());
+        let told = || self.customers.iter().flat_map(|customer| customer.bookings.values());
+        let (paid, cancelled) = (told().filter(|told| told.paid).count(), told().filter(|told| told.cancelled).count());
+        let answers = self.customers.iter().map(|customer| customer.answered.len()).sum::<usize>();
+        eprintln!(
+            "{answers} answers about {} bookings, {paid} of them paid, {cancelled} given up; {} untrue, {} mails handed over twice",
+            told().count(),
+            self.front.untrue(),
+            self.mails().doubled.len(),
+        );
+        assert!(paid > 5 * self.faults && cancelled > 0, "there was next to nothing to lose");
+        let parked = self.fleet.command_line().json(&["queue", "list"]);
+        assert_eq!(parked["items"], json!([]), "nobody has to look after a message");
+    }
+}
+
+/// Seats that two customers have paid for, if neither has asked for it to be given up.
+fn sold_twice(customers: &[Customer]) -> Vec<String> {
+    let mut owners = BTreeMap::new();
+    let mut found = Vec::new();
+    let bookings = customers.iter().flat_map(|customer| &customer.bookings);
+    for (id, told) in bookings.filter(|(_, told)| told.paid && !told.asked_to_cancel) {
+        for seat in &told.seats {
+            if let Some(other) = owners.insert(seat, id) {
+                found.push(format!("seat {seat} was sold to {id} and to {other}"));
+            }
+        }
+    }
+    found
+}
+
+/// Whether there are holds, payments, refunds, entries without a position, entries to hand on, entries to take in.
+const LEFT_TO_DO: &str = "
+    select
+        exists (select from bookings where status = 'pending'),
+        exists (select from payments where status in ('processing', 'requires_action')),
+        exists (select from refunds where succeeded_at is null),
+        exists (select from journal where position is null),
+        (select position from consumers where name = 'relay') is distinct from (select position from journal_head),
+        (select position from sales_position) is distinct from (select position from journal_head)
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Told;
+
+    #[test]
+    fn a_seat_that_two_have_paid_for_is_sold_twice() {
+        let owner = |number: usize, booking: &str, told: Told| {
+            let mut customer = Customer::new(number, 1, String::new());
+            customer.bookings.insert(booking.to_owned(), told);
+            customer
+        };
+        let paid = Told { seats: vec!["A 1".to_owned()], paid: true, ..Told::default() };
+        let given_up = Told { asked_to_cancel: true, ..paid.clone() };
+        assert_eq!(sold_twice(&[owner(1, "one", paid.clone()), owner(2, "other", given_up)]), Vec::<String>::new());
+        let found = sold_twice(&[owner(1, "one", paid.clone()), owner(2, "other", paid)]);
+        assert_eq!(found, ["seat A 1 was sold to other and to one"]);
+    }
+}

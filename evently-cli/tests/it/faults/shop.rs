@@ -1,0 +1,187 @@
+//! Customers at several instances at once, who ask until they are answered.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use evently_cli::http1::{Answer, Connection, Target};
+use serde_json::Value;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use super::soon::PATIENCE;
+use crate::{
+    evently::body_of,
+    load::{Asked, Customer, Hall, What},
+};
+
+/// How long a customer waits for an answer before asking another instance. Longer than it takes on a busy machine, and shorter than
+/// most faults last.
+const ANSWER: Duration = Duration::from_secs(3);
+/// How long a customer thinks at most before the next request; so there is load, and the machine has time for the service.
+const THOUGHT_MS: usize = 40;
+/// How long a customer waits who was told to come again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// The way to the instances, and what is seen there.
+pub struct Front {
+    targets: Vec<Target>,
+    open: AtomicBool,
+    began: Instant,
+    /// When the latest request was sent that each instance has answered, in milliseconds since the beginning.
+    served: Vec<AtomicU64>,
+    /// Answers that said what became of a request.
+    decided: AtomicU64,
+    /// Answers that never came.
+    lost: AtomicU64,
+    /// Answers that said to come again.
+    turned_away: AtomicU64,
+    /// Answers that said that nothing was done, although it was.
+    untrue: AtomicU64,
+}
+
+impl Front {
+    pub fn new(targets: Vec<Target>) -> Self {
+        let served = targets.iter().map(|_| AtomicU64::new(0)).collect();
+        let (open, began) = (AtomicBool::new(false), Instant::now());
+        let (decided, lost, turned_away, untrue) = Default::default();
+        Self { targets, open, began, served, decided, lost, turned_away, untrue }
+    }
+
+    fn note_served(&self, instance: usize, asked: Instant) {
+        let asked = u64::try_from((asked - self.began).as_millis()).unwrap();
+        self.served[instance].fetch_max(asked, Ordering::SeqCst);
+        self.decided.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether an instance has decided something that it was asked after this moment.
+    pub fn serves(&self, instance: usize, after: Instant) -> bool {
+        let after = u64::try_from((after - self.began).as_millis()).unwrap();
+        self.served[instance].load(Ordering::SeqCst) > after
+    }
+
+    /// Whether all of them have.
+    pub fn all_serve(&self, after: Instant) -> bool {
+        (0..self.served.len()).all(|instance| self.serves(instance, after))
+    }
+
+    /// How many requests have been decided.
+    pub fn decided(&self) -> u64 {
+        self.decided.load(Ordering::SeqCst)
+    }
+
+    /// Answers that said that nothing was done, although it was.
+    pub fn untrue(&self) -> u64 {
+        self.untrue.load(Ordering::SeqCst)
+    }
+
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    pub fn turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::SeqCst)
+    }
+}
+
+/// Lets all customers in; they leave when the front closes, each as soon as they know what became of their last request.
+pub fn let_in(front: &Arc<Front>, customers: Vec<Customer>, hall: &Arc<Hall>) -> JoinSet<Customer> {
+    front.open.store(true, Ordering::SeqCst);
+    let mut inside = JoinSet::new();
+    for customer in customers {
+        let visit = Visit { connections: connections(front), front: Arc::clone(front), customer };
+        inside.spawn(visit.go_on(Arc::clone(hall)));
+    }
+    inside
+}
+
+/// Closes the front, and waits until everybody has left.
+pub async fn close(front: &Front, inside: &mut JoinSet<Customer>) -> Vec<Customer> {
+    front.open.store(false, Ordering::SeqCst);
+    let mut customers = Vec::new();
+    let leaving = async {
+        while let Some(customer) = inside.join_next().await {
+            customers.push(customer.expect("customers do not panic"));
+        }
+    };
+    timeout(PATIENCE, leaving).await.expect("everybody is answered at last");
+    customers
+}
+
+fn connections(front: &Front) -> Vec<Connection> {
+    front.targets.iter().map(|target| Connection::new(target.clone(), ANSWER)).collect()
+}
+
+/// A customer on their way round the instances.
+struct Visit {
+    customer: Customer,
+    connections: Vec<Connection>,
+    front: Arc<Front>,
+}
+
+impl Visit {
+    async fn go_on(mut self, hall: Arc<Hall>) -> Customer {
+        self.customer.rested = self.customer.answered.len();
+        while self.front.open.load(Ordering::SeqCst) {
+            let asked = self.customer.wish(&hall);
+            let answer = self.insist(&asked).await;
+            // Turned away by a seat lock it was never decided, so that another time it may be.
+            if !(asked.what == What::Hold && answer.status == 409) {
+                self.customer.learn(asked, &answer);
+            }
+            let thought = self.customer.below(THOUGHT_MS) as u64;
+            sleep(Duration::from_millis(thought)).await;
+        }
+        self.customer
+    }
+
+    /// Asks with the same key, now here, now there, until it has been decided.
+    async fn insist(&mut self, asked: &Asked) -> Answer {
+        let mut nothing_was_done = false;
+        loop {
+            let instance = self.customer.below(self.connections.len());
+            let began = Instant::now();
+            let Some(answer) = self.customer.send(&mut self.connections[instance], asked).await else {
+                self.front.lost.fetch_add(1, Ordering::SeqCst);
+                nothing_was_done = false;
+                sleep(AGAIN).await;
+                continue;
+            };
+            if is_decided(&answer) {
+                self.front.note_served(instance, began);
+                let replayed = answer.header("idempotent-replayed") == Some("true");
+                self.front.untrue.fetch_add(u64::from(nothing_was_done && replayed), Ordering::SeqCst);
+                return answer;
+            }
+            nothing_was_done = code(&answer) == "store_unavailable";
+            self.front.turned_away.fetch_add(1, Ordering::SeqCst);
+            sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Whether it says what became of the request, and not only that it should be sent again.
+fn is_decided(answer: &Answer) -> bool {
+    !matches!(code(answer).as_str(), "overloaded" | "store_unavailable" | "request_in_flight")
+}
+
+fn code(answer: &Answer) -> String {
+    match answer.status {
+        400.. => body_of(answer)["code"].as_str().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A JSON document posted by nobody in particular.
+pub async fn post(connection: &mut Connection, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let answer = connection.send(&evently_cli::http1::Request::post(path, body.as_bytes())).await.unwrap();
+    assert!(answer.status < 300, "{path} was answered {}: {}", answer.status, body_of(&answer));
+    body_of(&answer)
+}

@@ -1,0 +1,57 @@
+//! Waiting for what has to come, and the knobs of the fault tests.
+
+use std::{str::FromStr, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a house may take to recover by itself. It is usually there in seconds; what somebody who was killed had claimed waits for
+/// half a minute, and a machine that runs many tests may need more.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits until the condition holds; how long that took since then.
+pub async fn until(what: &str, since: Instant, mut holds: impl AsyncFnMut() -> bool) -> Duration {
+    let waiting = async {
+        while !holds().await {
+            // Looking costs the machine something, too.
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+    since.elapsed()
+}
+
+/// How often each fault is done.
+pub fn rounds() -> u64 {
+    knob("EVENTLY_FAULTS_ROUNDS", 1)
+}
+
+/// Where all that is random comes from.
+pub fn seed() -> u64 {
+    knob("EVENTLY_FAULTS_SEED", 20_261_126)
+}
+
+/// How long something lasts that is `short` unless somebody has the time.
+pub fn lasting(short: Duration) -> Duration {
+    Duration::from_secs(knob("EVENTLY_FAULTS_SECONDS", 0)).max(short)
+}
+
+fn knob<T: FromStr>(name: &str, otherwise: T) -> T {
+    let Ok(text) = std::env::var(name) else { return otherwise };
+    text.parse().unwrap_or_else(|_| panic!("{name} is {text}, and should be a number"))
+}
+
+/// Draws moments.
+pub struct Moments(u64);
+
+impl Moments {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next one: so long after something has begun.
+    pub fn next(&mut self) -> Duration {
+        self.0 = self.0.wrapping_add(1);
+        let mixed = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        Duration::from_millis(100 + mixed % 400)
+    }
+}
