@@ -11,6 +11,7 @@ mod jobs;
 mod notification;
 mod payment;
 mod relay;
+mod trouble;
 mod upkeep;
 mod view;
 
@@ -25,5 +26,6 @@ pub use jobs::Jobs;
 pub use notification::{NotificationParts, NotificationService};
 pub use payment::{PaymentParts, PaymentService};
 pub use relay::{InProcess, Relay, RelayParts};
+pub use trouble::Trouble;
 pub use upkeep::Upkeep;
 pub use view::{EventView, LayoutView};

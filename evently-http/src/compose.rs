@@ -16,7 +16,8 @@ use tokio::sync::watch;
 
 use crate::{
     clock::SystemClock, config::Config, database, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
-    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, shared::Shared, tokens::JwtAccessTokens,
+    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, set_aside::SetAside, shared::Shared,
+    tokens::JwtAccessTokens,
 };
 
 /// The latest version of the store's file that this build can open.
@@ -174,7 +175,7 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
     }));
     let relay = Relay::new(RelayParts {
         outbox: store.outbox.clone(),
-        carrier: shared.carrier(Arc::new(InProcess::new(vec![notifications.clone()]))),
+        carrier: shared.carrier(Arc::new(InProcess::new(vec![Arc::new(SetAside::new(notifications.clone()))]))),
         clock: clock.clone(),
         ids: ids.clone(),
     });

@@ -26,6 +26,7 @@ pub mod seat_bodies;
 pub mod secrets;
 pub mod serve;
 pub mod server;
+pub mod set_aside;
 pub mod shared;
 pub mod telemetry;
 pub mod ticket_pages;

@@ -37,9 +37,9 @@ impl EmlMailer {
 impl Mailer for EmlMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailFailed> {
         let path = self.folder.join(file_name(&mail.id));
-        let message = message(mail).map_err(MailFailed)?.formatted();
+        let message = message(mail).map_err(MailFailed::ForGood)?.formatted();
         let written = task::spawn_blocking(move || write_once(&path, &message)).await.expect("writing does not panic");
-        written.map_err(|error| MailFailed(error.into()))
+        written.map_err(|error| MailFailed::ForNow(error.into()))
     }
 }
 

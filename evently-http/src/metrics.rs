@@ -50,6 +50,10 @@ fn describe() {
     metrics::describe_gauge!("active_bookings_total", "Bookings that are pending.");
     metrics::describe_gauge!("http_connections", "Connections that are open.");
     metrics::describe_counter!("http_connections_refused_total", "Connections for which there was no room.");
+    metrics::describe_gauge!(
+        "evently_outbox_waiting",
+        "Entries of the journal that wait to be handed on to those who act on them."
+    );
 }
 
 #[cfg(test)]

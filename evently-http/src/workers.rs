@@ -22,6 +22,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("deliver webhooks", SOON, |app| Box::pin(deliver_webhooks(app)));
     every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
     every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
+    every("count what waits", 5 * SECOND, |app| Box::pin(count_waiting(app)));
     if !app.config.workers.enabled {
         return workers;
     }
@@ -79,6 +80,14 @@ async fn count_bookings(app: Arc<App>) -> Result<bool, Error> {
     let pending = app.store.chores.pending_total().await? as f64;
     metrics::gauge!("active_bookings_total").set(pending);
     metrics::gauge!("evently_pending_bookings").set(pending);
+    Ok(false)
+}
+
+/// Sets the gauge of what has happened and is not yet handed on to those who act on it.
+async fn count_waiting(app: Arc<App>) -> Result<bool, Error> {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are far fewer entries")]
+    let waiting = app.relay.waiting().await? as f64;
+    metrics::gauge!("evently_outbox_waiting").set(waiting);
     Ok(false)
 }
 

@@ -13,7 +13,7 @@ pub trait Carrier: Send + Sync {
     /// How many entries it likes to get at a time, at least one.
     fn at_once(&self) -> usize;
 
-    /// Takes the entries. An error says how many of the first it has taken.
+    /// Takes the entries, which follow one another. An error says how many of the first it has taken.
     async fn carry(&self, entries: &[Entry]) -> Result<(), NotCarried>;
 }
 

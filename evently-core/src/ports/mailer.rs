@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 
+use super::OtherError;
 use crate::domain::Email;
 
 /// Sends mail.
@@ -43,5 +44,11 @@ pub struct Attachment {
 
 /// The mail was not handed over.
 #[derive(Debug, thiserror::Error)]
-#[error("the mail could not be handed over")]
-pub struct MailFailed(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub enum MailFailed {
+    /// It may be later: whoever takes mails is away, or busy.
+    #[error("the mail could not be handed over")]
+    ForNow(#[source] OtherError),
+    /// It never will be: nobody takes this mail as it is.
+    #[error("the mail cannot be sent as it is")]
+    ForGood(#[source] OtherError),
+}

@@ -56,18 +56,25 @@ pub struct SectionSales {
     pub sales: SalesRow,
 }
 
+/// What a step has taken in.
+struct TakenIn {
+    entries: usize,
+    /// The figures go up to here, at least.
+    up_to: u64,
+}
+
 #[async_trait]
 impl Handler for AnalyticsService {
     /// Takes in the journal up to this entry, in order, whatever the order in which entries are handed in. The position of the figures
-    /// changes with them, so each entry counts once.
+    /// changes with them, so each entry counts once. Those after it are taken in with it where they are there, so that of a thousand
+    /// entries in a row the store is asked for the first alone.
     async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
         while self.taken_in.load(Ordering::Relaxed) < entry.position {
-            let position = self.figures.position().await?;
-            if position < entry.position && self.take_in().await? > 0 {
-                continue;
+            let taken_in = self.take_in_next().await?;
+            self.taken_in.fetch_max(taken_in.up_to, Ordering::Relaxed);
+            if taken_in.entries == 0 {
+                break;
             }
-            self.taken_in.store(position, Ordering::Relaxed);
-            break;
         }
         Ok(())
     }
@@ -84,13 +91,17 @@ impl AnalyticsService {
 
     /// Takes in the part of the journal that is next. How many entries that were.
     pub async fn take_in(&self) -> Result<usize, Error> {
+        Ok(self.take_in_next().await?.entries)
+    }
+
+    async fn take_in_next(&self) -> Result<TakenIn, Error> {
         let from = self.figures.position().await?;
         let entries = self.outbox.after(from, BATCH).await?;
-        let Some(last) = entries.last() else { return Ok(0) };
+        let Some(last) = entries.last() else { return Ok(TakenIn { entries: 0, up_to: from }) };
         let sales = self.fold(&entries).await?;
-        // False means that another instance was faster; the entries count once all the same.
-        self.figures.add(from, last.position, &sales).await?;
-        Ok(entries.len())
+        // False means that another instance was faster, with as many or fewer; the entries count once all the same.
+        let ours = self.figures.add(from, last.position, &sales).await?;
+        Ok(TakenIn { entries: entries.len(), up_to: if ours { last.position } else { from } })
     }
 
     async fn fold(&self, entries: &[Entry]) -> Result<Sales, Error> {

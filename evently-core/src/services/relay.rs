@@ -1,21 +1,36 @@
 //! Hands on what the journal says has happened, each entry once it is committed, in order, by one process at a time.
 
-use std::sync::Arc;
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
 use super::Error;
 use crate::{
-    domain::Entry,
-    ports::{CLAIM_LASTS, Carrier, Claim, Clock, Handler, Ids, NotCarried, Outbox},
+    domain::{Entry, Timestamp},
+    ports::{CLAIM_LASTS, Carrier, Claim, Clock, Handler, Ids, NotCarried, OtherError, Outbox},
 };
 
 /// How many entries are read at a time.
 const BATCH: u32 = 2_000;
+/// After this time a round ends, so that whoever calls can look whether there is something else to do.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Takes entries out of the outbox and gives them to a [`Carrier`]. Any number of processes may have one.
 pub struct Relay {
     parts: RelayParts,
+    /// Why entries are not handed on, while they are not; so that it is said once.
+    stuck: Mutex<Option<String>>,
+    /// A position that the journal has reached.
+    head: AtomicU64,
 }
 
 /// The ports of a [`Relay`].
@@ -27,6 +42,24 @@ pub struct RelayParts {
     pub ids: Arc<dyn Ids>,
 }
 
+/// One call of [`Relay::hand_on`], as far as it has come.
+struct Round {
+    claim: Claim,
+    ends: Timestamp,
+    /// The position up to which everything has been taken.
+    done: u64,
+    taken: usize,
+}
+
+/// Whether a round goes on.
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Stop,
+    /// Somebody took over; the rest is theirs.
+    Leave,
+}
+
 impl Relay {
     /// The name under which the outbox knows how far entries have been handed on, whatever carries them: so nothing is told twice or
     /// left out when a broker comes or goes.
@@ -34,46 +67,106 @@ impl Relay {
 
     /// The relay over these ports.
     pub const fn new(parts: RelayParts) -> Self {
-        Self { parts }
+        Self { parts, stuck: Mutex::new(None), head: AtomicU64::new(0) }
     }
 
-    /// Hands on what is next, unless another process is doing so. How many entries that were.
+    /// Hands on what is next, for about a second at most, unless another process is doing so. How many entries that were.
     ///
     /// What the carrier does not take stops the rest; it is tried again with the next call.
     pub async fn hand_on(&self) -> Result<usize, Error> {
-        let RelayParts { outbox, carrier, clock, ids } = &self.parts;
+        let RelayParts { outbox, clock, ids, .. } = &self.parts;
         // Whoever finds nothing to do writes nothing.
         let seen = outbox.position(Self::CONSUMER).await?;
         let mut entries = outbox.after(seen, BATCH).await?;
         if entries.is_empty() {
             return Ok(0);
         }
-        let mut claim = Claim::new(&**ids, &**clock);
+        let claim = Claim::new(&**ids, &**clock);
         let Some(start) = outbox.claim(Self::CONSUMER, &claim).await? else { return Ok(0) };
         if start != seen {
             entries = outbox.after(start, BATCH).await?;
         }
-        let (mut done, mut taken) = (start, 0);
-        for part in entries.chunks(carrier.at_once().max(1)) {
-            let carried = carrier.carry(part).await;
-            let part_taken = carried.as_ref().map_or_else(|error| error.taken, |()| part.len());
-            done = part[..part_taken].last().map_or(done, |entry| entry.position);
-            taken += part_taken;
-            if let Err(NotCarried { source, .. }) = carried {
-                tracing::warn!(error = &*source as &dyn std::error::Error, after = done, "not handed on yet");
-                break;
+        let mut round = Round { claim, ends: claim.now + ROUND, done: start, taken: 0 };
+        let mut read = Ok(());
+        while let Some(last) = entries.last() {
+            // The next are read while these are on their way.
+            let (then, next) = tokio::join!(self.carry(&entries, &mut round), outbox.after(last.position, BATCH));
+            match then? {
+                Then::GoOn => {}
+                Then::Stop => break,
+                Then::Leave => return Ok(round.taken),
             }
-            let now = clock.now();
-            if claim.until.since(now) < CLAIM_LASTS / 2 {
-                claim = claim.prolonged(now);
-                if !outbox.advance(Self::CONSUMER, done, &claim).await? {
-                    // Somebody took over; the rest is theirs.
-                    return Ok(taken);
+            match next {
+                Ok(next) => entries = next,
+                Err(error) => {
+                    read = Err(error.into());
+                    break;
                 }
             }
+            if !entries.is_empty() && self.note(&mut round).await? == Then::Leave {
+                return Ok(round.taken);
+            }
         }
-        outbox.advance(Self::CONSUMER, done, &claim.over(clock.now())).await?;
-        Ok(taken)
+        outbox.advance(Self::CONSUMER, round.done, &round.claim.over(clock.now())).await?;
+        read.map(|()| round.taken)
+    }
+
+    /// Gives the entries to the carrier, as many at a time as it likes.
+    async fn carry(&self, entries: &[Entry], round: &mut Round) -> Result<Then, Error> {
+        let RelayParts { carrier, clock, .. } = &self.parts;
+        for part in entries.chunks(carrier.at_once().max(1)) {
+            let carried = carrier.carry(part).await;
+            let taken = carried.as_ref().map_or_else(|error| error.taken, |()| part.len());
+            round.done = part[..taken].last().map_or(round.done, |entry| entry.position);
+            round.taken += taken;
+            self.say(round.done, carried.as_ref().err());
+            let now = clock.now();
+            if carried.is_err() || now >= round.ends {
+                return Ok(Then::Stop);
+            }
+            if round.claim.until.since(now) < CLAIM_LASTS / 2 && self.note(round).await? == Then::Leave {
+                return Ok(Then::Leave);
+            }
+        }
+        Ok(Then::GoOn)
+    }
+
+    /// Notes how far the round has come, and keeps the rest for it.
+    async fn note(&self, round: &mut Round) -> Result<Then, Error> {
+        round.claim = round.claim.prolonged(self.parts.clock.now());
+        let ours = self.parts.outbox.advance(Self::CONSUMER, round.done, &round.claim).await?;
+        Ok(if ours { Then::GoOn } else { Then::Leave })
+    }
+
+    /// Says why entries are not handed on: once for each reason, however often it is tried; and when they are again.
+    fn say(&self, after: u64, error: Option<&NotCarried>) {
+        let why = error.map(|error| error.source.to_string());
+        let before = std::mem::replace(&mut *self.stuck.lock().unwrap_or_else(PoisonError::into_inner), why.clone());
+        match error {
+            Some(error) if before != why => {
+                tracing::warn!(error = &*error.source as &dyn std::error::Error, after, "not handed on yet; trying again");
+            }
+            None if before.is_some() => tracing::info!(after, "handing on again"),
+            _ => {}
+        }
+    }
+
+    /// How many entries wait to be handed on.
+    ///
+    /// Positions count entries, so it is enough to find the last: by steps that double as long as something is there, and halve then.
+    pub async fn waiting(&self) -> Result<u64, Error> {
+        let outbox = &self.parts.outbox;
+        let position = outbox.position(Self::CONSUMER).await?;
+        let mut last = position.max(self.head.load(Ordering::Relaxed));
+        let (mut step, mut growing) = (1, true);
+        while step > 0 {
+            let there = outbox.after(last + step - 1, 1).await?.pop();
+            growing &= there.is_some();
+            last = there.map_or(last, |entry| entry.position);
+            step = if growing { step * 2 } else { step / 2 };
+        }
+        self.head.fetch_max(last, Ordering::Relaxed);
+        Ok(last - position)
     }
 
     /// Passes over all that has happened so far, as if it had been handed on.
@@ -111,9 +204,19 @@ impl Carrier for InProcess {
     async fn carry(&self, entries: &[Entry]) -> Result<(), NotCarried> {
         for (taken, entry) in entries.iter().enumerate() {
             for handler in &self.handlers {
-                handler.handle(entry).await.map_err(|source| NotCarried { taken, source })?;
+                handle(&**handler, entry).await.map_err(|source| NotCarried { taken, source })?;
             }
         }
         Ok(())
     }
+}
+
+/// Has the handler act on an entry. One that panics has failed, and does not take along whoever hands entries on.
+async fn handle(handler: &dyn Handler, entry: &Entry) -> Result<(), OtherError> {
+    let mut acting = pin!(handler.handle(entry));
+    std::future::poll_fn(|cx| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| acting.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err("acting on it panicked".into())))
+    })
+    .await
 }

@@ -1,18 +1,25 @@
 //! The relay and the services behind it, run by several processes at once: each effect once.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{Actor, Email, Entry, Role, User},
+    domain::{Actor, Email, Entry, Role, Sales, User},
     memory::{MemoryMailer, MemorySeatFeed},
-    ports::{CLAIM_LASTS, Carrier, Handler, Mail, MailFailed, Mailer, NotCarried, PasswordHash},
+    ports::{
+        CLAIM_LASTS, Carrier, Claim, Figures, Handler, Mail, MailFailed, Mailer, NotCarried, OtherError, Outbox, PasswordHash,
+        SalesFilter, StoreError, StoreErrorKind,
+    },
     services::{
         AnalyticsService, BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
         RelayParts,
     },
 };
 use evently_testkit::{MemoryPlace, World, customer};
+use tokio::sync::Notify;
 
 fn relay(world: &World, carrier: Arc<dyn Carrier>) -> Relay {
     let (outbox, clock, ids) = (world.store.outbox.clone(), world.clock.clone(), world.ids.clone());
@@ -143,6 +150,159 @@ fn a_relay_that_was_taken_over_leaves_the_rest_alone() {
     });
 }
 
+/// Says when entries after a position are read, and refuses to read after another.
+struct Watched {
+    outbox: Arc<dyn Outbox>,
+    at: u64,
+    read: Arc<Notify>,
+    refused_after: Option<u64>,
+}
+
+#[async_trait]
+impl Outbox for Watched {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        if position == self.at {
+            self.read.notify_one();
+        }
+        if Some(position) == self.refused_after {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "after", "away"));
+        }
+        self.outbox.after(position, limit).await
+    }
+
+    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
+        self.outbox.position(consumer).await
+    }
+
+    async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
+        self.outbox.claim(consumer, claim).await
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, claim: &Claim) -> Result<bool, StoreError> {
+        self.outbox.advance(consumer, position, claim).await
+    }
+}
+
+fn watched(world: &World, carrier: Arc<dyn Carrier>, read: Arc<Notify>, refused_after: Option<u64>) -> Relay {
+    let outbox = Arc::new(Watched { outbox: world.store.outbox.clone(), at: ENTRIES, read, refused_after });
+    Relay::new(RelayParts { outbox, carrier, clock: world.clock.clone(), ids: world.ids.clone() })
+}
+
+/// Is done with its entries when those after them are read.
+struct Patient(Arc<Notify>);
+
+#[async_trait]
+impl Carrier for Patient {
+    fn at_once(&self) -> usize {
+        100
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        let given_up = async {
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = self.0.notified() => Ok(()),
+            () = given_up => Err(NotCarried { taken: 0, source: "nobody reads on".into() }),
+        }
+    }
+}
+
+#[test]
+fn the_next_entries_are_read_while_the_last_are_on_their_way() {
+    evently_testkit::run(async {
+        let (world, read) = (world().await, Arc::new(Notify::new()));
+        let relay = watched(&world, Arc::new(Patient(read.clone())), read, None);
+        assert_eq!(relay.hand_on().await.unwrap(), usize::try_from(ENTRIES).unwrap());
+    });
+}
+
+#[test]
+fn what_was_taken_is_kept_when_the_next_cannot_be_read() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let recorder = Recorder::new(100);
+        assert!(watched(&world, recorder.clone(), Arc::default(), Some(ENTRIES)).hand_on().await.is_err());
+        assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), ENTRIES);
+        world.event(1, 1).await;
+        assert_eq!(relay(&world, recorder).hand_on().await.unwrap(), 2, "and it is nobody's");
+    });
+}
+
+/// Takes more than half a second for each entry.
+struct Leisurely(Arc<World>);
+
+#[async_trait]
+impl Carrier for Leisurely {
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        self.0.wait(Duration::from_millis(600));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_round_ends_after_a_second_however_much_is_left() {
+    evently_testkit::run(async {
+        let world = Arc::new(world().await);
+        let relay = relay(&world, Arc::new(Leisurely(world.clone())));
+        for done in [2, 4, 6, 7] {
+            relay.hand_on().await.unwrap();
+            assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), done);
+        }
+    });
+}
+
+#[test]
+fn what_waits_is_counted() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        let recorder = Recorder::new(1);
+        let relay = relay(&world, recorder.clone());
+        assert_eq!(relay.waiting().await.unwrap(), 0);
+        let event = world.event(10, 10).await;
+        for seat in 0..100 {
+            world.hold(&event, customer(seat), &[seat]).await;
+            assert_eq!(relay.waiting().await.unwrap(), 3 + u64::from(seat));
+        }
+        *recorder.up_to.lock().unwrap() = 42;
+        relay.hand_on().await.unwrap();
+        assert_eq!(relay.waiting().await.unwrap(), 60);
+        assert_eq!(self::relay(&world, recorder).waiting().await.unwrap(), 60, "also for one that knows nothing yet");
+    });
+}
+
+/// Panics at an entry as often as it is told to.
+struct Panics(Mutex<u32>);
+
+#[async_trait]
+impl Handler for Panics {
+    async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
+        let left = self.0.lock().unwrap().checked_sub(1);
+        if let (Some(left), 3) = (left, entry.position) {
+            *self.0.lock().unwrap() = left;
+            panic!("out of its mind");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_handler_that_panics_does_not_take_the_relay_along() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let relay = relay(&world, Arc::new(InProcess::new(vec![Arc::new(Panics(Mutex::new(2)))])));
+        assert_eq!(relay.hand_on().await.unwrap(), 2);
+        assert_eq!(relay.hand_on().await.unwrap(), 0);
+        assert_eq!(relay.hand_on().await.unwrap(), 5);
+    });
+}
+
 #[test]
 fn what_is_passed_over_is_not_handed_on() {
     evently_testkit::run(async {
@@ -170,7 +330,7 @@ impl Mailer for Post {
             let mut failures = self.failures.lock().unwrap();
             if *failures > 0 {
                 *failures -= 1;
-                return Err(MailFailed("the post is closed".into()));
+                return Err(MailFailed::ForNow("the post is closed".into()));
             }
         }
         *self.handed_over.lock().unwrap() += 1;
@@ -260,5 +420,48 @@ fn figures_count_an_entry_once_in_whatever_order_it_is_handled() {
         }
         let found = evently_core::audit::audit_figures(&*world.store.figures, &*world.store.outbox, &*world.store.catalog);
         assert_eq!(found.await.unwrap(), []);
+    });
+}
+
+/// Counts how often it is asked where it is.
+struct Asked {
+    figures: Arc<dyn Figures>,
+    asked: Mutex<u32>,
+}
+
+#[async_trait]
+impl Figures for Asked {
+    async fn position(&self) -> Result<u64, StoreError> {
+        *self.asked.lock().unwrap() += 1;
+        self.figures.position().await
+    }
+
+    async fn add(&self, from: u64, to: u64, sales: &Sales) -> Result<bool, StoreError> {
+        self.figures.add(from, to, sales).await
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        self.figures.reset().await
+    }
+
+    async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
+        self.figures.sales(filter).await
+    }
+}
+
+#[test]
+fn of_entries_in_a_row_figures_ask_the_store_for_the_first_alone() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let figures = Arc::new(Asked { figures: world.store.figures.clone(), asked: Mutex::new(0) });
+        let service = || AnalyticsService::new(world.store.outbox.clone(), figures.clone(), events(&world));
+        for done in [false, true] {
+            let service = service();
+            for entry in world.store.outbox.after(0, 100).await.unwrap() {
+                service.handle(&entry).await.unwrap();
+            }
+            assert_eq!(std::mem::take(&mut *figures.asked.lock().unwrap()), 1, "taken in before: {done}");
+        }
+        assert_eq!(world.store.figures.position().await.unwrap(), ENTRIES);
     });
 }
