@@ -89,6 +89,16 @@ impl Folder {
         Err(format!("{} failed: {}", program.display(), end_of(&log)))
     }
 
+    /// Runs a program to its end beside the one that runs already. The watchdog need not know of it.
+    pub fn run_beside(&self, program: &Path, arguments: &[String]) -> Result<String, String> {
+        let failed = |why: &dyn std::fmt::Display| format!("{} failed: {why}", program.display());
+        let mut command = tool::command(program.to_owned(), self.user);
+        let said =
+            command.args(arguments).current_dir(&self.path).stdin(Stdio::null()).output().map_err(|error| failed(&error))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if said.status.success() { Ok(text(&said.stdout)) } else { Err(failed(&text(&said.stderr))) }
+    }
+
     /// Stops the program and removes the folder.
     pub fn clear_away(&mut self) {
         drop(self.pipe.take());

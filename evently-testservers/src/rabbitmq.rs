@@ -33,8 +33,8 @@ pub fn shared_rabbitmq() -> Result<String, String> {
 pub struct RabbitMq {
     server: Server,
     port: Port,
-    /// Held, because a node has three.
-    _others: [Port; 2],
+    /// A node has three.
+    others: [Port; 2],
 }
 
 impl RabbitMq {
@@ -49,7 +49,7 @@ impl RabbitMq {
         let script = folder.write("start.sh", include_str!("rabbitmq.sh"))?;
         let ports = [port.number, others[0].number, others[1].number].map(|port| port.to_string());
         let arguments = [script.display().to_string()].into_iter().chain(ports).collect();
-        let broker = Self { server: Server::new(folder, PathBuf::from("/bin/sh"), arguments), port, _others: others };
+        let broker = Self { server: Server::new(folder, PathBuf::from("/bin/sh"), arguments), port, others };
         broker.restart()?;
         Ok(broker)
     }
@@ -88,6 +88,15 @@ impl RabbitMq {
     pub fn restart(&self) -> Result<(), String> {
         self.stop()?;
         self.server.start(|_| answers(self.port.number))
+    }
+
+    /// Has the node carry out an expression of Erlang, as `rabbitmqctl eval` does, and returns what came of it.
+    pub fn evaluate(&self, expression: &str) -> Result<String, String> {
+        let script = r#"export HOME=$PWD ERL_EPMD_PORT="$1" RABBITMQ_NODENAME="evently$2@localhost" RABBITMQ_CONF_ENV_FILE=/dev/null
+            exec /usr/lib/rabbitmq/bin/rabbitmqctl --quiet eval "$3""#;
+        let [distribution, names] = &self.others;
+        let arguments = ["-c", script, "rabbitmqctl", &names.number.to_string(), &distribution.number.to_string(), expression];
+        self.server.ask(Path::new("/bin/sh"), &arguments.map(str::to_owned))
     }
 
     /// Makes it stand still: connections stay open and new ones are taken, but nobody answers.

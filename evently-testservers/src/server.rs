@@ -112,6 +112,11 @@ impl Server {
         });
     }
 
+    /// Runs a program to its end that talks to it, and returns what that says.
+    pub fn ask(&self, program: &Path, arguments: &[String]) -> Result<String, String> {
+        self.state().folder.run_beside(program, arguments)
+    }
+
     /// Lets it go on.
     pub fn resume(&self) {
         let _state = self.state();

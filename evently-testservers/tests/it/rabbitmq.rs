@@ -28,6 +28,8 @@ fn it_answers_stands_still_crashes_and_comes_back_and_leaves_nothing() {
     let broker = RabbitMq::start().unwrap();
     let (folder, url) = (broker.folder().to_owned(), broker.url());
     assert_eq!(greeting(&broker).unwrap(), 1);
+    assert_eq!(broker.evaluate("1 + 2.").unwrap(), "3");
+    assert!(broker.evaluate("what is this").is_err());
 
     broker.pause();
     assert!(greeting(&broker).is_err(), "nobody answers");
