@@ -10,7 +10,7 @@ use std::{
 };
 
 use evently_core::{domain::Timestamp, ports::Clock};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream::select};
 use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind, Event,
     options::ConfirmSelectOptions,
@@ -23,7 +23,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::topology::{Topology, TopologyError};
+use crate::{
+    counted,
+    topology::{Topology, TopologyError},
+};
 
 /// How long the broker may take to answer before it counts as away.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,8 +72,8 @@ pub enum OpenError {
     /// The URL is none.
     #[error("the URL of the broker cannot be read ({0}); right would be amqp://user:password@host:5672/%2f")]
     Url(String),
-    /// This build does not speak TLS.
-    #[error("the URL of the broker is amqps://, and this build has no TLS; build it with the feature `tls` of evently-amqp")]
+    /// This build does not speak TLS. The feature is `tls` here, and `amqps` in the programs.
+    #[error("the URL of the broker is amqps://, and this build has no TLS; build it with `--features amqps`")]
     NoTls,
     /// The broker does not know the user, the password or the virtual host.
     #[error("the broker does not let us in ({0}); check the user, the password and the virtual host of its URL")]
@@ -132,11 +135,18 @@ struct Inner {
     keeper: JoinHandle<()>,
 }
 
-/// What the keeper of the connection writes, and everybody reads.
+/// What is sent and what is received have a connection each. A broker that is short of memory or disk stops reading from those who send, and
+/// then has to hear from those who receive that messages are done.
+struct Connections {
+    sending: Connection,
+    receiving: Connection,
+}
+
+/// What the keeper of the connections writes, and everybody reads.
 struct Shared {
     options: Options,
     state: RwLock<State>,
-    connection: watch::Sender<Option<Arc<Connection>>>,
+    connections: watch::Sender<Option<Arc<Connections>>>,
     /// Whether there has been one.
     was_up: AtomicBool,
 }
@@ -151,11 +161,12 @@ impl Broker {
     /// Connects, and declares what is missing. Where the broker is away this succeeds as well, and connecting goes on.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let uri = uri(&options.url)?;
+        counted::describe();
         let since = options.clock.now();
         let state = RwLock::new(State::Away { since, why: "not connected yet".to_owned() });
-        let shared = Arc::new(Shared { options, state, connection: watch::Sender::new(None), was_up: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { options, state, connections: watch::Sender::new(None), was_up: AtomicBool::new(false) });
         let first = match connect(&uri, &shared.options.topology).await {
-            Ok(connection) => Some(shared.is_up(connection)),
+            Ok(connections) => Some(shared.is_up(connections)),
             Err(ConnectError::Away(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the message broker is away");
                 shared.is_away(&error);
@@ -188,22 +199,31 @@ impl Broker {
 
     /// Returns once it is there.
     pub async fn up(&self) {
-        let mut connection = self.inner.shared.connection.subscribe();
+        let mut connections = self.inner.shared.connections.subscribe();
         // The sender is ours.
-        let _ = connection.wait_for(Option::is_some).await;
+        let _ = connections.wait_for(Option::is_some).await;
     }
 
     /// Returns once it is away.
     pub(crate) async fn away(&self) {
-        let mut connection = self.inner.shared.connection.subscribe();
+        let mut connections = self.inner.shared.connections.subscribe();
         // The sender is ours.
-        let _ = connection.wait_for(Option::is_none).await;
+        let _ = connections.wait_for(Option::is_none).await;
     }
 
-    /// A channel that confirms what is published.
+    /// A channel to send on, that confirms what is published.
     pub(crate) async fn channel(&self) -> Result<Channel, Away> {
-        let connection = self.inner.shared.connection.borrow().clone().ok_or(Away::NotConnected)?;
-        let channel = self.ask(connection.create_channel()).await?;
+        self.channel_of(|connections| &connections.sending).await
+    }
+
+    /// A channel to receive on, that confirms as well.
+    pub(crate) async fn receiving_channel(&self) -> Result<Channel, Away> {
+        self.channel_of(|connections| &connections.receiving).await
+    }
+
+    async fn channel_of(&self, which: fn(&Connections) -> &Connection) -> Result<Channel, Away> {
+        let connections = self.inner.shared.connections.borrow().clone().ok_or(Away::NotConnected)?;
+        let channel = self.ask(which(&connections).create_channel()).await?;
         self.ask(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok(channel)
     }
@@ -225,22 +245,29 @@ impl Broker {
             Away::Failed(source) => TopologyError::Away { name: topology.exchange(), source },
             other => TopologyError::Away { name: topology.exchange(), source: std::io::Error::other(other).into() },
         };
-        topology.declare(&self.channel().await.map_err(away)?).await
+        let channel = self.channel().await.map_err(away)?;
+        tokio::select! {
+            biased;
+            declared = timeout(PATIENCE, topology.declare(&channel)) => declared.unwrap_or_else(|silent| Err(away(silent.into()))),
+            () = self.away() => Err(away(Away::NotConnected)),
+        }
     }
 }
 
 impl Shared {
-    fn is_up(&self, connection: Connection) -> Arc<Connection> {
-        let connection = Arc::new(connection);
+    fn is_up(&self, connections: Connections) -> Arc<Connections> {
+        let connections = Arc::new(connections);
         self.was_up.store(true, Ordering::Release);
         self.set(State::Up { since: self.options.clock.now() });
-        self.connection.send_replace(Some(Arc::clone(&connection)));
-        connection
+        counted::is_up(true);
+        self.connections.send_replace(Some(Arc::clone(&connections)));
+        connections
     }
 
     /// Since it went, whatever has gone wrong again meanwhile.
     fn is_away(&self, error: &(dyn std::error::Error + 'static)) {
-        self.connection.send_replace(None);
+        self.connections.send_replace(None);
+        counted::is_up(false);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let since = match *state {
             State::Up { .. } => self.options.clock.now(),
@@ -254,12 +281,12 @@ impl Shared {
     }
 }
 
-/// Waits for the connection's end and makes the next, for ever.
-async fn keep(shared: Arc<Shared>, uri: AMQPUri, mut current: Option<Arc<Connection>>) {
+/// Waits until a connection ends and makes both anew, for ever.
+async fn keep(shared: Arc<Shared>, uri: AMQPUri, mut current: Option<Arc<Connections>>) {
     let mut pause = PAUSES.0;
     loop {
-        if let Some(connection) = current.take() {
-            let error = ended(&connection).await;
+        if let Some(connections) = current.take() {
+            let error = ended(&connections).await;
             tracing::warn!(error = &error as &dyn std::error::Error, "the message broker is away");
             shared.is_away(&error);
             pause = PAUSES.0;
@@ -267,9 +294,9 @@ async fn keep(shared: Arc<Shared>, uri: AMQPUri, mut current: Option<Arc<Connect
         sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
         match connect(&uri, &shared.options.topology).await {
-            Ok(connection) => {
+            Ok(connections) => {
                 tracing::info!("the message broker is there");
-                current = Some(shared.is_up(connection));
+                current = Some(shared.is_up(connections));
             }
             Err(ConnectError::Away(error)) => shared.is_away(&error),
             Err(ConnectError::Hopeless(error)) => {
@@ -280,10 +307,10 @@ async fn keep(shared: Arc<Shared>, uri: AMQPUri, mut current: Option<Arc<Connect
     }
 }
 
-/// Why the connection has ended, once it has.
-async fn ended(connection: &Connection) -> lapin::Error {
-    let mut events = Box::pin(connection.events_listener());
-    while connection.status().connected() {
+/// Why one of the connections has ended, once it has.
+async fn ended(Connections { sending, receiving }: &Connections) -> lapin::Error {
+    let mut events = Box::pin(select(sending.events_listener(), receiving.events_listener()));
+    while sending.status().connected() && receiving.status().connected() {
         if let Ok(Some(Event::Error(error))) = timeout(LOOK, events.next()).await {
             // A channel that was closed is the business of its owner.
             if !error.is_amqp_soft_error() {
@@ -328,19 +355,68 @@ impl From<TopologyError> for ConnectError {
     }
 }
 
-async fn connect(uri: &AMQPUri, topology: &Topology) -> Result<Connection, ConnectError> {
-    let properties = ConnectionProperties::default().with_connection_name("evently".into());
-    let connection = timeout(PATIENCE, Connection::connect_uri(uri.clone(), properties)).await??;
-    let channel = timeout(PATIENCE, connection.create_channel()).await??;
+async fn connect(uri: &AMQPUri, topology: &Topology) -> Result<Connections, ConnectError> {
+    let connect = async |name: &str| {
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        timeout(PATIENCE, Connection::connect_uri(uri.clone(), properties)).await
+    };
+    let sending = connect("evently, sending").await??;
+    let channel = timeout(PATIENCE, sending.create_channel()).await??;
     timeout(PATIENCE, topology.declare(&channel)).await??;
-    Ok(connection)
+    let receiving = connect("evently, receiving").await??;
+    Ok(Connections { sending, receiving })
 }
 
 fn uri(url: &str) -> Result<AMQPUri, OpenError> {
-    let mut uri = url.parse::<AMQPUri>().map_err(OpenError::Url)?;
+    // What the parser says may repeat the URL, and with it a password.
+    let says = |what: String| if what.contains(url) { "it has no host".to_owned() } else { what };
+    let mut uri = url.parse::<AMQPUri>().map_err(|what| OpenError::Url(says(what)))?;
     if uri.scheme == AMQPScheme::AMQPS && !cfg!(feature = "tls") {
         return Err(OpenError::NoTls);
     }
+    // The parser takes no address of version 6 for a host, and would go to this machine.
+    if let Some(address) = address_of_version_6(url) {
+        address.clone_into(&mut uri.authority.host);
+    }
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     Ok(uri)
+}
+
+/// The address between brackets that stands where the host does.
+fn address_of_version_6(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(host.strip_prefix('[')?.split_once(']')?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_leads_where_it_says() {
+        for (url, host) in [
+            ("amqp://a:b@host/%2f", "host"),
+            ("amqp://a:b@10.0.0.1:5672", "10.0.0.1"),
+            ("amqp://[fd00::1]:5672/%2f", "fd00::1"),
+            ("amqp://a:b@[fd00::1]", "fd00::1"),
+        ] {
+            assert_eq!(uri(url).unwrap().authority.host, host, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_wrong_url_does_not_repeat_it() {
+        for url in [
+            "",
+            "host",
+            "amqp:guest:secret@host",
+            "http://guest:secret@host",
+            "amqp://guest:secret@host:port",
+            "amqp://a:secret@b?heartbeat=x",
+        ] {
+            let said = uri(url).unwrap_err().to_string();
+            assert!(said.contains("right would be amqp://") && !said.contains("secret"), "{url}: {said}");
+        }
+    }
 }

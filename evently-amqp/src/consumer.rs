@@ -2,11 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use evently_core::{
-    domain::Entry,
-    ports::{Handler, OtherError, StoreError, StoreErrorKind},
-    services,
-};
+use evently_core::{domain::Entry, ports::Handler, services::Trouble};
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::{
     Acker, BasicProperties, Channel,
@@ -21,34 +17,38 @@ use tokio::{
 
 use crate::{
     broker::{Away, Broker, PATIENCE},
-    message,
+    counted::{self, What},
+    message::{self, Misfit},
     publisher::put,
     topology::Work,
 };
 
-/// How many messages are on their way to us at a time.
-const PREFETCH: u16 = 256;
-/// How many messages are acknowledged together at most.
-const ACKNOWLEDGED_AT_ONCE: u16 = 64;
+/// How many messages are on their way to us at a time, each of which may be a run of entries; and how many for slow work.
+const PREFETCH: (u16, u16) = (32, 2);
+/// After how many entries messages are acknowledged, even if there are more.
+const ACKNOWLEDGED_AT_ONCE: usize = 1_000;
 /// The pause before a queue is consumed again: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The pause before a message is acted on again when the store was away.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
-/// Acts on the messages of a queue, one after the other.
+/// Acts on what the messages of a queue bring, one entry after the other.
 ///
-/// A message is acknowledged when it has been acted on. One that failed waits aside and comes again, after others; one that keeps
-/// failing, or that cannot be read, is parked with the reason. While the store is away nothing is tried and nothing counted.
+/// A message is acknowledged when all of its entries have been acted on or put aside. An entry that failed waits aside as a message of its
+/// own and comes again, after others; one that keeps failing, that cannot go well, or that cannot be read, is parked with the reason. While the store is away
+/// nothing is tried and nothing counted.
 pub struct Consumer {
     broker: Broker,
     work: Work,
     handler: Arc<dyn Handler>,
 }
 
-/// What became of an attempt.
+/// What became of acting on an entry.
 enum Outcome {
     Done,
     Failed(String),
+    /// Failed, and it would again.
+    Hopeless(String),
     /// Nobody is to blame; the message is to be acted on as soon as the store is there.
     StoreAway(String),
 }
@@ -83,8 +83,9 @@ impl Consumer {
 
     /// Consumes until it is to stop, which is no error.
     async fn consume(&self, stopping: &mut watch::Receiver<bool>, pause: &mut Duration) -> Result<(), Away> {
-        let channel = self.broker.channel().await?;
-        self.broker.ask(channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
+        let channel = self.broker.receiving_channel().await?;
+        let prefetch = if self.work.is_slow() { PREFETCH.1 } else { PREFETCH.0 };
+        self.broker.ask(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let queue = self.broker.topology().queue(self.work);
         let consuming = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = self.broker.ask(consuming).await?;
@@ -93,7 +94,7 @@ impl Consumer {
         loop {
             // While more is there already, acknowledgements gather.
             let mut next = deliveries.next().now_or_never();
-            if next.is_none() || acted_on.count >= ACKNOWLEDGED_AT_ONCE {
+            if next.is_none() || acted_on.entries >= ACKNOWLEDGED_AT_ONCE {
                 acted_on.acknowledge(&self.broker).await?;
             }
             if next.is_none() {
@@ -105,10 +106,10 @@ impl Consumer {
             let Some(delivery) = next.filter(|_| !*stopping.borrow()) else { break };
             // Nothing more comes when the queue has been deleted.
             let delivery = delivery.ok_or(Away::NotConnected)??;
-            match self.act_on(&channel, delivery, stopping).await? {
-                Some(acker) => acted_on.add(acker),
-                None => break,
-            }
+            let Some((acker, entries)) = self.act_on(&channel, delivery, stopping).await? else { break };
+            counted::messages(What::Consumed(self.work), 1);
+            counted::entries(What::Consumed(self.work), entries);
+            acted_on.add(acker, entries);
         }
         acted_on.acknowledge(&self.broker).await?;
         // What was on its way to us goes back to the queue.
@@ -116,34 +117,59 @@ impl Consumer {
         Ok(())
     }
 
-    /// Acts on a message, which then is to be acknowledged; nothing if it is to stop before that could be done.
+    /// Acts on a message, which then is to be acknowledged; nothing if it is to stop before that could be done. Says how many entries it
+    /// brought.
     async fn act_on(
         &self,
         channel: &Channel,
         delivery: Delivery,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Result<Option<Acker>, Away> {
+    ) -> Result<Option<(Acker, usize)>, Away> {
         let Delivery { properties, data, acker, .. } = delivery;
-        match message::decode(&properties, &data) {
-            Err(unreadable) => self.park(channel, properties, &data, 0, &unreadable.to_string()).await?,
-            Ok(entry) => loop {
-                match attempt(&*self.handler, &entry).await {
-                    Outcome::Done => break,
-                    Outcome::Failed(reason) => {
-                        self.put_aside(channel, properties, &data, &reason).await?;
-                        break;
-                    }
-                    Outcome::StoreAway(reason) => {
-                        tracing::warn!(queue = self.work.name(), position = entry.position, reason, "waiting for the store");
-                        tokio::select! {
-                            () = stopped(stopping) => return Ok(None),
-                            () = sleep(STORE_PAUSE) => {}
-                        }
-                    }
+        let brought = message::open(&properties, &data);
+        let entries = brought.len();
+        for entry in brought {
+            // The rest of a run comes again, with what has been acted on already.
+            if *stopping.borrow() {
+                return Ok(None);
+            }
+            match entry {
+                Err(misfit) => {
+                    let Misfit { properties, body, why } = *misfit;
+                    self.park(channel, properties, &body, 0, &why.to_string()).await?;
                 }
-            },
+                Ok(entry) => match self.act_on_entry(&entry, stopping).await {
+                    Outcome::Done => {}
+                    Outcome::Failed(reason) => {
+                        let (properties, body) = message::alone(properties.clone(), &data, &entry);
+                        self.put_aside(channel, properties, &body, &reason).await?;
+                    }
+                    Outcome::Hopeless(reason) => {
+                        let (properties, body) = message::alone(properties.clone(), &data, &entry);
+                        let attempts = message::attempts(&properties).saturating_add(1);
+                        self.park(channel, properties, &body, attempts, &reason).await?;
+                    }
+                    Outcome::StoreAway(_) => return Ok(None),
+                },
+            }
         }
-        Ok(Some(acker))
+        Ok(Some((acker, entries)))
+    }
+
+    /// Acts on an entry, as soon as the store is there; the store is away only where it is to stop before that.
+    async fn act_on_entry(&self, entry: &Entry, stopping: &mut watch::Receiver<bool>) -> Outcome {
+        let mut said = false;
+        loop {
+            let outcome = attempt(&*self.handler, entry).await;
+            let Outcome::StoreAway(reason) = &outcome else { return outcome };
+            if !std::mem::replace(&mut said, true) {
+                tracing::warn!(queue = self.work.name(), position = entry.position, reason, "waiting for the store");
+            }
+            tokio::select! {
+                () = stopped(stopping) => return outcome,
+                () = sleep(STORE_PAUSE) => {}
+            }
+        }
     }
 
     /// Lets a message that has failed come again later, or parks it if it has failed too often.
@@ -156,7 +182,9 @@ impl Consumer {
         tracing::warn!(queue = self.work.name(), attempts, reason, "a message failed and will come again");
         let again_after = options.retry_after.saturating_mul(5_u32.saturating_pow(attempts - 1));
         let properties = message::failed(properties, attempts, reason, again_after);
-        put(channel, &options.topology.retry(self.work), properties, body).await
+        put(channel, &options.topology.retry(self.work), properties, body).await?;
+        counted::messages(What::Retried(self.work), 1);
+        Ok(())
     }
 
     async fn park(
@@ -170,7 +198,9 @@ impl Consumer {
         let options = self.broker.options();
         tracing::error!(queue = self.work.name(), attempts, reason, "a message was parked; somebody has to look at it");
         let properties = message::parked(properties, attempts, reason, options.clock.now());
-        put(channel, &options.topology.parked(self.work), properties, body).await
+        put(channel, &options.topology.parked(self.work), properties, body).await?;
+        counted::messages(What::Parked(self.work), 1);
+        Ok(())
     }
 }
 
@@ -178,18 +208,18 @@ impl Consumer {
 #[derive(Default)]
 struct ActedOn {
     latest: Option<Acker>,
-    count: u16,
+    entries: usize,
 }
 
 impl ActedOn {
-    fn add(&mut self, acker: Acker) {
+    fn add(&mut self, acker: Acker, entries: usize) {
         self.latest = Some(acker);
-        self.count += 1;
+        self.entries += entries;
     }
 
     /// Acknowledges all of them. Those that are not, because the connection breaks, come again.
     async fn acknowledge(&mut self, broker: &Broker) -> Result<(), Away> {
-        self.count = 0;
+        self.entries = 0;
         if let Some(acker) = self.latest.take() {
             broker.ask(acker.ack(BasicAckOptions { multiple: true })).await?;
         }
@@ -201,19 +231,16 @@ impl ActedOn {
 async fn attempt(handler: &dyn Handler, entry: &Entry) -> Outcome {
     match AssertUnwindSafe(handler.handle(entry)).catch_unwind().await {
         Ok(Ok(())) => Outcome::Done,
-        Ok(Err(error)) if is_store_away(&error) => Outcome::StoreAway(crate::with_sources(&*error)),
-        Ok(Err(error)) => Outcome::Failed(crate::with_sources(&*error)),
+        Ok(Err(error)) => {
+            let reason = crate::with_sources(&*error);
+            match Trouble::of(&error) {
+                Trouble::StoreAway => Outcome::StoreAway(reason),
+                Trouble::ForNow => Outcome::Failed(reason),
+                Trouble::ForGood => Outcome::Hopeless(reason),
+            }
+        }
         Err(_) => Outcome::Failed("acting on it panicked".to_owned()),
     }
-}
-
-fn is_store_away(error: &OtherError) -> bool {
-    let store = match error.downcast_ref() {
-        Some(services::Error::Store(error)) => Some(error),
-        Some(services::Error::Overloaded) => return true,
-        _ => error.downcast_ref::<StoreError>(),
-    };
-    store.is_some_and(|error| error.kind() != StoreErrorKind::Corrupt)
 }
 
 /// Waits until it is to stop; also where nobody could say so any more.

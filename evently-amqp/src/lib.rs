@@ -10,8 +10,10 @@
 //!                                                       └─► evently.jobs          ─► Consumer ─► Jobs
 //! ```
 //!
-//! Each queue has a `.retry` beside it, in which what failed waits before it comes again, and a `.parked` with what people have to look
-//! at ([`ParkedQueue`]). All are quorum queues. They are declared whenever a connection is made; one that is there with another shape is
+//! A message carries one entry of the journal, or, where many wait, a run of entries of one kind. Those of a booking come in their order.
+//!
+//! Each queue has a `.retry` beside it, in which an entry that failed waits before it comes again, and a `.parked` with those that people
+//! have to look at ([`ParkedQueue`]). All are quorum queues. They are declared whenever a connection is made; one that is there with another shape is
 //! an error that names it.
 //!
 //! The composition root opens the [`Broker`] and gives the relay another carrier; nothing else changes:
@@ -44,9 +46,11 @@
 
 mod broker;
 mod consumer;
+mod counted;
 mod message;
 mod parked;
 mod publisher;
+mod run;
 mod topology;
 
 pub use broker::{Away, Broker, OpenError, Options, State};

@@ -1,10 +1,19 @@
-//! An entry of the journal as a message.
+//! Entries of the journal as messages: one alone, or a run of them.
+//!
+//! A message of one entry is the transition as JSON, and its id is the entry's position. A message of a run has a line of JSON for each
+//! entry, `{"position":7,"transition":{…}}`, and says so by its content type.
 
 use evently_core::domain::{BookingStatus, Entry, Fact, SeatStatus, Stage, Timestamp, Transition};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The content types of the two kinds of messages.
+const ALONE: &str = "application/json";
+const RUN: &str = "application/x-ndjson";
 
 /// How often acting on the message has failed.
 const ATTEMPTS: &str = "x-evently-attempts";
@@ -25,6 +34,30 @@ pub(crate) enum Unreadable {
     Id,
     #[error("the body is not a transition: {0}")]
     Body(#[from] serde_json::Error),
+    #[error("a line of the body is not an entry of the journal: {0}")]
+    Line(#[source] serde_json::Error),
+    #[error("the body has no lines")]
+    Empty,
+}
+
+/// What cannot be read, as a message of its own.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    pub properties: BasicProperties,
+    pub body: Vec<u8>,
+    pub why: Unreadable,
+}
+
+#[derive(Serialize)]
+struct WrittenLine<'a> {
+    position: u64,
+    transition: &'a Transition,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    position: u64,
+    transition: Transition,
 }
 
 /// What a message is bound by: `thing.what_happened`.
@@ -50,18 +83,78 @@ pub(crate) const fn routing_key(fact: &Fact) -> &'static str {
 
 /// The message of an entry. The body is the transition as the store keeps it, with ids and no names; the id is its position.
 pub(crate) fn encode(entry: &Entry) -> (BasicProperties, Vec<u8>) {
-    let body = serde_json::to_vec(&entry.transition).expect("the domain's types have no maps and no fallible parts");
-    let seconds = u64::try_from(entry.transition.at.as_secs()).unwrap_or_default();
-    let properties = BasicProperties::default()
-        .with_app_id("evently".into())
-        .with_content_type("application/json".into())
-        .with_delivery_mode(PERSISTENT)
-        .with_message_id(entry.position.to_string().into())
-        .with_timestamp(seconds);
-    (properties, body)
+    (properties(ALONE, entry.position.to_string(), entry.transition.at), json(&entry.transition))
 }
 
-/// The entry of a message.
+/// Adds an entry to the body of a run.
+pub(crate) fn add_line(body: &mut Vec<u8>, entry: &Entry) {
+    let Entry { position, transition } = entry;
+    body.append(&mut json(&WrittenLine { position: *position, transition }));
+    body.push(b'\n');
+}
+
+/// What goes with the body of a run: its id are the positions of its first and its last entry.
+pub(crate) fn of_run(entries: &[&Entry]) -> BasicProperties {
+    let ([first, ..], [.., last]) = (entries, entries) else { unreachable!("a run has entries") };
+    properties(RUN, format!("{}-{}", first.position, last.position), last.transition.at)
+}
+
+fn json(what: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(what).expect("the domain's types have no maps and no fallible parts")
+}
+
+fn properties(content_type: &str, id: String, at: Timestamp) -> BasicProperties {
+    BasicProperties::default()
+        .with_app_id("evently".into())
+        .with_content_type(content_type.into())
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(id.into())
+        .with_timestamp(u64::try_from(at.as_secs()).unwrap_or_default())
+}
+
+fn is_run(properties: &BasicProperties) -> bool {
+    properties.content_type().as_ref().is_some_and(|kind| kind.as_str() == RUN)
+}
+
+/// The entries of a message, in their order; and what of it cannot be read, each by itself.
+pub(crate) fn open(properties: &BasicProperties, body: &[u8]) -> Vec<Result<Entry, Box<Misfit>>> {
+    let misfit = |body: &[u8], why| Box::new(Misfit { properties: properties.clone(), body: body.to_vec(), why });
+    if !is_run(properties) {
+        return vec![decode(properties, body).map_err(|why| misfit(body, why))];
+    }
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let entries = lines.map(|line| read_line(line).map_err(|why| Box::new(misfit(line, why).on_its_own())));
+    let entries = entries.collect::<Vec<_>>();
+    if entries.is_empty() { vec![Err(misfit(body, Unreadable::Empty))] } else { entries }
+}
+
+fn read_line(line: &[u8]) -> Result<Entry, Unreadable> {
+    let Line { position, transition } = serde_json::from_slice(line).map_err(Unreadable::Line)?;
+    if position == 0 { Err(Unreadable::Id) } else { Ok(Entry { position, transition }) }
+}
+
+impl Misfit {
+    /// A line as the message that its entry would have alone, so that a version that can read it does. Where that cannot be told either
+    /// it stays a line, under the id of its run.
+    fn on_its_own(self) -> Self {
+        let Ok(Value::Object(mut line)) = serde_json::from_slice(&self.body) else { return self };
+        match (line.get("position").and_then(Value::as_u64), line.remove("transition")) {
+            (Some(position @ 1..), Some(transition)) => Self {
+                properties: self.properties.with_message_id(position.to_string().into()).with_content_type(ALONE.into()),
+                body: json(&transition),
+                why: self.why,
+            },
+            _ => self,
+        }
+    }
+}
+
+/// The message of one of the entries that a message brought.
+pub(crate) fn alone(properties: BasicProperties, body: &[u8], entry: &Entry) -> (BasicProperties, Vec<u8>) {
+    if is_run(&properties) { encode(entry) } else { (properties, body.to_vec()) }
+}
+
+/// The entry of a message that brings one.
 pub(crate) fn decode(properties: &BasicProperties, body: &[u8]) -> Result<Entry, Unreadable> {
     let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     let position = id.filter(|position| *position > 0).ok_or(Unreadable::Id)?;
@@ -166,6 +259,47 @@ mod tests {
         }
         assert!(matches!(decode(&BasicProperties::default(), &body), Err(Unreadable::Id)));
         assert!(matches!(decode(&properties, b"{}"), Err(Unreadable::Body(_))));
+    }
+
+    fn run() -> (BasicProperties, Vec<u8>) {
+        let entries = [3, 7].map(|position| Entry { position, ..entry() });
+        let mut body = Vec::new();
+        for entry in &entries {
+            add_line(&mut body, entry);
+        }
+        (of_run(&entries.iter().collect::<Vec<_>>()), body)
+    }
+
+    #[test]
+    fn a_run_brings_its_entries() {
+        let (properties, body) = run();
+        assert_eq!(properties.message_id().as_ref().unwrap().as_str(), "3-7");
+        let entries = open(&properties, &body).into_iter().map(Result::unwrap).collect::<Vec<_>>();
+        assert_eq!(entries, [3, 7].map(|position| Entry { position, ..entry() }));
+        assert_eq!(alone(properties, &body, &entries[0]), encode(&entries[0]), "and each has a message of its own");
+    }
+
+    #[test]
+    fn a_message_of_one_entry_brings_it_and_stays_as_it_is() {
+        let (properties, body) = encode(&entry());
+        let properties = failed(properties, 2, "no post today", Duration::from_secs(5));
+        assert_eq!(open(&properties, &body).pop().unwrap().unwrap(), entry());
+        assert_eq!(alone(properties.clone(), &body, &entry()), (properties, body));
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_run_is_a_message_of_its_own() {
+        let (properties, mut body) = run();
+        body.extend_from_slice(b"{\"position\":8,\"transition\":{\"e\":1}}\n{\"position\":0}\nwhat is this\n");
+        let mut opened = open(&properties, &body);
+        let misfits = opened.split_off(2).into_iter().map(|misfit| {
+            let Misfit { properties, body, .. } = *misfit.unwrap_err();
+            (properties.message_id().as_ref().unwrap().to_string(), String::from_utf8(body).unwrap())
+        });
+        let expected = [("8", "{\"e\":1}"), ("3-7", "{\"position\":0}"), ("3-7", "what is this")];
+        assert_eq!(misfits.collect::<Vec<_>>(), expected.map(|(id, body)| (id.to_owned(), body.to_owned())));
+        assert!(opened.iter().all(Result::is_ok));
+        assert!(matches!(&open(&properties, b"\n")[..], [Err(misfit)] if matches!(misfit.why, Unreadable::Empty)));
     }
 
     #[test]

@@ -1,26 +1,22 @@
 //! From the outbox to the exchange. Only what the broker has confirmed, and had a queue for, counts as handed on.
 
-use std::{
-    future::{Future as _, poll_fn},
-    sync::Arc,
-    task::Poll,
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use evently_core::{
     domain::Entry,
     ports::{Carrier, NotCarried, OtherError},
 };
-use futures_util::future::maybe_done;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     broker::{Away, Broker, PATIENCE},
-    message,
+    counted::{self, What},
+    run::{Run, runs},
 };
 
-/// How many messages are on their way to the broker at a time.
+/// How many entries are on their way to the broker at a time.
 const IN_FLIGHT: usize = 2_000;
 
 /// Carries entries by a broker. Until the broker has been there for the first time, others do so in the process: a service that starts
@@ -38,29 +34,36 @@ impl AmqpCarrier {
         Self { broker, meanwhile, channel: Mutex::new(None) }
     }
 
+    /// Sends the entries in runs, all at once, and waits until all are confirmed. The entries before the first of a run have been
+    /// confirmed with the runs before it.
     async fn publish(&self, channel: &Channel, entries: &[Entry]) -> Result<(), NotCarried> {
         let exchange = self.broker.topology().exchange();
-        let mut sending = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let mut send = Box::pin(maybe_done(send_entry(channel, &exchange, entry)));
-            // The first poll puts it in line, in its order; waiting until it is written would cost each message a turn of the socket.
-            let _begun = poll_fn(|cx| Poll::Ready(send.as_mut().poll(cx).is_ready())).await;
-            sending.push(send);
+        let mut sent = Vec::new();
+        for run in runs(entries) {
+            let (begins, size) = (run.begins, run.entries.len());
+            let confirm = send_run(channel, &exchange, run).await;
+            let broken = confirm.is_err();
+            sent.push((begins, size, confirm));
+            if broken {
+                break;
+            }
         }
-        for (taken, mut send) in sending.into_iter().enumerate() {
-            let sent = async {
-                timeout(PATIENCE, send.as_mut()).await?;
-                confirmed(send.as_mut().take_output().expect("it is done")?).await
-            };
-            sent.await.map_err(|error| not_carried(taken, error))?;
+        for (begins, size, confirm) in sent {
+            let confirmed = async { confirmed(confirm?).await };
+            confirmed.await.map_err(|error| not_carried(begins, error))?;
+            counted::messages(What::Confirmed, 1);
+            counted::entries(What::Confirmed, size);
         }
         Ok(())
     }
 }
 
-async fn send_entry(channel: &Channel, exchange: &str, entry: &Entry) -> Result<PublisherConfirm, Away> {
-    let (properties, body) = message::encode(entry);
-    send(channel, exchange, message::routing_key(&entry.transition.fact), properties, &body).await
+async fn send_run(channel: &Channel, exchange: &str, run: Run<'_>) -> Result<PublisherConfirm, Away> {
+    let key = run.key;
+    let (properties, body) = run.message();
+    let sent = timeout(PATIENCE, send(channel, exchange, key, properties, &body)).await??;
+    counted::messages(What::Published, 1);
+    Ok(sent)
 }
 
 fn not_carried(taken: usize, source: impl Into<OtherError>) -> NotCarried {
@@ -88,9 +91,10 @@ impl Carrier for AmqpCarrier {
             // On a connection that is gone some things are never answered. What was confirmed on it will come twice.
             () = self.broker.away() => Err(not_carried(0, Away::NotConnected)),
         };
+        let silent = |error: &NotCarried| matches!(error.source.downcast_ref(), Some(Away::Silent(_)));
         if published.is_ok() {
             *kept = Some(channel);
-        } else if self.broker.state().is_up() {
+        } else if self.broker.state().is_up() && !published.as_ref().is_err_and(silent) {
             // Somebody may have deleted a queue.
             self.broker.declare().await.unwrap_or_else(|error| {
                 tracing::error!(error = &error as &dyn std::error::Error, "the queues are not as they must be");

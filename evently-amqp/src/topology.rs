@@ -36,11 +36,20 @@ impl Work {
     }
 
     /// The routing keys of the messages that it gets. Analytics get all, so that there is no message without a queue.
-    const fn keys(self) -> &'static [&'static str] {
+    pub(crate) const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Notifications => &["booking.confirmed", "booking.cancelled", "booking.refunded", "refund.due"],
             Self::Analytics => &["#"],
             Self::Jobs => &["refund.due", "event.cancelled"],
+        }
+    }
+
+    /// Whether acting on an entry may take seconds, because somebody else's server is waited for. The broker wants to hear of a message
+    /// within half an hour (its `consumer_timeout`), so such work gets few entries at a time.
+    pub(crate) const fn is_slow(self) -> bool {
+        match self {
+            Self::Notifications | Self::Jobs => true,
+            Self::Analytics => false,
         }
     }
 
@@ -80,7 +89,10 @@ pub enum TopologyError {
         what: String,
     },
     /// We may not.
-    #[error("the broker does not let this user make {name}: {what}; give the user the rights to configure, write and read it")]
+    #[error(
+        "the broker does not let this user make {name}: {what}; give the user the rights to configure, write and read what is named \
+         like it, and to write to amq.default (`rabbitmqctl set_permissions`)"
+    )]
     Forbidden {
         /// Its name.
         name: String,

@@ -1,9 +1,11 @@
 //! What is carried, against a real RabbitMQ.
 
 mod consuming;
+mod degraded;
 mod drain;
 mod opening;
 mod parking;
 mod proxy;
 mod relaying;
+mod runs;
 mod support;

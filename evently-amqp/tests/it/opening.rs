@@ -1,14 +1,17 @@
-use evently_amqp::{Broker, OpenError, Options, State, TopologyError, Work};
+use evently_amqp::{Broker, OpenError, Options, ParkedQueue, State, TopologyError, Work};
 use evently_testkit::{MemoryPlace, World};
+use evently_testservers::RabbitMq;
 use lapin::{
     Connection, ConnectionProperties,
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::FieldTable,
 };
 
+use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
 use crate::{
     proxy::Proxy,
-    support::{options, soon, url},
+    support::{Running, Teller, hand_on_all, options, relay_to, sold, soon, url},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +45,68 @@ async fn what_will_not_do_is_said_at_once() {
         assert!(!error.to_string().contains("secret"));
     }
     assert!(!format!("{:?}", Options::new("amqp://a:secret@b", world.clock.clone())).contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_lacks_a_right_is_told_which_and_needs_no_others() {
+    let world = sold(2).await;
+    let rabbitmq = tokio::task::spawn_blocking(RabbitMq::start).await.unwrap().unwrap();
+    let (ours, theirs) = ("^test-", "^(test-|amq[.]default$)");
+    let users = [
+        ("nothing", None),
+        ("configure", Some(["^$", theirs, ours])),
+        ("write", Some([ours, "^test-.*[a-z]$", ours])),
+        ("read", Some([ours, theirs, "^$"])),
+        ("all", Some([ours, theirs, ours])),
+    ];
+    for (user, rights) in users {
+        let (add, permit) = ("rabbit_auth_backend_internal:add_user", "rabbit_auth_backend_internal:set_permissions");
+        let text = |text: &str| format!("<<\"{text}\">>");
+        let mut does = format!("{add}({0}, {0}, {0})", text(user));
+        if let Some([configure, write, read]) = rights.map(|rights| rights.map(text)) {
+            does += &format!(", {permit}({0}, {1}, {configure}, {write}, {read}, {0})", text(user), text("/"));
+        }
+        rabbitmq.evaluate(&(does + ".")).unwrap();
+    }
+    let options = async |user: &str| options(&rabbitmq.url().replace("guest:guest", &format!("{user}:{user}")), &world);
+    let refused = Broker::open(options("nothing").await).await.err().unwrap();
+    assert!(matches!(&refused, OpenError::Refused(what) if what.contains("vhost '/' refused")), "{refused:?}");
+    for user in ["configure", "write", "read"] {
+        let refused = Broker::open(options(user).await).await.err().unwrap();
+        assert!(matches!(refused, OpenError::Topology(TopologyError::Forbidden { .. })), "{user}: {refused:?}");
+        let said = refused.to_string();
+        assert!(said.contains("ACCESS_REFUSED") && said.contains("amq.default"), "{user}: {said}");
+    }
+
+    let broker = Broker::open(options("all").await).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(3, 2), (4, 3)], || Err("no post today".into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    told.take(10 + 2 + 2).await;
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    soon(async { while parked.replay(None).await.unwrap() == 0 {} }).await;
+    assert_eq!(told.next().await, 4);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_connections_and_says_nothing_or_something_else_counts_as_away() {
+    let world = World::new(MemoryPlace).await;
+    for (said, why) in [(&b""[..], "did not answer in 10 seconds"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "")] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("amqp://guest:secret@{}/%2f", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let mut taken = Vec::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                client.write_all(said).await.unwrap();
+                taken.push(client);
+            }
+        });
+        let broker = soon(Broker::open(options(&url, &world))).await.unwrap();
+        let State::Away { why: found, .. } = broker.state() else { panic!("it is away") };
+        assert!(found.contains(why) && !found.is_empty() && !found.contains("secret"), "{found}");
+        server.abort();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
 use evently_amqp::{Broker, ParkedQueue, Work};
+use evently_core::ports::MailFailed;
 use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPublishOptions};
 
 use crate::support::{Running, Teller, hand_on_all, options, relay_to, sold, soon, url};
@@ -65,6 +66,23 @@ async fn what_cannot_be_read_is_parked_at_once_and_holds_nobody_up() {
     assert_eq!(parked.drop(None).await.unwrap(), 1);
     assert_eq!(parked.count().await.unwrap(), 0);
     running.stop().await;
+    told.nothing_more();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_will_never_go_well_is_parked_at_once() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(2, 1)], || Err(MailFailed::ForGood("nobody is called that".into()).into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(6).await, [1, 2, 3, 4, 5, 6]);
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    until_parked(&parked, 1).await;
+    running.stop().await;
+    let listed = parked.list(1).await.unwrap().pop().unwrap();
+    let why = Some("the mail cannot be sent as it is: nobody is called that");
+    assert_eq!((listed.id.as_deref(), listed.attempts, listed.reason.as_deref()), (Some("2"), 1, why));
     told.nothing_more();
 }
 

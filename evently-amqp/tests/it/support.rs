@@ -19,6 +19,7 @@ use evently_core::{
 };
 use evently_testkit::{MemoryPlace, World, customer};
 use evently_testservers::shared_rabbitmq;
+use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -142,12 +143,12 @@ impl Told {
         told
     }
 
-    /// The positions up to this one, each where it came first.
-    pub async fn firsts_up_to(&mut self, last: u64) -> Vec<u64> {
+    /// These positions in the order in which they came first, once all have; others may have come between them.
+    pub async fn firsts_of(&mut self, positions: &[u64]) -> Vec<u64> {
         let mut told = Vec::new();
-        while told.last() != Some(&last) {
+        while told.len() < positions.len() {
             let next = self.next().await;
-            if !told.contains(&next) {
+            if positions.contains(&next) && !told.contains(&next) {
                 told.push(next);
             }
         }
@@ -212,6 +213,27 @@ pub async fn sold(seats: u32) -> World {
         world.buy(&event, customer(1), &[seat]).await;
     }
     world
+}
+
+/// That these are all entries, and those of each booking are in the order in which they were written.
+pub async fn are_all_in_order(world: &World, told: &[u64]) {
+    let entries = world.store.outbox.after(0, u32::MAX).await.unwrap();
+    let mut sorted = told.to_vec();
+    sorted.sort_unstable();
+    assert_eq!(sorted, entries.iter().map(|entry| entry.position).collect::<Vec<_>>());
+    let mut of_booking = BTreeMap::new();
+    for position in told {
+        let booking = entries[usize::try_from(position - 1).unwrap()].transition.booking_id();
+        let before = of_booking.insert(booking, *position);
+        assert!(before < Some(*position), "{position} of {booking:?} comes after {before:?}");
+    }
+}
+
+/// A channel of somebody else's.
+pub async fn channel(url: &str) -> (Connection, Channel) {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
 }
 
 /// The positions of all that was written.

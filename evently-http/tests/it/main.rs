@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod app;
 mod bookings;
+mod broker;
 mod live;
 mod log;
 mod open_files;
