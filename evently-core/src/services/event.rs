@@ -36,6 +36,8 @@ pub struct EventService {
 struct Views {
     events: FxHashMap<EventId, Arc<EventView>>,
     layouts: FxHashMap<LayoutId, Arc<LayoutView>>,
+    /// How often events have been let go of.
+    let_go: u64,
 }
 
 /// A venue to be made.
@@ -342,7 +344,9 @@ impl EventService {
         });
         let answered = answered.await?;
         let _turn = self.reading.lock().await;
-        self.views_mut().events.remove(&answered.value.id);
+        let mut views = self.views_mut();
+        views.events.remove(&answered.value.id);
+        views.let_go += 1;
         Ok(answered)
     }
 
@@ -370,8 +374,8 @@ impl EventService {
         self.read_view(event, &turn).await
     }
 
-    /// The view of an event that has just been read.
-    async fn view_of(&self, event: Arc<Event>) -> Result<Arc<EventView>, Error> {
+    /// The view of an event that was read when events had been let go of so often.
+    async fn view_of(&self, event: Arc<Event>, let_go: u64) -> Result<Arc<EventView>, Error> {
         let fresh = |view: &Arc<EventView>| view.event.version >= event.version;
         if let Some(view) = self.view_at_hand(event.id).filter(fresh) {
             return Ok(view);
@@ -380,6 +384,8 @@ impl EventService {
         if let Some(view) = self.view_at_hand(event.id).filter(fresh) {
             return Ok(view);
         }
+        let is_current = self.views().let_go == let_go;
+        let event = if is_current { event } else { self.catalog.event(event.id).await?.ok_or(Error::not_found(Thing::Event))? };
         self.read_view(event, &turn).await
     }
 
@@ -434,9 +440,10 @@ impl EventService {
 
     /// Events by start time: those after `page.after`.
     pub async fn list(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<EventView>>, Error> {
+        let let_go = self.views().let_go;
         let mut views = Vec::new();
         for event in self.catalog.events(filter, page).await? {
-            views.push(self.view_of(event).await?);
+            views.push(self.view_of(event, let_go).await?);
         }
         Ok(views)
     }
@@ -493,7 +500,9 @@ impl EventService {
         }
         {
             let _turn = self.reading.lock().await;
-            self.views_mut().events.clear();
+            let mut views = self.views_mut();
+            views.events.clear();
+            views.let_go += 1;
         }
         self.feed.refresh().await?;
         *out_of_date = false;

@@ -7,19 +7,23 @@ use std::sync::{
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{Event, EventId, Layout, LayoutId, SeatChange, SeatMap, Timestamp, Venue, VenueId},
+    domain::{Command, Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, Stage, Timestamp, Venue, VenueId},
     memory::MemorySeatFeed,
     ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
     services::{BoxOffice, EventService, OfficeSize},
 };
-use evently_testkit::{MemoryPlace, World};
-use tokio::task::JoinSet;
+use evently_testkit::{MemoryPlace, ORGANIZER, World};
+use tokio::{sync::Semaphore, task::JoinSet};
 
 /// A catalog that counts the layouts it is asked for, and says once that others have written when it is told to.
 struct Shelf {
     store: Arc<dyn Catalog>,
     written: AtomicBool,
     layouts: AtomicUsize,
+    /// Whether a list is handed out only when it may be.
+    holds_back: AtomicBool,
+    listed: Semaphore,
+    may_go: Semaphore,
 }
 
 #[async_trait]
@@ -44,7 +48,12 @@ impl Catalog for Shelf {
     }
 
     async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
-        self.store.events(filter, page).await
+        let events = self.store.events(filter, page).await;
+        if self.holds_back.swap(false, SeqCst) {
+            self.listed.add_permits(1);
+            self.may_go.acquire().await.expect("it is not closed").forget();
+        }
+        events
     }
 
     async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
@@ -87,6 +96,7 @@ impl SeatFeed for Board {
 }
 
 struct House {
+    world: World,
     event: EventId,
     shelf: Arc<Shelf>,
     board: Arc<Board>,
@@ -98,13 +108,20 @@ impl House {
         let world = World::new(MemoryPlace).await;
         let event = world.event(1, 8).await.id();
         let store = world.store.catalog.clone();
-        let shelf = Arc::new(Shelf { store, written: AtomicBool::new(false), layouts: AtomicUsize::new(0) });
+        let shelf = Arc::new(Shelf {
+            store,
+            written: AtomicBool::new(false),
+            layouts: AtomicUsize::new(0),
+            holds_back: AtomicBool::new(false),
+            listed: Semaphore::new(0),
+            may_go: Semaphore::new(0),
+        });
         let feed = MemorySeatFeed::new(shelf.clone());
         let board = Arc::new(Board { feed, broken: AtomicBool::new(false), refreshed: AtomicUsize::new(0) });
         let (office, _work) =
             BoxOffice::open(world.store.bookings.clone(), board.clone(), world.clock.clone(), OfficeSize::default());
         let service = EventService::new(office, shelf.clone(), board.clone(), world.clock.clone(), world.ids.clone());
-        Self { event, shelf, board, service: Arc::new(service) }
+        Self { world, event, shelf, board, service: Arc::new(service) }
     }
 }
 
@@ -130,4 +147,25 @@ async fn what_could_not_be_read_again_is_read_again_later() {
     assert!(house.service.refresh().await.unwrap(), "it is still due");
     assert_eq!(house.board.refreshed.load(SeqCst), 1);
     assert!(!house.service.refresh().await.unwrap(), "and then it is done");
+}
+
+/// Else a list that was on its way while somebody wrote would put the old event into memory, for as long as nobody writes again.
+#[tokio::test]
+async fn what_was_listed_before_others_wrote_is_not_kept() {
+    let house = House::open().await;
+    house.shelf.holds_back.store(true, SeqCst);
+    let service = house.service.clone();
+    let listing = tokio::spawn(async move {
+        let page = Page { after: None, limit: 10 };
+        service.list(&EventFilter { drafts: true, ..EventFilter::default() }, page).await.unwrap().len()
+    });
+    house.shelf.listed.acquire().await.unwrap().forget();
+    let (world, cancel) = (&house.world, Command::CancelEvent { event_id: house.event, reason: None });
+    let applied = world.store.bookings.apply(world.now(), &[Request::new(ORGANIZER, cancel)]).await.unwrap();
+    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+    house.shelf.written.store(true, SeqCst);
+    assert!(house.service.refresh().await.unwrap());
+    house.shelf.may_go.add_permits(1);
+    assert_eq!(listing.await.unwrap(), 1);
+    assert_eq!(house.service.view(house.event).await.unwrap().event.stage, Stage::Cancelled);
 }
