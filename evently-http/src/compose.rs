@@ -11,6 +11,7 @@ use evently_core::{
         NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
     },
 };
+use evently_postgres::PgStore;
 use evently_sqlite::SqliteStore;
 use tokio::sync::watch;
 
@@ -29,6 +30,8 @@ pub struct App {
     pub config: Config,
     /// The ports of the store.
     pub store: Store,
+    /// The store itself where it is on a server.
+    pub database: Option<PgStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
@@ -127,7 +130,7 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
     let token_secret = secret(&config.auth.secret, "auth.secret")?;
     let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
 
-    let store = open_store(&config, &ids).await?;
+    let (store, database) = open_store(&config, &ids).await?;
     let shared = Shared::open(&config, &clock).await?;
     let feed = shared.feed(store.catalog.clone());
     let limits = shared.limits();
@@ -200,17 +203,20 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
         stopping: watch::Sender::new(false),
         config,
         store,
+        database,
         clock,
         ids,
     })
 }
 
-async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<Store, StartError> {
+async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<(Store, Option<PgStore>), StartError> {
     let ids = Arc::clone(ids);
     if let Some(file) = config.store_file() {
-        return Ok(Store::new(Arc::new(SqliteStore::open(file, ids, &evently_sqlite::Options::default())?)));
+        let store = SqliteStore::open(file, ids, &evently_sqlite::Options::default())?;
+        return Ok((Store::new(Arc::new(store)), None));
     }
-    database::open(config, ids).await.map(|store| Store::new(Arc::new(store)))
+    let store = database::open(config, ids).await?;
+    Ok((Store::new(Arc::new(store.clone())), Some(store)))
 }
 
 /// Waits until the application is to stop.

@@ -229,7 +229,7 @@ mod tests {
             ("EVENTLY__HTTP__BODYLIMIT", "1MiB"),
             ("EVENTLY_HTTP__LISTEN", "127.0.0.1:1"),
             ("EVENTLY__REDIS__URL", "http://me:hush@localhost"),
-            ("EVENTLY__STORE__REPLICA_URL", "postgres://localhost/evently"),
+            ("EVENTLY__STORE__REPLICA_URL", "localhost:5432/hush"),
             ("EVENTLY__AUTH__SECRET", "hunter2"),
             ("UNRELATED", "x"),
         ]);
@@ -242,7 +242,7 @@ mod tests {
                 .to_owned(),
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
                 .to_owned(),
-            "store.replica_url (EVENTLY__STORE__REPLICA_URL): replicas are not read from yet; leave it out".to_owned(),
+            format!("store.replica_url (EVENTLY__STORE__REPLICA_URL): must be {}", <PostgresUrl as value::Value>::RIGHT),
             format!("redis.url (EVENTLY__REDIS__URL): must be {}", <RedisUrl as value::Value>::RIGHT),
             "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, not `many`"
                 .to_owned(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evently_core::ports::Ids;
 use evently_postgres::Options;
-pub use evently_postgres::{Durability, Inspection, MONTHS_AHEAD, Partition, PgStore, Plan, SCHEMA_VERSION};
+pub use evently_postgres::{Durability, Inspection, MONTHS_AHEAD, Partition, PgStore, Plan, ReplicaHealth, SCHEMA_VERSION};
 
 use crate::{
     compose::StartError,
@@ -35,6 +35,7 @@ fn options(config: &Config) -> Options {
     };
     Options {
         direct_url: store.direct_url.0.as_ref().map(|url| url.reveal().to_owned()),
+        replica_url: store.replica_url.0.as_ref().map(|url| url.reveal().to_owned()),
         pooler: match store.pooler {
             Pooler::None => evently_postgres::Pooler::None,
             Pooler::Transaction => evently_postgres::Pooler::Transaction,

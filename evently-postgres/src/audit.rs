@@ -1,6 +1,6 @@
 //! The whole store laid open, and the checks of what only the store can see.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use evently_core::{
@@ -29,7 +29,7 @@ const ALL_TICKETS: &str = ticket_sql!("where t.event_id = $1 order by t.seat, t.
 const ALL_ENTRIES: &str = "select sequence, position, content from journal where event_id = $1";
 
 /// A table is gone through as a whole, which takes longer than a request may. It ends with the transaction.
-const TAKE_TIME: &str = "set local statement_timeout = '10min'";
+const TAKE_TIME: Duration = Duration::from_mins(10);
 const JOURNAL: &str = "select position, entries, content, hash, event_id, sequence from journal \
     where position > $1 order by position limit $2";
 /// Which of these bookings do not know of a row of the journal that is about them.
@@ -122,7 +122,7 @@ async fn event_records(store: &PgStore, id: EventId) -> Result<Option<EventRecor
 async fn self_check(store: &PgStore) -> Result<Vec<String>, Fault> {
     number(store).await?;
     let mut tx = store.read().await?;
-    tx.execute(TAKE_TIME, values![]).await?;
+    tx.take_time(TAKE_TIME).await?;
     let mut faults = journal_faults(&mut tx).await?;
     faults.extend(answer_faults(&mut tx).await?);
     for check in CHECKS {

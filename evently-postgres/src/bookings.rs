@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::{
-        Booking, BookingCode, BookingId, BookingStatus, EventId, Payment, PaymentId, Request, Ticket, TicketId, Timestamp, UserId,
+        Booking, BookingCode, BookingId, BookingStatus, Command, EventId, Payment, PaymentId, Request, Ticket, TicketId,
+        Timestamp, UserId,
     },
     ports::{Applied, BookingFilter, BookingRecords, Bookings, Page, StoreError},
 };
@@ -40,7 +41,12 @@ const HISTORY: &str = "select sequence, position, content from journal where eve
 impl Bookings for PgStore {
     #[tracing::instrument(skip_all, fields(requests = requests.len()))]
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
-        crate::apply::apply(self, now, requests).await
+        let applied = crate::apply::apply(self, now, requests).await;
+        if requests.iter().any(|request| changes_the_catalogue(&request.command)) {
+            // Whatever has become of it: who asked for it sees what there is now.
+            self.fence();
+        }
+        applied
     }
 
     async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
@@ -66,6 +72,17 @@ impl Bookings for PgStore {
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
         ticket(self, id).await.during("ticket")
     }
+}
+
+const fn changes_the_catalogue(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::CreateVenue { .. }
+            | Command::CreateEvent { .. }
+            | Command::EditEvent { .. }
+            | Command::PublishEvent { .. }
+            | Command::CancelEvent { .. }
+    )
 }
 
 async fn booking(store: &PgStore, id: BookingId) -> Result<Option<Booking>, Fault> {

@@ -1,4 +1,5 @@
-//! Venues, layouts, events and the state of their seats.
+//! Venues, layouts, events and the state of their seats. Those who look at the first three may be answered by a replica; the state of
+//! seats is what the primary says.
 
 use std::{sync::Arc, time::Duration};
 
@@ -79,19 +80,19 @@ impl Catalog for PgStore {
 async fn venues(store: &PgStore, page: Page<VenueId>) -> Result<Vec<Venue>, Fault> {
     // Without a page before: no venue has this id.
     let after = page.after.map_or(Uuid::nil(), |id| *id.as_uuid());
-    from_rows(&store.rows(VENUES, values![after, i64::from(page.limit)]).await?)
+    from_rows(&store.browse(VENUES, values![after, i64::from(page.limit)]).await?)
 }
 
 async fn venue(store: &PgStore, id: VenueId) -> Result<Option<Venue>, Fault> {
-    store.row(VENUE_BY_ID, values![id.as_uuid()]).await?.as_ref().map(Venue::from_row).transpose()
+    store.browse_one(VENUE_BY_ID, values![id.as_uuid()]).await?.as_ref().map(Venue::from_row).transpose()
 }
 
 async fn layout(store: &PgStore, id: LayoutId) -> Result<Option<Arc<Layout>>, Fault> {
-    store.row(LAYOUT, values![id.as_uuid()]).await?.as_ref().map(layout_from_row).transpose()
+    store.browse_one(LAYOUT, values![id.as_uuid()]).await?.as_ref().map(layout_from_row).transpose()
 }
 
 async fn event(store: &PgStore, id: EventId) -> Result<Option<Arc<Event>>, Fault> {
-    store.row(EVENT_BY_ID, values![id.as_uuid()]).await?.as_ref().map(FromRow::from_row).transpose()
+    store.browse_one(EVENT_BY_ID, values![id.as_uuid()]).await?.as_ref().map(FromRow::from_row).transpose()
 }
 
 /// The times that the filter allows.
@@ -162,7 +163,7 @@ async fn events(store: &PgStore, filter: &EventFilter, page: Page<(Timestamp, Ev
         i64::from(page.limit),
     ];
     let published = filter.status.is_some_and(|status| kept_as(status) == "upcoming");
-    from_rows(&store.rows(if published { EVENTS_PUBLISHED } else { EVENTS }, values).await?)
+    from_rows(&store.browse(if published { EVENTS_PUBLISHED } else { EVENTS }, values).await?)
 }
 
 /// A seat that can be had.

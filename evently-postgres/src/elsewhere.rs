@@ -52,6 +52,11 @@ impl PgStore {
         let looked = self.writer.position.load(SeqCst);
         let row = self.row(SINCE, values![looked, self.writer.id]).await?.ok_or_else(head_is_gone)?;
         self.writer.position.fetch_max(get(&row, 0)?, SeqCst);
-        Ok(self.writer.untold.swap(false, SeqCst) | get::<bool>(&row, 1)?)
+        let changed = self.writer.untold.swap(false, SeqCst) | get::<bool>(&row, 1)?;
+        if changed {
+            // Who lets go of what is out of date must not get the same again.
+            self.fence();
+        }
+        Ok(changed)
     }
 }

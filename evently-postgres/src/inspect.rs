@@ -2,9 +2,11 @@
 
 use crate::{
     error::Fault,
+    options::Options,
+    pool::Pool,
     rows::get,
     schema,
-    store::{During, OpenError, Options, Tx, connect_lazily, values},
+    store::{During, OpenError, Tx, values},
 };
 
 /// The first version of the server that will do, as `server_version_num` says it.
@@ -64,7 +66,7 @@ impl Durability {
 
 /// Looks at the server and the database of these options.
 pub async fn inspect(options: &Options) -> Result<Inspection, OpenError> {
-    let pool = connect_lazily(options).map_err(OpenError::Url)?;
+    let pool = Pool::lazily(options).map_err(OpenError::Url)?;
     let mut tx = Tx::over(&pool).await.map_err(OpenError::Unreachable)?;
     look(&mut tx).await.during("inspect").map_err(OpenError::Unreadable)
 }

@@ -1,90 +1,24 @@
-//! The store: a pool of connections, and the transactions that everything runs in.
+//! The store, and the transactions that everything runs in.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use evently_core::ports::{Ids, StoreError};
 use sqlx::{
-    AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
-    query::Query,
+    PgPool,
+    postgres::{PgArguments, PgRow},
 };
 use sqlx_core::migrate::MigrateError;
 
+pub(crate) use crate::pool::{During, Tx, values};
 use crate::{
     elsewhere::Writer,
     error::Fault,
     inspect::{SERVER_MIN, inspect},
+    options::{Guards, Options, Pooler},
+    pool::Pool,
+    replica::{Replica, ReplicaHealth},
     schema,
 };
-
-/// How the store is opened.
-#[derive(Clone)]
-pub struct Options {
-    /// Where the server is: `postgres://user:password@host:port/database?sslmode=…`.
-    pub url: String,
-    /// Where the same database is without a pooler between; the schema is brought up to date there. Only a pooled one needs it.
-    pub direct_url: Option<String>,
-    /// Who else stands between.
-    pub pooler: Pooler,
-    /// At most so many connections.
-    pub connections: u32,
-    /// How long a request waits for a connection.
-    pub patience: Duration,
-    /// How long one statement may take, and how long it may wait for a lock.
-    pub statement_timeout: Duration,
-    /// What keeps a seat from being sold twice.
-    pub guards: Guards,
-}
-
-/// What stands between us and the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pooler {
-    /// Nothing: a connection is ours as long as we keep it.
-    #[default]
-    None,
-    /// A pooler such as `PgBouncer` that gives a connection to somebody else after each transaction. So nothing is done outside of one,
-    /// and nothing is kept from one to the next: no prepared statements, no settings, no locks.
-    Transaction,
-}
-
-/// What keeps a seat from being sold twice, beside the constraint. Each of them is enough: tests take one away at a time to show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guards {
-    /// Transactions are SERIALIZABLE, not READ COMMITTED. This is also what keeps an id from naming two things where no key does, a
-    /// booking's at two events for instance.
-    pub serializable: bool,
-    /// Of a row only the version that was read is replaced.
-    pub versions: bool,
-}
-
-impl Default for Guards {
-    /// All of them.
-    fn default() -> Self {
-        Self { serializable: true, versions: true }
-    }
-}
-
-impl Options {
-    /// The defaults for a server at `url`.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            direct_url: None,
-            pooler: Pooler::None,
-            connections: 16,
-            patience: Duration::from_secs(3),
-            statement_timeout: Duration::from_secs(3),
-            guards: Guards::default(),
-        }
-    }
-}
-
-/// Without the password that the URL may have.
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("connections", &self.connections).finish_non_exhaustive()
-    }
-}
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +29,9 @@ pub enum OpenError {
     /// The direct URL is none.
     #[error("the direct URL of the store is not one of PostgreSQL; right would be postgres://user:password@host:5432/database")]
     DirectUrl(#[source] sqlx::Error),
+    /// The replica's URL is none.
+    #[error("the URL of the replica is not one of PostgreSQL; right would be postgres://user:password@host:5432/database")]
+    ReplicaUrl(#[source] sqlx::Error),
     /// The server is away, or does not let us in.
     #[error("the PostgreSQL server cannot be reached; check the host, the port, the user and the database of the store's URL")]
     Unreachable(#[source] sqlx::Error),
@@ -144,8 +81,8 @@ macro_rules! begin_by_keys {
 pub struct PgStore {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) writer: Arc<Writer>,
-    pool: PgPool,
-    session: Session,
+    pool: Pool,
+    replica: Option<Replica>,
     guards: Guards,
 }
 
@@ -153,8 +90,12 @@ impl PgStore {
     /// Connects, and brings the database to this version's schema.
     pub async fn open(ids: Arc<dyn Ids>, options: &Options) -> Result<Self, OpenError> {
         let pool = migrated_pool(options).await?;
-        let mut store = Self { ids, writer: Arc::default(), pool, session: Session::of(options), guards: options.guards };
+        let mut store = Self { ids, writer: Arc::default(), pool, replica: None, guards: options.guards };
         store.writer = Arc::new(Writer::new(&store).await.during("open").map_err(OpenError::Unreadable)?);
+        if let Some(url) = &options.replica_url {
+            let options = Options { url: url.clone(), ..options.clone() };
+            store.replica = Some(Replica::open(options, store.pool.clone()).map_err(OpenError::ReplicaUrl)?);
+        }
         Ok(store)
     }
 
@@ -179,64 +120,57 @@ impl PgStore {
 
     /// A transaction that begins with this statement.
     pub(crate) async fn begin(&self, statement: &'static str) -> Result<Tx, Fault> {
-        let begin = self.session.begin(statement);
-        Ok(Tx { open: self.pool.begin_with(begin).await?, keeps_statements: self.session.keeps_statements() })
+        self.pool.begin(statement).await
     }
 
-    /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
+    /// All rows that the statement finds, in a transaction of its own.
     pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
-        if self.session.keeps_statements() {
-            return Ok(sqlx::query_with(sql, values).fetch_all(&self.pool).await?);
-        }
-        let mut tx = self.read().await?;
-        let rows = tx.all(sql, values).await?;
-        tx.commit().await?;
-        Ok(rows)
+        self.pool.rows(sql, values).await
     }
 
     /// The row that the statement finds, if it finds one, in a transaction of its own.
     pub(crate) async fn row(&self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
-}
 
-/// What is kept of a connection between transactions, and what has to be said anew in each.
-#[derive(Clone)]
-struct Session {
-    /// Where nothing is kept: the limits that each transaction begins with.
-    limits: Option<String>,
-}
-
-impl Session {
-    fn of(options: &Options) -> Self {
-        let millis = options.statement_timeout.as_millis();
-        let limits = || format!("; set local statement_timeout = {millis}; set local lock_timeout = {millis}");
-        Self { limits: (options.pooler == Pooler::Transaction).then(limits) }
-    }
-
-    /// Whether a statement that was prepared is still there later.
-    const fn keeps_statements(&self) -> bool {
-        self.limits.is_none()
-    }
-
-    /// How a transaction begins: in one journey, whatever has to be said.
-    fn begin(&self, statement: &'static str) -> SqlStr {
-        match &self.limits {
-            None => statement.into_sql_str(),
-            Some(limits) => AssertSqlSafe(format!("{statement}{limits}")).into_sql_str(),
+    /// The same for those who only look, and decide nothing: the replica may answer.
+    pub(crate) async fn browse(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
+        match &self.replica {
+            Some(replica) => replica.rows(&self.pool, sql, values).await,
+            None => self.rows(sql, values).await,
         }
+    }
+
+    /// The same of one row.
+    pub(crate) async fn browse_one(&self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
+        match &self.replica {
+            Some(replica) => replica.row(&self.pool, sql, values).await,
+            None => self.row(sql, values).await,
+        }
+    }
+
+    /// Whoever looks from now on sees what has been committed by now.
+    pub(crate) fn fence(&self) {
+        if let Some(replica) = &self.replica {
+            replica.fence();
+        }
+    }
+
+    /// How it is with the replica, where there is one.
+    pub fn replica(&self) -> Option<ReplicaHealth> {
+        self.replica.as_ref().map(Replica::health)
     }
 }
 
 /// A pool of connections to a database that has this version's schema.
-pub(crate) async fn migrated_pool(options: &Options) -> Result<PgPool, OpenError> {
-    let pool = connect_lazily(options).map_err(OpenError::Url)?;
-    check_version(&pool).await?;
+pub(crate) async fn migrated_pool(options: &Options) -> Result<Pool, OpenError> {
+    let pool = Pool::lazily(options).map_err(OpenError::Url)?;
+    check_version(pool.bare()).await?;
     match (options.pooler, &options.direct_url) {
-        (Pooler::None, _) => migrate(&pool).await?,
+        (Pooler::None, _) => migrate(pool.bare()).await?,
         (Pooler::Transaction, Some(url)) => {
             let direct = Options { url: url.clone(), pooler: Pooler::None, connections: 1, ..options.clone() };
-            migrate(&connect_lazily(&direct).map_err(OpenError::DirectUrl)?).await?;
+            migrate(&Pool::lazily(&direct).map_err(OpenError::DirectUrl)?.bare()).await?;
         }
         // The lock that keeps two processes from migrating at the same time does not go through a pooler.
         (Pooler::Transaction, None) => {
@@ -259,22 +193,6 @@ async fn migrate(pool: &PgPool) -> Result<(), OpenError> {
     })
 }
 
-/// A pool that connects when it is first asked.
-pub(crate) fn connect_lazily(options: &Options) -> Result<PgPool, sqlx::Error> {
-    let connect = connect_options(options)?;
-    Ok(PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.patience).connect_lazy_with(connect))
-}
-
-fn connect_options(options: &Options) -> Result<PgConnectOptions, sqlx::Error> {
-    let connect = PgConnectOptions::from_str(&options.url)?.application_name("evently");
-    if options.pooler == Pooler::Transaction {
-        // It would refuse the settings.
-        return Ok(connect.statement_cache_capacity(0));
-    }
-    let millis = options.statement_timeout.as_millis().to_string();
-    Ok(connect.options([("statement_timeout", millis.as_str()), ("lock_timeout", millis.as_str())]))
-}
-
 async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
     let mut tx = pool.begin().await.map_err(OpenError::Unreachable)?;
     let (number, name): (i32, String) =
@@ -284,78 +202,4 @@ async fn check_version(pool: &PgPool) -> Result<(), OpenError> {
             .await
             .map_err(OpenError::Unreachable)?;
     if number < SERVER_MIN { Err(OpenError::TooOld(name)) } else { Ok(()) }
-}
-
-/// A transaction. Dropped without a commit it is rolled back.
-pub(crate) struct Tx {
-    open: sqlx::Transaction<'static, Postgres>,
-    keeps_statements: bool,
-}
-
-impl Tx {
-    /// One that only reads, and keeps nothing.
-    pub(crate) async fn over(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self { open: pool.begin_with("begin read only").await?, keeps_statements: false })
-    }
-
-    /// The row of a statement without values that always finds one.
-    pub(crate) async fn single(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
-        Ok(self.query(sql, PgArguments::default()).fetch_one(&mut *self.open).await?)
-    }
-
-    fn query(&self, sql: &'static str, values: PgArguments) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query_with(sql, values).persistent(self.keeps_statements)
-    }
-
-    /// All rows that the statement finds.
-    pub(crate) async fn all(&mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
-        Ok(self.query(sql, values).fetch_all(&mut *self.open).await?)
-    }
-
-    /// The row that the statement finds, if it finds one.
-    pub(crate) async fn one(&mut self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
-        Ok(self.query(sql, values).fetch_optional(&mut *self.open).await?)
-    }
-
-    /// All rows that a statement made up here finds.
-    pub(crate) async fn ask(&mut self, sql: String) -> Result<Vec<PgRow>, Fault> {
-        Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.open).await?)
-    }
-
-    /// Changes the schema, by any number of statements.
-    pub(crate) async fn define(&mut self, sql: String) -> Result<(), Fault> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.open).await?;
-        Ok(())
-    }
-
-    /// How many rows the statement wrote.
-    pub(crate) async fn execute(&mut self, sql: &'static str, values: PgArguments) -> Result<u64, Fault> {
-        Ok(self.query(sql, values).execute(&mut *self.open).await?.rows_affected())
-    }
-
-    pub(crate) async fn commit(self) -> Result<(), Fault> {
-        Ok(self.open.commit().await?)
-    }
-}
-
-/// The values of a statement, in the order of their numbers.
-macro_rules! values {
-    ($($value:expr),* $(,)?) => {{
-        #[allow(unused_mut, reason = "there may be none")]
-        let mut values = sqlx::postgres::PgArguments::default();
-        $(sqlx::Arguments::add(&mut values, $value).map_err(|error| $crate::error::Fault::Engine(sqlx::Error::Encode(error)))?;)*
-        values
-    }};
-}
-pub(crate) use values;
-
-/// Gives the failures of an operation its name.
-pub(crate) trait During<T> {
-    fn during(self, operation: &'static str) -> Result<T, StoreError>;
-}
-
-impl<T> During<T> for Result<T, Fault> {
-    fn during(self, operation: &'static str) -> Result<T, StoreError> {
-        self.map_err(|fault| fault.during(operation))
-    }
 }

@@ -10,9 +10,6 @@ use super::{
     yaml::{Entry, Node},
 };
 
-/// A setting with a name that is known and a use that is not there yet.
-const NOT_YET: &str = "store.replica_url";
-
 /// What has been said of each setting, and what was wrong with that.
 #[derive(Default)]
 pub(super) struct Values {
@@ -28,7 +25,6 @@ impl Values {
             Some(setting) => {
                 self.given.insert(setting.key, (text, source));
             }
-            None if key == NOT_YET => self.wrong(key, source, "replicas are not read from yet; leave it out"),
             None => self.wrong(key, source, unknown(key, spell)),
         }
     }

@@ -121,7 +121,9 @@ settings! {
         pooler: Pooler = "none";
         /// The PostgreSQL store without the pooler; where it is set, the schema is brought up to date at the start.
         direct_url: PostgresUrl = "";
-        /// Connections to a PostgreSQL store at a time, from this process.
+        /// A streaming replica of the PostgreSQL store, to which browsing goes while it is there and less than 10 seconds behind.
+        replica_url: PostgresUrl = "";
+        /// Connections to a PostgreSQL store at a time, from this process; and as many to its replica.
         connections: u32 = "16" in 2..=10_000;
         /// How long a request waits for one of them.
         patience: Duration = "3s" in MOMENT..=HOUR;

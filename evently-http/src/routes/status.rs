@@ -10,12 +10,11 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use evently_core::ports::Page;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{compose::App, metrics, server::Closing};
+use crate::{compose::App, database::PgStore, metrics, server::Closing};
 
 /// How long a dependency may take to answer before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -63,9 +62,12 @@ pub async fn ready(State(app): State<Arc<App>>, closing: Option<Extension<Closin
     }
     #[expect(clippy::disallowed_methods, reason = "how long an answer takes is measured, never decided by")]
     let asked = Instant::now();
-    let answer = tokio::time::timeout(PATIENCE, app.store.catalog.venues(Page { after: None, limit: 1 })).await;
+    // A question that no replica answers.
+    let answer = tokio::time::timeout(PATIENCE, app.store.figures.position()).await;
     let up = matches!(answer, Ok(Ok(_)));
     let mut dependencies = vec![Dependency::new("store", up, Some(asked.elapsed()))];
+    let replica = app.database.as_ref().and_then(PgStore::replica);
+    dependencies.extend(replica.map(|replica| Dependency::new("replica", replica.up, None)));
     dependencies.extend(app.shared.redis.as_ref().map(|redis| {
         let health = redis.health();
         Dependency::new("redis", health.up, health.latency)

@@ -78,3 +78,17 @@ async fn what_one_instance_sells_the_other_shows_and_refuses_with_redis_and_with
     hold(&other, &bob, event, 3).await.expect(201);
     until_shown(&one, event, 3, "reserved").await;
 }
+
+/// Named as a replica of itself, a primary is none, which is no reason to sell less.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_replica_the_service_is_degraded_and_goes_on() {
+    let primary = evently_testservers::shared_postgres().unwrap().admin_url("postgres");
+    let app = TestApp::with(&[("store.replica_url", &primary)]).await;
+    let health = until_ready(&app, "degraded").await;
+    assert_eq!(health["dependencies"][1]["name"], "replica");
+    assert_eq!(health["dependencies"][1]["status"], "down");
+    let (_, event) = app.on_sale(1).await;
+    assert_eq!(app.get("/api/v1/events", None).await.expect(200)["items"][0]["id"], event.to_string());
+    let ada = app.customer("ada").await;
+    hold(&app, &ada, event, 0).await.expect(201);
+}

@@ -3,11 +3,13 @@
 mod audit;
 mod conformance;
 mod elsewhere;
+mod pair;
 mod partitions;
 mod plans;
 mod pooled;
 mod races;
 mod retries;
+mod replica;
 mod statements;
 mod support;
 mod upgrades;

@@ -1,0 +1,262 @@
+//! Browsing goes to a replica, and nobody notices but for the primary's load: who has written sees it, time never goes back, and a
+//! replica that is not fit is not read from.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use evently_core::{
+    domain::{Request, Timestamp, VenueId},
+    memory::SeededIds,
+    ports::{Bookings, Catalog, EventFilter, Page},
+};
+use evently_postgres::{Options, PgStore, Pooler};
+use evently_testkit::{Fixture, ORGANIZER};
+use evently_testservers::{PgBouncer, Postgres};
+
+use crate::pair::{Pair, Replicated, until, until_in_use, until_up};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+const ALL: Page<VenueId> = Page { after: None, limit: 100 };
+
+/// Made through the store, so that the replica has to have them before it answers again.
+async fn make_venue(store: &PgStore, seed: u64) -> (Fixture, VenueId) {
+    let event = Fixture::new(&SeededIds::new(seed), NOW, 1, 10);
+    let applied = store.apply(NOW, &[event.create_venue(), event.create_event()].map(of_organizer)).await.unwrap();
+    assert!(applied.answers.iter().all(|answer| answer.result.is_ok()), "{applied:?}");
+    let venue = store.event(event.id()).await.unwrap().unwrap().venue_id;
+    (event, venue)
+}
+
+fn of_organizer(command: evently_core::domain::Command) -> Request {
+    Request::new(ORGANIZER, command)
+}
+
+async fn name_of(store: &PgStore, venue: VenueId) -> String {
+    store.venue(venue).await.unwrap().unwrap().name
+}
+
+/// Has the replica read from, as of now, and then stand still.
+async fn stand_still(pair: &Pair, store: &PgStore, venue: VenueId) {
+    pair.execute("update venues set name = 'Before'");
+    // Whoever has seen that at the primary sees it at the replica.
+    until_in_use(store).await;
+    let is_there = || pair.replica.query("evently", &["select distinct name from venues"]).unwrap() == "Before";
+    until("replayed", is_there).await;
+    pair.replay(false);
+    // Only the replica answers with what the primary has not any more.
+    pair.execute("update venues set name = 'After'");
+    assert_eq!(name_of(store, venue).await, "Before", "the replica answers");
+}
+
+#[tokio::test]
+async fn who_has_written_sees_it_and_the_others_what_the_replica_has() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (event, venue) = make_venue(&store, 1).await;
+    stand_still(&pair, &store, venue).await;
+    assert!(store.venues(ALL).await.unwrap().iter().all(|venue| venue.name == "Before"));
+
+    store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap();
+    assert_eq!(name_of(&store, venue).await, "After", "all that was written before is there as well");
+    let filter = EventFilter { now: NOW, ..EventFilter::default() };
+    let listed = store.events(&filter, Page { after: None, limit: 10 }).await.unwrap();
+    assert_eq!(listed.len(), 1, "it is not a draft any more");
+
+    pair.replay(true);
+    stand_still(&pair, &store, venue).await;
+    // Made elsewhere, it is not on the replica, and found all the same.
+    let other = PgStore::open(Arc::new(SeededIds::new(8)), &Options::new(pair.primary.url())).await.unwrap();
+    let (_, theirs) = make_venue(&other, 2).await;
+    assert!(store.venue(theirs).await.unwrap().is_some());
+    assert_eq!(name_of(&store, venue).await, "After", "who has seen the one sees the other");
+}
+
+#[tokio::test]
+async fn what_others_have_written_is_seen_once_it_is_known() {
+    let pair = Pair::start();
+    let (store, other) = (pair.open().await, pair.open().await);
+    let (event, venue) = make_venue(&store, 1).await;
+    stand_still(&pair, &store, venue).await;
+    other.apply(NOW, &[of_organizer(event.publish())]).await.unwrap();
+    assert_eq!(name_of(&store, venue).await, "Before", "nobody has told us");
+    assert!(store.changed_elsewhere().await.unwrap());
+    assert_eq!(name_of(&store, venue).await, "After");
+}
+
+/// Somebody writes all the time, the replica is held up and goes on again, and fences come in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sees_time_go_back() {
+    let pair = Arc::new(Pair::start());
+    let store = pair.open().await;
+    let (_, venue) = make_venue(&store, 1).await;
+    pair.execute(&format!("update venues set name = '0' where id = '{venue}'"));
+    let is_there = || pair.replica.query("evently", &["select name from venues"]).unwrap() == "0";
+    until("replayed", is_there).await;
+    let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writer = std::thread::spawn({
+        let (pair, stop) = (pair.clone(), stop.clone());
+        move || {
+            let count = format!("update venues set name = (name::bigint + 1)::text where id = '{venue}'");
+            while !stop.load(SeqCst) {
+                pair.primary.query("evently", &[&*count; 50]).unwrap();
+            }
+        }
+    });
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        let (store, stop, reads) = (store.clone(), stop.clone(), reads.clone());
+        readers.push(tokio::spawn(async move {
+            let mut last = 0;
+            while !stop.load(SeqCst) {
+                let name = name_of(&store, venue).await.parse::<u64>().unwrap();
+                assert!(name >= last, "{name} after {last}");
+                last = name;
+                reads.fetch_add(1, SeqCst);
+            }
+        }));
+    }
+    for round in 0..8 {
+        if round % 2 == 0 {
+            pair.replica.query("evently", &["select pg_wal_replay_pause()"]).unwrap();
+        }
+        // News of others, which all readers then see.
+        make_venue_elsewhere(&pair, 10 + round).await;
+        store.changed_elsewhere().await.unwrap();
+        let seen = reads.load(SeqCst);
+        until("reads", || reads.load(SeqCst) > seen + 50).await;
+        pair.replica.query("evently", &["select pg_wal_replay_resume()"]).unwrap();
+        until_in_use(&store).await;
+        let seen = reads.load(SeqCst);
+        until("more reads", || reads.load(SeqCst) > seen + 200).await;
+    }
+    stop.store(true, SeqCst);
+    writer.join().unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+async fn make_venue_elsewhere(pair: &Pair, seed: u64) {
+    let other = PgStore::open(Arc::new(SeededIds::new(seed)), &Options::new(pair.primary.url())).await.unwrap();
+    let event = Fixture::new(&SeededIds::new(seed), NOW, 1, 10);
+    other.apply(NOW, &[of_organizer(event.create_venue())]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_is_not_read_from_until_it_has_caught_up() {
+    let pair = Pair::start();
+    let store = pair.open_with(&Options { replica_lag_max: Duration::from_millis(500), ..pair.options() }).await;
+    let (_, venue) = make_venue(&store, 1).await;
+    pair.replay(false);
+    pair.execute("update venues set name = 'After'");
+    until_up(&store, false).await;
+    let health = store.replica().unwrap();
+    assert_eq!(health.why.as_deref(), Some("it is too far behind"));
+    assert_eq!(name_of(&store, venue).await, "After");
+    pair.replay(true);
+    until_up(&store, true).await;
+    assert!(store.replica().unwrap().lag.unwrap() <= Duration::from_millis(500));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_replica_hangs_or_is_down_the_primary_answers() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (_, venue) = make_venue(&store, 1).await;
+    until_shown_by_replica(&pair, &store, venue).await;
+    pair.replica.pause();
+    // Those who wait for it when it is found out turn to the primary, and nobody else waits for it.
+    for _ in 0..3 {
+        let readers = (0..32).map(|_| {
+            tokio::spawn({
+                let store = store.clone();
+                async move { store.venue(venue).await }
+            })
+        });
+        for reader in readers.collect::<Vec<_>>() {
+            assert!(reader.await.unwrap().unwrap().is_some());
+        }
+    }
+    until_up(&store, false).await;
+    pair.replica.resume();
+    until_shown_by_replica(&pair, &store, venue).await;
+
+    pair.replica.kill();
+    assert!(store.venue(venue).await.unwrap().is_some());
+    until_up(&store, false).await;
+    assert!(store.replica().unwrap().why.unwrap().starts_with("it cannot be reached"));
+    pair.replica.restart().unwrap();
+    until_shown_by_replica(&pair, &store, venue).await;
+}
+
+/// Waits until it is the replica that answers.
+async fn until_shown_by_replica(pair: &Pair, store: &PgStore, venue: VenueId) {
+    stand_still(pair, store, venue).await;
+    pair.replay(true);
+}
+
+#[tokio::test]
+async fn a_replica_that_was_promoted_is_none_any_more() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (_, venue) = make_venue(&store, 1).await;
+    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    until_up(&store, false).await;
+    assert_eq!(store.replica().unwrap().why.as_deref(), Some("it follows no other server"));
+    pair.replica.query("evently", &["update venues set name = 'Fork'"]).unwrap();
+    assert_ne!(name_of(&store, venue).await, "Fork");
+}
+
+#[tokio::test]
+async fn a_replica_of_another_primary_is_not_read_from() {
+    let (pair, stranger) = (Pair::start(), Postgres::start().unwrap());
+    let store = pair.open().await;
+    let (_, venue) = make_venue(&store, 1).await;
+    let elsewhere = Options { replica_url: Some(pair.replica.url()), ..Options::new(stranger.url()) };
+    let strange = PgStore::open(Arc::new(SeededIds::new(9)), &elsewhere).await.unwrap();
+    let is_found_out = || strange.replica().unwrap().why.as_deref() == Some("it follows another primary than that of the store");
+    until("strange", is_found_out).await;
+    assert_eq!(strange.venue(venue).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn it_is_the_same_through_poolers() {
+    let pair = Pair::start();
+    let poolers = [PgBouncer::start(&pair.primary).unwrap(), PgBouncer::start(&pair.replica).unwrap()];
+    let [url, replica_url] = poolers.each_ref().map(|pooler| pooler.url("evently"));
+    let direct_url = Some(pair.primary.url());
+    let options = Options { url, direct_url, replica_url: Some(replica_url), pooler: Pooler::Transaction, ..pair.options() };
+    let store = pair.open_with(&options).await;
+    let (event, venue) = make_venue(&store, 1).await;
+    until_shown_by_replica(&pair, &store, venue).await;
+    stand_still(&pair, &store, venue).await;
+    store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap();
+    assert_eq!(name_of(&store, venue).await, "After");
+    pair.replay(true);
+    until_in_use(&store).await;
+    poolers[1].kill();
+    assert_eq!(name_of(&store, venue).await, "After");
+    until_up(&store, false).await;
+    poolers[1].restart().unwrap();
+    until_up(&store, true).await;
+}
+
+#[test]
+fn random_histories_agree_with_the_model() {
+    evently_testkit::model::run(Replicated::new, 8);
+}
+
+#[test]
+fn a_url_that_is_none_is_named() {
+    let options =
+        Options { replica_url: Some("postgres://me:hush@localhost:port/evently".to_owned()), ..Pair::shared().options() };
+    let opened = evently_testkit::run(PgStore::open(Arc::new(SeededIds::new(1)), &options));
+    let error = opened.err().unwrap();
+    assert!(error.to_string().contains("replica"), "{error}");
+    assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+}
