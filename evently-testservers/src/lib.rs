@@ -24,6 +24,7 @@
 //!
 //! Everything blocks; where a test is asynchronous, that is a pause of its own thread only. Errors are texts, for people to read.
 
+mod certificates;
 mod folder;
 mod nginx;
 mod pgbouncer;
@@ -39,6 +40,7 @@ mod shipped;
 mod tool;
 
 pub use nginx::Nginx;
+pub use certificates::Certificates;
 pub use pgbouncer::PgBouncer;
 pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};

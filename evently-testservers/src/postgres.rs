@@ -1,11 +1,13 @@
 //! A private `PostgreSQL`, and a replica of one.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::certificates::Certificates;
 use crate::folder::Folder;
 use crate::port::Port;
 use crate::processes::wait_until;
@@ -23,6 +25,8 @@ const NAME: &str = "evently";
 pub struct PostgresOptions {
     durable: bool,
     settings: Vec<(String, String)>,
+    admits: Option<String>,
+    tls: Option<(String, String, String)>,
 }
 
 impl PostgresOptions {
@@ -30,6 +34,20 @@ impl PostgresOptions {
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = durable;
+        self
+    }
+
+    /// Whom else the server admits and how, in lines as of `pg_hba.conf`, instead of everybody. The user `evently` is always admitted.
+    #[must_use]
+    pub fn admits(mut self, lines: &str) -> Self {
+        self.admits = Some(lines.to_owned());
+        self
+    }
+
+    /// Lets it speak TLS with these certificates.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.tls = Some(certificates.of_server());
         self
     }
 
@@ -115,7 +133,9 @@ impl Postgres {
     fn new(folder: Folder, options: PostgresOptions) -> Result<Self, String> {
         let port = Port::claim()?;
         let place = format!("-D {} -k {} -h 127.0.0.1 -p {}", data(&folder), folder.path().display(), port.number);
-        let settings = options.all().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
+        let files = files(&folder, &options)?;
+        let files = files.iter().map(|(name, value)| (*name, value.as_str()));
+        let settings = options.all().chain(files).flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
         let arguments = words(&place).into_iter().chain(settings).collect();
         Ok(Self { server: Server::new(folder, postgres_program("postgres")?, arguments), options, port })
     }
@@ -182,6 +202,29 @@ impl Postgres {
     pub fn resume(&self) {
         self.server.resume();
     }
+}
+
+/// The files that the options ask for, and the settings that name them.
+fn files(folder: &Folder, options: &PostgresOptions) -> Result<Vec<(&'static str, String)>, String> {
+    let mut settings = Vec::new();
+    let mut write = |setting, name, content: &str| {
+        let path = folder.write(name, content)?;
+        // Of a key the server wants to be the only reader.
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| error.to_string())?;
+        settings.push((setting, path.display().to_string()));
+        Ok::<_, String>(())
+    };
+    if let Some(lines) = &options.admits {
+        let ours = format!("local all all trust\nhost all,replication {NAME} 127.0.0.1/32 trust\n{lines}\n");
+        write("hba_file", "hba.conf", &ours)?;
+    }
+    if let Some((authority, certificate, key)) = &options.tls {
+        write("ssl_ca_file", "authority.crt", authority)?;
+        write("ssl_cert_file", "server.crt", certificate)?;
+        write("ssl_key_file", "server.key", key)?;
+        settings.push(("ssl", "on".to_owned()));
+    }
+    Ok(settings)
 }
 
 /// Immediate shutdown: nothing is written any more.
