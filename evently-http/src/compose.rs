@@ -16,8 +16,19 @@ use evently_sqlite::SqliteStore;
 use tokio::sync::watch;
 
 use crate::{
-    clock::SystemClock, config::Config, database, gateway::InTime, ids::SystemIds, login_limit::LoginLimit, mail::EmlMailer,
-    passwords::BcryptHasher, places::Places, seat_bodies::SeatBodies, secrets, set_aside::SetAside, shared::Shared,
+    clock::SystemClock,
+    config::Config,
+    database,
+    gateway::InTime,
+    ids::SystemIds,
+    login_limit::LoginLimit,
+    mail::EmlMailer,
+    passwords::BcryptHasher,
+    places::Places,
+    seat_bodies::SeatBodies,
+    secrets,
+    set_aside::SetAside,
+    shared::Shared,
     tokens::JwtAccessTokens,
 };
 
@@ -90,8 +101,16 @@ pub enum StartError {
     #[error(transparent)]
     Sqlite(#[from] evently_sqlite::OpenError),
     /// The store's server is away, or its database cannot be opened.
-    #[error("{0} (store.url)")]
-    Postgres(#[source] evently_postgres::OpenError),
+    #[error("{problem} ({setting})")]
+    Postgres {
+        /// What is wrong, and what would be right.
+        problem: evently_postgres::Problem,
+        /// The setting that it is about.
+        setting: &'static str,
+        /// What the server or the driver says.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// The URL of Redis is none.
     #[error("{0} (redis.url)")]
     Redis(#[from] evently_redis::OpenError),
@@ -110,6 +129,17 @@ pub enum StartError {
     /// The made-up data could not be made.
     #[error("the demo data could not be made: {0}")]
     Demo(String),
+}
+
+impl From<evently_postgres::OpenError> for StartError {
+    fn from(error: evently_postgres::OpenError) -> Self {
+        let setting = match error.way {
+            evently_postgres::Way::Url => "store.url",
+            evently_postgres::Way::DirectUrl => "store.direct_url",
+            evently_postgres::Way::ReplicaUrl => "store.replica_url",
+        };
+        Self::Postgres { problem: error.problem, setting, source: error.source }
+    }
 }
 
 /// Builds the application, and opens its box office on the runtime that this is called on.

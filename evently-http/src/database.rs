@@ -13,17 +13,17 @@ use crate::{
 
 /// Opens the store, and brings its schema up to date where it can.
 pub async fn open(config: &Config, ids: Arc<dyn Ids>) -> Result<PgStore, StartError> {
-    PgStore::open(ids, &options(config)).await.map_err(StartError::Postgres)
+    Ok(PgStore::open(ids, &options(config)).await?)
 }
 
 /// What there is to know of the server and the database; nothing is opened, and nothing changed.
 pub async fn inspect(config: &Config) -> Result<Inspection, StartError> {
-    evently_postgres::inspect(&options(config)).await.map_err(StartError::Postgres)
+    Ok(evently_postgres::inspect(&options(config)).await?)
 }
 
 /// Brings the database to this version's schema. How many migrations it took.
 pub async fn migrate(config: &Config) -> Result<usize, StartError> {
-    evently_postgres::migrate(&options(config)).await.map_err(StartError::Postgres)
+    Ok(evently_postgres::migrate(&options(config)).await?)
 }
 
 fn options(config: &Config) -> Options {

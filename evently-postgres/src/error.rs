@@ -73,8 +73,9 @@ fn kind_of(code: &str, constraint: Option<&str>) -> StoreErrorKind {
         // Serialization failure, deadlock, lock timeout, statement timeout.
         (_, "40001" | "40P01" | "55P03" | "57014") => StoreErrorKind::Contended,
         ("23", "23505") if constraint.is_some_and(|name| RACED.contains(&name)) => StoreErrorKind::Contended,
-        // Connections, resources (a full disk among them), shutting down, I/O; a primary that is none any more.
-        ("08" | "53" | "57" | "58", _) | (_, "25006") => StoreErrorKind::Unavailable,
+        // Connections, who may connect and to what, resources (a full disk among them), shutting down, I/O; a primary that is none any
+        // more; a right that was taken away.
+        ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "25006" | "42501") => StoreErrorKind::Unavailable,
         // A constraint is the last guard: what it refuses the rules should never have asked for.
         _ => StoreErrorKind::Corrupt,
     }
@@ -97,6 +98,9 @@ mod tests {
             ("53100", None, StoreErrorKind::Unavailable),
             ("57P01", None, StoreErrorKind::Unavailable),
             ("25006", None, StoreErrorKind::Unavailable),
+            ("28P01", None, StoreErrorKind::Unavailable),
+            ("3D000", None, StoreErrorKind::Unavailable),
+            ("42501", None, StoreErrorKind::Unavailable),
             ("42P01", None, StoreErrorKind::Corrupt),
         ] {
             assert_eq!(kind_of(code, constraint), kind, "{code} {constraint:?}");

@@ -1,23 +1,21 @@
 //! What there is to know of a server and a database before the store is opened. Nothing is changed.
 
-use crate::{
-    error::Fault,
-    options::Options,
-    pool::Pool,
-    rows::get,
-    schema,
-    store::{During, OpenError, Tx, values},
-};
+use evently_core::domain::Timestamp;
+use sqlx::{PgConnection, Row as _};
+use tokio::time::Instant;
 
-/// The first version of the server that will do, as `server_version_num` says it.
-pub(crate) const SERVER_MIN: i32 = 150_000;
+use crate::{
+    opening::{OpenError, Problem, SERVER_MIN, Way, find, prepared},
+    options::Options,
+    place::Place,
+    schema::Schema,
+};
 
 const SERVER: &str = "select current_setting('server_version_num')::integer, current_setting('server_version'), \
     pg_is_in_recovery(), current_setting('max_connections')::integer, current_setting('fsync')::boolean, \
     current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), current_database()";
 const REPLICAS: &str = "select count(*) from pg_stat_replication";
-const MIGRATED: &str = "select to_regclass('_sqlx_migrations') is not null";
-const APPLIED: &str = "select version from _sqlx_migrations where success order by version";
+const TIME: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint";
 
 /// A server and a database on it.
 #[derive(Debug, Clone)]
@@ -38,6 +36,8 @@ pub struct Inspection {
     pub replicas: u32,
     /// Migrations that it has had: [`SCHEMA_VERSION`](crate::SCHEMA_VERSION) when it is up to date, 0 when it is empty.
     pub schema: usize,
+    /// What time it was by the server's clock, and when that was said.
+    pub time: (Timestamp, Instant),
     /// Whether it has had migrations that this version does not know.
     pub schema_is_newer: bool,
 }
@@ -66,35 +66,39 @@ impl Durability {
 
 /// Looks at the server and the database of these options.
 pub async fn inspect(options: &Options) -> Result<Inspection, OpenError> {
-    let pool = Pool::lazily(options).map_err(OpenError::Url)?;
-    let mut tx = Tx::over(&pool).await.map_err(OpenError::Unreachable)?;
-    look(&mut tx).await.during("inspect").map_err(OpenError::Unreadable)
+    let way = Way::Url;
+    let place = Place::parse(&options.url, options).map_err(|problem| problem.of(way))?;
+    let mut found = find(&place, way, options.patience).await?;
+    let looked = tokio::time::timeout(options.patience, look(&mut found.connection)).await;
+    let looked = looked.map_err(|late| Problem::Silent.because(way, late))?;
+    looked.map_err(|error| Problem::Unreadable.because(way, error))
 }
 
-async fn look(tx: &mut Tx) -> Result<Inspection, Fault> {
-    let row = tx.single(SERVER).await?;
-    let number: i32 = get(&row, 0)?;
-    let replicas: i64 = get(&tx.single(REPLICAS).await?, 0)?;
-    let migrated: bool = get(&tx.single(MIGRATED).await?, 0)?;
-    let applied = if migrated { tx.all(APPLIED, values![]).await? } else { Vec::new() };
-    let applied = applied.iter().map(|row| get(row, 0)).collect::<Result<Vec<i64>, Fault>>()?;
+async fn look(connection: &mut PgConnection) -> Result<Inspection, sqlx::Error> {
+    let row = sqlx::raw_sql(SERVER).fetch_one(&mut *connection).await?;
+    let replicas: i64 = sqlx::raw_sql(REPLICAS).fetch_one(&mut *connection).await?.try_get(0)?;
+    let schema = Schema::of(connection).await?;
+    let asked = Instant::now();
+    let time: i64 = sqlx::raw_sql(TIME).fetch_one(&mut *connection).await?.try_get(0)?;
     let unsigned = |number: i64| u32::try_from(number).unwrap_or(0);
     Ok(Inspection {
-        server: get(&row, 1)?,
-        server_will_do: number >= SERVER_MIN,
-        database: get(&row, 7)?,
-        is_replica: get(&row, 2)?,
-        connections_max: unsigned(get::<i32>(&row, 3)?.into()),
-        durability: Durability::of(get(&row, 4)?, get(&row, 5)?, get(&row, 6)?),
+        server: row.try_get(1)?,
+        server_will_do: row.try_get::<i32, _>(0)? >= SERVER_MIN,
+        database: row.try_get(7)?,
+        is_replica: row.try_get(2)?,
+        connections_max: unsigned(row.try_get::<i32, _>(3)?.into()),
+        durability: Durability::of(row.try_get(4)?, row.try_get(5)?, row.try_get(6)?),
         replicas: unsigned(replicas),
-        schema: applied.len(),
-        schema_is_newer: !applied.iter().all(|version| schema::knows(*version)),
+        schema: schema.applied.len(),
+        // Half of the journey there and back.
+        time: (Timestamp::from_micros(time), asked + asked.elapsed() / 2),
+        schema_is_newer: schema.is_newer(),
     })
 }
 
 /// Brings the database to this version's schema, which opening a store does too. How many migrations it took.
 pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
     let before = inspect(options).await?.schema;
-    crate::store::migrated_pool(options).await?;
+    prepared(options).await?;
     Ok(inspect(options).await?.schema.saturating_sub(before))
 }

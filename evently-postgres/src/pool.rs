@@ -1,83 +1,142 @@
 //! Connections to a server, and the transactions that everything runs in.
 
-use std::{io, str::FromStr, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use evently_core::ports::StoreError;
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    pool::PoolConnection,
+    postgres::{PgArguments, PgPoolOptions, PgRow},
     query::Query,
 };
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
+    doubt::Doubts,
     error::Fault,
+    gauges::{Gauges, InUse},
     options::{Options, Pooler},
+    place::Place,
 };
 
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
+const READ: &str = "begin isolation level repeatable read read only";
 
 /// Connections to one server. A handle: clones share them.
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: PgPool,
+    terms: Arc<Terms>,
+}
+
+/// What goes for all connections of a pool.
+struct Terms {
     session: Session,
+    patience: Duration,
     /// How long a statement may take before the server counts as gone.
     limit: Duration,
+    doubts: Doubts,
+    gauges: Gauges,
 }
 
 impl Pool {
-    /// One that connects when it is first asked.
-    pub(crate) fn lazily(options: &Options) -> Result<Self, sqlx::Error> {
-        let connect = connect_options(options)?;
-        let pool = PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.patience);
-        Ok(Self {
-            connections: pool.connect_lazy_with(connect),
+    /// One that connects when it is first asked. Of a primary, each connection is one that can be written to.
+    pub(crate) fn lazily(place: &Place, host: usize, options: &Options, gauges: Gauges) -> Result<Self, sqlx::Error> {
+        let terms = Arc::new(Terms {
             session: Session::of(options),
+            patience: options.patience,
             limit: options.statement_timeout + GRACE,
-        })
+            doubts: Doubts::default(),
+            gauges,
+        });
+        let mut pool = PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.patience);
+        if gauges.is_of_primary() {
+            let doubts = terms.doubts.clone();
+            pool = pool.after_connect(move |connection, _| {
+                let doubts = doubts.clone();
+                Box::pin(async move { doubts.note(must_be_writable(connection).await) })
+            });
+        }
+        gauges.max(options.connections);
+        Ok(Self { connections: pool.connect_lazy_with(place.connect_options(host)?), terms })
     }
 
-    /// The connections without anything around them.
-    pub(crate) const fn bare(&self) -> &PgPool {
-        &self.connections
+    /// What those who use it have met.
+    pub(crate) fn doubts(&self) -> &Doubts {
+        &self.terms.doubts
     }
 
+    /// Lets go of all connections, once nobody uses them any more. Nobody gets one from here on.
+    pub(crate) fn close(self) {
+        tokio::spawn(async move { self.connections.close().await });
+    }
+
+    /// A connection, if there is one until then.
+    pub(crate) async fn lease(&self, until: Instant) -> Result<Lease, Fault> {
+        let Terms { doubts, gauges, .. } = &*self.terms;
+        let waiting = gauges.wait();
+        // Whoever waits for a server that is being given up waits no longer.
+        let mut closed = self.connections.close_event();
+        let acquired = timeout_at(until, closed.do_until(self.connections.acquire())).await;
+        let connection = doubts.note(acquired.unwrap_or(Ok(Err(sqlx::Error::PoolTimedOut))).and_then(|acquired| acquired));
+        waiting.ended(&connection);
+        let in_use = gauges.in_use(self.connections.size());
+        Ok(Lease { connection: connection?, terms: Arc::clone(&self.terms), in_use })
+    }
+
+    /// All rows that the statement finds, in a transaction of its own.
+    pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
+        self.lease(Instant::now() + self.terms.patience).await?.rows(sql, values).await
+    }
+}
+
+/// A connection to a server that only follows another one, or was told to take no writes, is of no use.
+async fn must_be_writable(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+    const READ_ONLY: &str = "do $$ begin if current_setting('transaction_read_only')::boolean then \
+        raise exception 'the server takes no writes' using errcode = 'read_only_sql_transaction'; end if; end $$";
+    sqlx::raw_sql(READ_ONLY).execute(connection).await.map(drop)
+}
+
+/// A connection that is ours for a while.
+pub(crate) struct Lease {
+    connection: PoolConnection<Postgres>,
+    terms: Arc<Terms>,
+    in_use: InUse,
+}
+
+impl Lease {
     /// A transaction that begins with this statement.
-    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Tx, Fault> {
-        let connection = self.connections.acquire().await?;
-        let begin = sqlx::Transaction::begin(connection, Some(self.session.begin(statement)));
-        let open = answered(self.limit, begin).await?;
-        Ok(Tx { open, keeps_statements: self.session.keeps_statements(), limit: self.limit })
+    pub(crate) async fn begin(self, statement: &'static str) -> Result<Tx, Fault> {
+        let Self { connection, terms, in_use } = self;
+        let begin = sqlx::Transaction::begin(connection, Some(terms.session.begin(statement)));
+        let open = terms.answered(terms.limit, begin).await?;
+        Ok(Tx { open, limit: terms.limit, terms, in_use })
     }
 
     /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
-    pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
-        if self.session.keeps_statements() {
-            let mut connection = self.connections.acquire().await?;
-            return Ok(answered(self.limit, sqlx::query_with(sql, values).fetch_all(&mut *connection)).await?);
+    pub(crate) async fn rows(mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
+        if self.terms.session.keeps_statements() {
+            let query = sqlx::query_with(sql, values).fetch_all(&mut *self.connection);
+            return Ok(self.terms.answered(self.terms.limit, query).await?);
         }
-        let mut tx = self.begin("begin isolation level repeatable read read only").await?;
+        let mut tx = self.begin(READ).await?;
         let rows = tx.all(sql, values).await?;
         tx.commit().await?;
         Ok(rows)
     }
 }
 
-/// What the server answers. One that does not answer within `limit` is as good as gone: whoever waits for it would wait for ever.
-async fn answered<T>(limit: Duration, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "the server has not answered in time");
-    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(sqlx::Error::Io(late())))
-}
-
-pub(crate) fn connect_options(options: &Options) -> Result<PgConnectOptions, sqlx::Error> {
-    let connect = PgConnectOptions::from_str(&options.url)?.application_name("evently");
-    if options.pooler == Pooler::Transaction {
-        // It would refuse the settings.
-        return Ok(connect.statement_cache_capacity(0));
+impl Terms {
+    /// What the server answers. One that does not answer within `limit` is as good as gone: whoever waits for it would wait for ever.
+    async fn answered<T>(&self, limit: Duration, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the server has not answered in time");
+        let answer = timeout(limit, asked).await.unwrap_or_else(|_| Err(sqlx::Error::Io(late())));
+        if let Err(error) = &answer {
+            self.gauges.failed(error);
+        }
+        self.doubts.note(answer)
     }
-    let millis = options.statement_timeout.as_millis().to_string();
-    Ok(connect.options([("statement_timeout", millis.as_str()), ("lock_timeout", millis.as_str())]))
 }
 
 /// What is kept of a connection between transactions, and what has to be said anew in each.
@@ -111,17 +170,13 @@ impl Session {
 /// A transaction. Dropped without a commit it is rolled back.
 pub(crate) struct Tx {
     open: sqlx::Transaction<'static, Postgres>,
-    keeps_statements: bool,
+    terms: Arc<Terms>,
     limit: Duration,
+    // Ends after the transaction.
+    in_use: InUse,
 }
 
 impl Tx {
-    /// One that only reads, and keeps nothing.
-    pub(crate) async fn over(pool: &Pool) -> Result<Self, sqlx::Error> {
-        let open = pool.connections.begin_with("begin read only").await?;
-        Ok(Self { open, keeps_statements: false, limit: pool.limit })
-    }
-
     /// How long its statements may take from here on, instead of as long as those of a request.
     pub(crate) async fn take_time(&mut self, time: Duration) -> Result<(), Fault> {
         self.define(format!("set local statement_timeout = {}", time.as_millis())).await?;
@@ -132,44 +187,49 @@ impl Tx {
     /// The row of a statement without values that always finds one.
     pub(crate) async fn single(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
         let query = self.query(sql, PgArguments::default());
-        Ok(answered(self.limit, query.fetch_one(&mut *self.open)).await?)
+        Ok(self.terms.answered(self.limit, query.fetch_one(&mut *self.open)).await?)
     }
 
     fn query(&self, sql: &'static str, values: PgArguments) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query_with(sql, values).persistent(self.keeps_statements)
+        sqlx::query_with(sql, values).persistent(self.terms.session.keeps_statements())
     }
 
     /// All rows that the statement finds.
     pub(crate) async fn all(&mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         let query = self.query(sql, values);
-        Ok(answered(self.limit, query.fetch_all(&mut *self.open)).await?)
+        Ok(self.terms.answered(self.limit, query.fetch_all(&mut *self.open)).await?)
     }
 
     /// The row that the statement finds, if it finds one.
     pub(crate) async fn one(&mut self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
         let query = self.query(sql, values);
-        Ok(answered(self.limit, query.fetch_optional(&mut *self.open)).await?)
+        Ok(self.terms.answered(self.limit, query.fetch_optional(&mut *self.open)).await?)
     }
 
     /// All rows that a statement made up here finds.
     pub(crate) async fn ask(&mut self, sql: String) -> Result<Vec<PgRow>, Fault> {
-        Ok(answered(self.limit, sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.open)).await?)
+        let asked = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.open);
+        Ok(self.terms.answered(self.limit, asked).await?)
     }
 
     /// Changes the schema, by any number of statements.
     pub(crate) async fn define(&mut self, sql: String) -> Result<(), Fault> {
-        answered(self.limit, sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.open)).await?;
+        let defined = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.open);
+        self.terms.answered(self.limit, defined).await?;
         Ok(())
     }
 
     /// How many rows the statement wrote.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: PgArguments) -> Result<u64, Fault> {
         let query = self.query(sql, values);
-        Ok(answered(self.limit, query.execute(&mut *self.open)).await?.rows_affected())
+        Ok(self.terms.answered(self.limit, query.execute(&mut *self.open)).await?.rows_affected())
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {
-        Ok(answered(self.limit, self.open.commit()).await?)
+        let Self { open, terms, limit, in_use } = self;
+        let committed = terms.answered(limit, open.commit()).await;
+        drop(in_use);
+        Ok(committed?)
     }
 }
 
@@ -193,4 +253,9 @@ impl<T> During<T> for Result<T, Fault> {
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
         self.map_err(|fault| fault.during(operation))
     }
+}
+
+/// Whether somebody else is to be asked because this pool has been given up.
+pub(crate) const fn was_closed<T>(answer: &Result<T, Fault>) -> bool {
+    matches!(answer, Err(Fault::Engine(sqlx::Error::PoolClosed)))
 }

@@ -19,8 +19,8 @@ use std::{
 
 use evently_core::ports::StoreErrorKind;
 use sqlx::{
-    ConnectOptions as _, PgConnection,
-    postgres::{PgArguments, PgConnectOptions, PgRow},
+    PgConnection,
+    postgres::{PgArguments, PgRow},
 };
 use tokio::{
     sync::{Notify, RwLock, watch},
@@ -29,11 +29,17 @@ use tokio::{
 
 use crate::{
     error::Fault,
+    gauges::Gauges,
+    opening::{OpenError, Way},
     options::Options,
-    pool::{Pool, connect_options, values},
+    place::Place,
+    pool::{Pool, values},
+    primary::Primary,
     rows::get,
 };
 
+/// Of several hosts the first one counts.
+const HOST: usize = 0;
 /// How often both servers are looked at.
 const PROBE: Duration = Duration::from_millis(250);
 /// And how soon after a fence.
@@ -72,8 +78,8 @@ pub(crate) struct Replica {
 }
 
 struct Inner {
+    place: Place,
     options: Options,
-    connect: PgConnectOptions,
     state: watch::Sender<State>,
     /// How many fences there have been.
     fences: AtomicU64,
@@ -93,15 +99,15 @@ struct State {
 
 impl Replica {
     /// Begins to look for it, on the runtime that this is called on. It need not be there.
-    pub(crate) fn open(options: Options, primary: Pool) -> Result<Self, sqlx::Error> {
+    pub(crate) fn open(url: &str, options: &Options, primary: Primary) -> Result<Self, OpenError> {
         metrics::describe_gauge!("postgres_replica_up", "Whether the replica is fit to be read from: 1 or 0.");
         metrics::describe_gauge!("postgres_replica_lag_seconds", "By how much the replica is behind the primary, at most.");
         metrics::describe_counter!("postgres_browsing_total", "Reads of those who browse, by the server that answered.");
         metrics::gauge!("postgres_replica_up").set(0.0);
         let state = State { pool: None, reached: None, lag: None, why: "it has not been looked at yet".to_owned() };
         let inner = Arc::new(Inner {
-            connect: connect_options(&options)?,
-            options,
+            place: Place::parse(url, options).map_err(|problem| problem.of(Way::ReplicaUrl))?,
+            options: options.clone(),
             state: watch::Sender::new(state),
             fences: AtomicU64::new(0),
             gate: RwLock::default(),
@@ -125,7 +131,7 @@ impl Replica {
     }
 
     /// All rows that the statement finds: at the replica if that has everything that anybody may have seen, else at the primary.
-    pub(crate) async fn rows(&self, primary: &Pool, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
+    pub(crate) async fn rows(&self, primary: &Primary, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         if let Some(rows) = self.inner.rows(sql, values.clone()).await {
             metrics::counter!("postgres_browsing_total", "server" => "replica").increment(1);
             return Ok(rows);
@@ -136,7 +142,7 @@ impl Replica {
     }
 
     /// The row that the statement finds. What the replica has not is asked for at the primary: it may be new.
-    pub(crate) async fn row(&self, primary: &Pool, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
+    pub(crate) async fn row(&self, primary: &Primary, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
         let row = self.rows(primary, sql, values.clone()).await?.into_iter().next();
         if row.is_some() || !self.inner.is_usable() {
             return Ok(row);
@@ -202,7 +208,7 @@ impl Inner {
         let pool = self.state.borrow().pool.clone();
         let is_new = pool.is_none();
         // Anew, because nobody knows what has become of the connections that it had.
-        let pool = pool.map_or_else(|| Pool::lazily(&self.options), Ok)?;
+        let pool = pool.map_or_else(|| Pool::lazily(&self.place, HOST, &self.options, Gauges::Replica), Ok)?;
         self.state.send_modify(|state| {
             (state.pool, state.reached) = (Some(pool), Some(reached));
             state.why.clear();
@@ -223,13 +229,13 @@ impl Inner {
     }
 
     /// Reads go to the replica from here on, if it has all that has been read at the primary.
-    async fn change_over(&self, primary: &Pool, watch: &mut Watch) -> Result<(), Fault> {
+    async fn change_over(&self, primary: &Primary, watch: &mut Watch) -> Result<(), Fault> {
         let _alone = self.gate.write().await;
         let fence = self.fences.load(SeqCst);
         let (goal, _) = log_of_primary(primary).await?;
         while goal.is_none_or(|goal| watch.replayed.is_none_or(|replayed| replayed < goal)) {
             sleep(NEARLY).await;
-            watch.ask_replica(&self.connect).await.map_err(Fault::Engine)?;
+            watch.ask_replica(&self.place).await.map_err(Fault::Engine)?;
         }
         self.take_up(fence)
     }
@@ -272,7 +278,7 @@ impl Unfit {
 
 impl Watch {
     /// How far the primary's log goes is noted, if it can be asked.
-    async fn look_at_primary(&mut self, primary: &Pool) {
+    async fn look_at_primary(&mut self, primary: &Primary) {
         let began = Instant::now();
         match timeout(PATIENCE, log_of_primary(primary)).await {
             Ok(Ok((Some(goes), cluster))) => {
@@ -284,10 +290,10 @@ impl Watch {
         }
     }
 
-    async fn ask_replica(&mut self, connect: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    async fn ask_replica(&mut self, place: &Place) -> Result<(), sqlx::Error> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect.connect().await?,
+            None => place.connect(HOST, PATIENCE).await?,
         };
         let connection = self.connection.insert(connection);
         let row = sqlx::raw_sql(REPLICA).fetch_one(connection).await?;
@@ -300,8 +306,8 @@ impl Watch {
     }
 
     /// By how much the replica is behind, at most.
-    async fn look_at_replica(&mut self, connect: &PgConnectOptions, lag_max: Duration) -> Result<Duration, Unfit> {
-        let asked = timeout(PATIENCE, self.ask_replica(connect)).await;
+    async fn look_at_replica(&mut self, place: &Place, lag_max: Duration) -> Result<Duration, Unfit> {
+        let asked = timeout(PATIENCE, self.ask_replica(place)).await;
         let late = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
         if let Err(error) = asked.unwrap_or_else(|_| Err(late())) {
             self.connection = None;
@@ -327,7 +333,7 @@ impl Watch {
 }
 
 /// How far the log of the primary goes, and of which cluster it is.
-async fn log_of_primary(primary: &Pool) -> Result<(Option<u64>, i64), Fault> {
+async fn log_of_primary(primary: &Primary) -> Result<(Option<u64>, i64), Fault> {
     let rows = primary.rows(PRIMARY, values![]).await?;
     let (goes, cluster) = log_position(rows.first().ok_or(sqlx::Error::RowNotFound)?)?;
     Ok((goes.map(end_of_record), cluster.unwrap_or_default()))
@@ -346,7 +352,7 @@ const fn end_of_record(next: u64) -> u64 {
 }
 
 /// Looks at both servers for as long as somebody has a handle.
-async fn keep(inner: Weak<Inner>, look: Arc<Notify>, primary: Pool) {
+async fn keep(inner: Weak<Inner>, look: Arc<Notify>, primary: Primary) {
     let mut watch = Watch::default();
     loop {
         let began = Instant::now();
@@ -361,9 +367,9 @@ async fn keep(inner: Weak<Inner>, look: Arc<Notify>, primary: Pool) {
 }
 
 impl Inner {
-    async fn round(&self, primary: &Pool, watch: &mut Watch) {
+    async fn round(&self, primary: &Primary, watch: &mut Watch) {
         watch.look_at_primary(primary).await;
-        match watch.look_at_replica(&self.connect, self.options.replica_lag_max).await {
+        match watch.look_at_replica(&self.place, self.options.replica_lag_max).await {
             Ok(lag) => self.note_lag(lag),
             Err(unfit) => {
                 let lag = if let Unfit::Lags(lag) = unfit { lag } else { None };

@@ -115,7 +115,7 @@ settings! {
     }
     /// The store.
     store: Store {
-        /// Where the store is; without it `evently.db` in the data folder.
+        /// Where the store is; without it `evently.db` in the data folder. Of several PostgreSQL hosts the one that can be written to counts.
         url: StoreUrl = "";
         /// What stands between the service and a PostgreSQL store: none, or transaction for a pooler in transaction mode.
         pooler: Pooler = "none";

@@ -2,7 +2,10 @@
 
 mod audit;
 mod conformance;
+mod crowd;
 mod elsewhere;
+mod failover;
+mod opening;
 mod pair;
 mod partitions;
 mod plans;
@@ -13,3 +16,4 @@ mod replica;
 mod statements;
 mod support;
 mod upgrades;
+mod tls;

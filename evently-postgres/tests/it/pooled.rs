@@ -1,7 +1,7 @@
 //! The same contracts through a pooler in transaction mode.
 
 use evently_core::{memory::SeededIds, ports::Ids};
-use evently_postgres::{OpenError, Options, PgStore};
+use evently_postgres::{Options, PgStore, Problem};
 use evently_testservers::fresh_database;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ async fn a_database_without_the_schema_is_refused_unless_there_is_a_direct_way()
     let place = Place::pooled();
     let options = Options { url: place.options().url.replace(place.database(), empty.name()), ..place.options() };
     let refused = PgStore::open(ids(), &options).await.err().unwrap();
-    assert!(matches!(refused, OpenError::NotMigrated { found: 0, .. }), "{refused}");
+    assert!(matches!(refused.problem, Problem::NotMigrated { found: 0, .. }), "{refused}");
     let direct = Options { direct_url: Some(empty.url().to_owned()), ..options.clone() };
     PgStore::open(ids(), &direct).await.unwrap();
     PgStore::open(ids(), &options).await.unwrap();

@@ -115,7 +115,12 @@ mod tests {
 
     #[test]
     fn only_what_can_be_opened_is_taken() {
-        for text in ["sqlite:/tmp/evently.db", "postgres://evently@db:5432/evently", "postgresql://db/evently?sslmode=require"] {
+        for text in [
+            "sqlite:/tmp/evently.db",
+            "postgres://evently@db:5432/evently",
+            "postgres://evently@db:5432,db2:5433/evently",
+            "postgresql://db/evently?sslmode=require",
+        ] {
             assert!(is_kept::<StoreUrl>(text), "{text}");
         }
         for text in ["mysql://host/evently", "postgres:", "postgres://", "sqlite:", "evently.db"] {

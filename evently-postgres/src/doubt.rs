@@ -1,0 +1,69 @@
+//! Whether the server behind a pool is still the right one, as those who use it have found out.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// What is to be done about a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Doubt {
+    /// Nothing.
+    #[default]
+    None,
+    /// The server is to be looked at.
+    Look,
+    /// Nobody is to ask it anything before it has been looked at.
+    Wait,
+    /// It takes no writes any more: its connections are of no use, whatever is found there now.
+    Replace,
+}
+
+impl Doubt {
+    /// What `error` says of the server; <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
+    fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => match &*error.code().unwrap_or_default() {
+                "25006" => Self::Replace,
+                code if ["08", "28", "3D", "57P"].iter().any(|class| code.starts_with(class)) => Self::Wait,
+                _ => Self::None,
+            },
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Wait,
+            // Perhaps there are only many who want one.
+            sqlx::Error::PoolTimedOut => Self::Look,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The worst of what was met. A handle: clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Doubts(Arc<watch::Sender<Doubt>>);
+
+impl Doubts {
+    /// Takes in what a failure says.
+    pub(crate) fn note<T>(&self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if let Err(error) = &answer {
+            let doubt = Doubt::of(error);
+            self.0.send_if_modified(|worst| {
+                let worse = doubt > *worst;
+                *worst = doubt.max(*worst);
+                worse
+            });
+        }
+        answer
+    }
+
+    /// The server is as it should be.
+    pub(crate) fn settle(&self) {
+        self.0.send_replace(Doubt::None);
+    }
+
+    /// Whether it may be asked.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.0.borrow() < Doubt::Wait
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Doubt> {
+        self.0.subscribe()
+    }
+}

@@ -1,0 +1,95 @@
+//! One handle outlives its servers: the one that can be written to is found again, without a restart.
+
+use std::{sync::Arc, time::Duration};
+
+use evently_core::{
+    domain::{Request, Timestamp},
+    memory::SeededIds,
+    ports::{Bookings, Catalog, StoreErrorKind},
+};
+use evently_postgres::{Options, PgStore};
+use evently_testkit::{Fixture, ORGANIZER};
+use evently_testservers::Postgres;
+
+use crate::{
+    opening::{until_err, until_ok},
+    pair::Pair,
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn impatient(url: impl Into<String>) -> Options {
+    let brief = Duration::from_millis(500);
+    Options { connections: 4, patience: brief, statement_timeout: brief, ..Options::new(url) }
+}
+
+async fn open(options: &Options) -> PgStore {
+    PgStore::open(Arc::new(SeededIds::new(7)), options).await.unwrap()
+}
+
+fn both(pair: &Pair) -> String {
+    format!("postgres://evently@127.0.0.1:{},127.0.0.1:{}/evently", pair.primary.port(), pair.replica.port())
+}
+
+/// Makes a venue, as soon as it can be made.
+async fn make_venue(store: &PgStore, seed: u64) {
+    let event = Fixture::new(&SeededIds::new(seed), NOW, 1, 10);
+    let make = async {
+        while let Err(error) = store.apply(NOW, &[Request::new(ORGANIZER, event.create_venue())]).await {
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), make).await.expect("a server that can be written to is found");
+}
+
+fn venues(server: &Postgres) -> String {
+    server.query("evently", &["select count(*) from venues"]).unwrap()
+}
+
+#[tokio::test]
+async fn when_the_replica_takes_over_the_same_handle_goes_on_there() {
+    let pair = Pair::start();
+    let store = open(&impatient(both(&pair))).await;
+    make_venue(&store, 1).await;
+    let replayed = || venues(&pair.replica) == "1";
+    crate::pair::until("replayed", replayed).await;
+    pair.primary.kill();
+    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    make_venue(&store, 2).await;
+    assert_eq!(venues(&pair.replica), "2");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_any_more_is_left() {
+    let pair = Pair::start();
+    let store = open(&impatient(both(&pair))).await;
+    make_venue(&store, 1).await;
+    crate::pair::until("replayed", || venues(&pair.replica) == "1").await;
+    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    // As if it had become the replica: those who are connected stay so, and are refused.
+    pair.primary.query("evently", &["alter system set default_transaction_read_only = on", "select pg_reload_conf()"]).unwrap();
+    make_venue(&store, 2).await;
+    assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_that_was_down_or_hung_is_used_again() {
+    let server = Postgres::options().durable(true).start().unwrap();
+    let store = open(&impatient(server.url())).await;
+    make_venue(&store, 1).await;
+    server.kill();
+    assert_eq!(until_err(&store).await.kind(), StoreErrorKind::Unavailable);
+    server.restart().unwrap();
+    until_ok(&store).await;
+    make_venue(&store, 2).await;
+
+    server.pause();
+    for _ in 0..3 {
+        let error = store.venues(evently_core::ports::Page { after: None, limit: 1 }).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+    }
+    server.resume();
+    until_ok(&store).await;
+    make_venue(&store, 3).await;
+    assert_eq!(venues(&server), "3");
+}

@@ -1,0 +1,212 @@
+//! Whatever is wrong with a server or a database is told at the start, with the setting that it is about, and nothing hangs.
+
+use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+
+use evently_core::{memory::SeededIds, ports::Catalog};
+use evently_postgres::{OpenError, Options, PgStore, Pooler, Problem, SCHEMA_VERSION, Way, inspect};
+use evently_testservers::{Database, PgBouncer, Postgres, fresh_database, shared_postgres};
+use sqlx_core::migrate::Migrator;
+
+use crate::{pair::Pair, support::Place};
+
+async fn open(options: &Options) -> Result<PgStore, OpenError> {
+    PgStore::open(Arc::new(SeededIds::new(1)), options).await
+}
+
+async fn refused(url: &str) -> OpenError {
+    refused_by(&Options { patience: Duration::from_millis(500), ..Options::new(url) }).await
+}
+
+async fn refused_by(options: &Options) -> OpenError {
+    let error = open(options).await.err().expect("it does not open");
+    for said in [format!("{error:?}"), error.to_string()] {
+        assert!(!said.contains("hush"), "{said}");
+    }
+    error
+}
+
+/// A database of the shared server and a user who may only connect to it.
+struct Guest {
+    database: Database,
+    name: String,
+}
+
+impl Guest {
+    fn new() -> Self {
+        let database = fresh_database().unwrap();
+        let name = format!("guest_{}", database.name());
+        database.execute(&format!("create role {name} login")).unwrap();
+        Self { database, name }
+    }
+
+    fn url(&self) -> String {
+        self.database.url().replace("//evently@", &format!("//{}@", self.name))
+    }
+
+    fn grant(&self, statement: &str) {
+        self.database.execute(&format!("{statement} {}", self.name)).unwrap();
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let name = &self.name;
+        _ = self.database.query(&[&format!("drop owned by {name}"), &format!("drop role {name}")]);
+    }
+}
+
+#[tokio::test]
+async fn why_a_server_cannot_be_reached_is_said() {
+    let there = shared_postgres().unwrap();
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let gone = port(&TcpListener::bind("127.0.0.1:0").unwrap());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let long = "x".repeat(70);
+    for (url, problem) in [
+        ("postgres://evently:hush@[::1".to_owned(), Problem::Url),
+        ("postgres://evently@localhost/evently?passwd=hush".to_owned(), Problem::Parameter("passwd".to_owned())),
+        (format!("postgres://evently:hush@127.0.0.1:{gone}/evently"), Problem::Refused),
+        (format!("postgres://evently:hush@127.0.0.1:{}/evently", port(&silent)), Problem::Silent),
+        (format!("postgres://evently:hush@{long}.invalid/evently"), Problem::UnknownHost),
+        (there.admin_url("nowhere"), Problem::NoDatabase),
+        (there.admin_url("postgres").replace("//evently@", "//nobody:hush@"), Problem::Credentials),
+        (format!("{}?sslmode=require", there.admin_url("postgres")), Problem::Tls),
+    ] {
+        let error = refused(&url).await;
+        assert_eq!((error.way, error.problem), (Way::Url, problem), "{:?}", error.source);
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_who_listens_there_is_no_server() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            // Until the other side has had enough.
+            let _ = stream.readable().await;
+        }
+    });
+    assert_eq!(refused(&format!("postgres://evently@127.0.0.1:{port}/evently")).await.problem, Problem::Unreachable);
+}
+
+#[tokio::test]
+async fn a_full_server_is_told_from_one_that_is_away() {
+    let guest = Guest::new();
+    guest.database.execute(&format!("alter role {} connection limit 0", guest.name)).unwrap();
+    assert_eq!(refused(&guest.url()).await.problem, Problem::Full);
+}
+
+#[tokio::test]
+async fn a_database_that_keeps_no_unicode_is_refused() {
+    let database = fresh_database().unwrap();
+    let name = format!("{}_latin", database.name());
+    database.execute(&format!("create database {name} encoding 'LATIN1' locale 'C' template template0")).unwrap();
+    let url = database.url().replace(database.name(), &name);
+    let error = refused(&url).await;
+    database.execute(&format!("drop database {name} with (force)")).unwrap();
+    assert_eq!(error.problem, Problem::Encoding("LATIN1".to_owned()));
+}
+
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_and_a_newer_or_broken_one_left_alone() {
+    let database = fresh_database().unwrap();
+    let migrator = Migrator::new(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))).await.unwrap();
+    let third = migrator.iter().nth(2).unwrap().version;
+    let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+    migrator.run_to(third, &pool).await.unwrap();
+    pool.close().await;
+    let options = Options::new(database.url());
+    assert_eq!(inspect(&options).await.unwrap().schema, 3);
+    open(&options).await.unwrap();
+    assert_eq!(inspect(&options).await.unwrap().schema, SCHEMA_VERSION);
+
+    database.execute(&format!("update _sqlx_migrations set success = false where version = {third}")).unwrap();
+    assert_eq!(refused_by(&options).await.problem, Problem::HalfMigrated(third));
+    database.execute("update _sqlx_migrations set success = true").unwrap();
+    let later = "insert into _sqlx_migrations values (30000000000000, 'later', now(), true, '', 0)";
+    database.execute(later).unwrap();
+    assert_eq!(refused_by(&options).await.problem, Problem::Newer);
+}
+
+#[tokio::test]
+async fn what_the_user_may_not_is_said() {
+    let guest = Guest::new();
+    assert_eq!(refused(&guest.url()).await.problem, Problem::MayNotMigrate);
+    open(&Options::new(guest.database.url())).await.unwrap();
+    guest.grant("grant select, insert, update, delete on all tables in schema public to");
+    guest.grant("grant usage on all sequences in schema public to");
+    open(&Options::new(guest.url())).await.expect("who only uses the tables needs not own them");
+    guest.grant("revoke select on seats from");
+    guest.grant("revoke insert, update on bookings from");
+    assert_eq!(refused(&guest.url()).await.problem, Problem::MayNotUse("bookings, seats".to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
+    let database = fresh_database().unwrap();
+    let read_only = |on| format!("alter database {} set default_transaction_read_only = {on}", database.name());
+    database.execute(&read_only("on")).unwrap();
+    assert_eq!(refused(database.url()).await.problem, Problem::ReadOnly);
+
+    let pair = Pair::start();
+    open(&Options::new(pair.primary.url())).await.unwrap();
+    assert_eq!(refused(&pair.replica.url()).await.problem, Problem::Replica);
+    // Among several hosts the primary is found.
+    let both = format!("postgres://evently@127.0.0.1:{},127.0.0.1:{}/evently", pair.replica.port(), pair.primary.port());
+    open(&Options::new(both)).await.unwrap();
+    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    open(&Options::new(pair.replica.url())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_direct_url_that_is_wrong_is_named() {
+    let (empty, place) = (fresh_database().unwrap(), Place::new());
+    let pooler = PgBouncer::before(shared_postgres().unwrap().port().unwrap()).unwrap();
+    let direct_url = Some(empty.url().replace(empty.name(), "nowhere"));
+    let url = pooler.url(empty.name());
+    let options = Options { direct_url, pooler: Pooler::Transaction, url, ..place.options() };
+    let error = refused_by(&options).await;
+    assert_eq!((error.way, error.problem), (Way::DirectUrl, Problem::NoDatabase));
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_is_refused_at_the_start_and_waited_out_later() {
+    let server = Postgres::options().admits("host all app 127.0.0.1/32 scram-sha-256").start().unwrap();
+    let own =
+        ["create role app login password 'hush'", "alter database evently owner to app", "grant all on schema public to app"];
+    server.query("evently", &own).unwrap();
+    let url = |password| format!("postgres://app:{password}@127.0.0.1:{}/evently", server.port());
+    assert_eq!(refused(&url("hushed")).await.problem, Problem::Credentials);
+    let options = Options { patience: Duration::from_millis(500), ..Options::new(url("hush")) };
+    let store = open(&options).await.unwrap();
+    let page = || evently_core::ports::Page { after: None, limit: 1 };
+    store.venues(page()).await.unwrap();
+
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'";
+    server.query("evently", &["alter role app password 'other'", end]).unwrap();
+    let error = until_err(&store).await;
+    assert_eq!(error.kind(), evently_core::ports::StoreErrorKind::Unavailable, "{error:?}");
+    server.query("evently", &["alter role app password 'hush'"]).unwrap();
+    until_ok(&store).await;
+}
+
+/// Waits until the store cannot be read, and why.
+pub async fn until_err(store: &PgStore) -> evently_core::ports::StoreError {
+    loop {
+        if let Err(error) = store.event(evently_core::domain::EventId::from_uuid(uuid::Uuid::nil())).await {
+            return error;
+        }
+    }
+}
+
+/// Waits until the store can be read again.
+pub async fn until_ok(store: &PgStore) {
+    let read = async {
+        while store.event(evently_core::domain::EventId::from_uuid(uuid::Uuid::nil())).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), read).await.expect("the store comes back");
+}
