@@ -16,7 +16,7 @@ use evently_sqlite::SqliteStore;
 use tokio::sync::watch;
 
 use crate::{
-    clock::SystemClock,
+    clock::{StoreClock, SystemClock},
     config::Config,
     database,
     gateway::InTime,
@@ -142,13 +142,18 @@ impl From<evently_postgres::OpenError> for StartError {
     }
 }
 
-/// Builds the application, and opens its box office on the runtime that this is called on.
+/// Builds the application, and opens its box office on the runtime that this is called on. Its time is that of the store's server, or of
+/// this machine where the store is a file.
 pub async fn open(config: Config) -> Result<App, StartError> {
-    open_at(config, Arc::new(SystemClock::new())).await
+    build(config, None).await
 }
 
 /// The same by another clock.
 pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    build(config, Some(clock)).await
+}
+
+async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, StartError> {
     let data = &config.data.dir;
     let in_data = |what: String| |source| StartError::Data { what, source };
     private_folder(data).map_err(in_data(format!("the data folder {} (data.dir)", data.display())))?;
@@ -161,6 +166,11 @@ pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, Start
     let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
 
     let (store, database) = open_store(&config, &ids).await?;
+    let clock = match (clock, &database) {
+        (Some(clock), _) => clock,
+        (None, Some(database)) => StoreClock::following(database.clone()).await,
+        (None, None) => Arc::new(SystemClock::new()),
+    };
     let shared = Shared::open(&config, &clock).await?;
     let feed = shared.feed(store.catalog.clone());
     let limits = shared.limits();

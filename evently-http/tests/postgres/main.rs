@@ -8,6 +8,7 @@ mod admin;
 mod app;
 #[path = "../it/bookings.rs"]
 mod bookings;
+mod database;
 mod instances;
 mod layers;
 #[path = "../it/live.rs"]

@@ -8,7 +8,9 @@ use std::{
     path::Path,
 };
 
+use evently_core::ports::Clock as _;
 use evently_http::{
+    clock::SystemClock,
     compose,
     config::{Config, StoreUrl},
     database::{self, Durability, Inspection},
@@ -81,7 +83,26 @@ fn server(url: &str, inspected: Result<Inspection, impl std::error::Error>) -> V
         (true, schema) => version(schema.max(database::SCHEMA_VERSION + 1), database::SCHEMA_VERSION),
         (false, schema) => version(schema, database::SCHEMA_VERSION),
     };
-    vec![store, schema, durability(&found)]
+    vec![store, schema, durability(&found), clock(&found)]
+}
+
+/// The service goes by the server's clock; what else runs on this machine does not.
+fn clock(found: &Inspection) -> Finding {
+    const WHAT: &str = "clock";
+    let (time, then) = found.time;
+    let server = (time + then.elapsed()).as_micros();
+    let ahead = server - SystemClock::new().now().as_micros();
+    let said = format!(
+        "the server's is {}.{:03} s {}",
+        ahead.abs() / 1_000_000,
+        ahead.abs() / 1000 % 1000,
+        if ahead < 0 { "behind" } else { "ahead" }
+    );
+    if ahead.abs() < 1_000_000 {
+        Finding::ok(WHAT, said)
+    } else {
+        Finding::warn(WHAT, said, "the service goes by the server's clock, and its log by this machine's; have NTP set both")
+    }
 }
 
 fn durability(found: &Inspection) -> Finding {

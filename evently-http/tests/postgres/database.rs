@@ -1,0 +1,93 @@
+//! The service before a server of its own, which is stopped under it; its time is the server's.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use evently_core::{domain::Timestamp, ports::Clock};
+use evently_http::{
+    clock::StoreClock,
+    compose::{self, App},
+    config::{Config, Sources},
+    serve,
+};
+use evently_testservers::Postgres;
+use http::{Request, Response};
+use tower::ServiceExt;
+
+struct Service {
+    app: Arc<App>,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    async fn before(server: &Postgres) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [
+            ("data.dir", folder.path().to_str().unwrap()),
+            ("store.url", &server.url()),
+            ("store.connections", "4"),
+            ("store.patience", "500ms"),
+            ("store.statement_timeout", "500ms"),
+            ("rate_limit.enabled", "false"),
+        ];
+        let flags = settings.map(|(key, value)| ("test", key, value.to_owned())).into();
+        let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
+        let app = Arc::new(compose::open(config).await.unwrap());
+        Self { router: serve::router(&app), app, _folder: folder }
+    }
+
+    async fn get(&self, path: &str) -> Response<Body> {
+        self.router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_away_the_service_says_so_and_afterwards_it_goes_on() {
+    let server = Postgres::options().durable(true).start().unwrap();
+    let service = Service::before(&server).await;
+    assert_eq!(service.get("/api/v1/events").await.status(), 200);
+    for away in [Postgres::kill, Postgres::pause] {
+        away(&server);
+        let refused = service.get("/api/v1/events").await;
+        assert_eq!(refused.status(), 503);
+        assert_eq!(refused.headers()["retry-after"], "1");
+        assert_eq!(service.get("/health/live").await.status(), 200);
+        assert_eq!(service.get("/health/ready").await.status(), 503);
+        server.resume();
+        server.restart().unwrap();
+        let back = async {
+            while service.get("/api/v1/events").await.status() != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), back).await.expect("it goes on");
+        assert_eq!(service.get("/health/ready").await.status(), 200);
+    }
+}
+
+/// As on two machines whose clocks are ten minutes apart either way.
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_have_the_time_of_the_server_whatever_their_machines_say() {
+    let server = Postgres::start().unwrap();
+    let service = Service::before(&server).await;
+    let store = service.app.database.clone().unwrap();
+    let running = std::time::Instant::now();
+    let server_time = async || store.time(&|| running.elapsed()).await.unwrap().time;
+    let first = server_time().await;
+    for off in [-600_000_000, 600_000_000] {
+        let wrong = Timestamp::from_micros(first.as_micros() + off);
+        let clock = StoreClock::beginning_at(wrong, move || running.elapsed());
+        let began = running.elapsed();
+        clock.sample(&store).await;
+        // It cannot be further off than the question took.
+        let error = running.elapsed() - began;
+        let before = server_time().await;
+        let now = clock.now();
+        let after = server_time().await;
+        assert!(before <= now + error && now <= after + error, "{now} is not from {before} to {after}");
+    }
+    let (before, now, after) = (server_time().await, service.app.clock.now(), server_time().await);
+    let second = Duration::from_secs(1);
+    assert!(before <= now + second && now <= after + second, "{now} is not from {before} to {after}");
+}
