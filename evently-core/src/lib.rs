@@ -6,6 +6,7 @@
 //! Nothing here touches a database, a socket, the wall clock or a random source.
 
 pub mod audit;
+pub mod cache;
 pub mod domain;
 pub mod import;
 pub mod memory;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod board;
+mod cache;
 mod clock;
 mod feed;
 mod ids;
@@ -18,6 +19,7 @@ mod store;
 mod tokens;
 
 pub use board::SeatBoard;
+pub use cache::MemoryCache;
 pub use clock::ManualClock;
 pub use feed::MemorySeatFeed;
 pub use ids::SeededIds;

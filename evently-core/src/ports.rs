@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod bookings;
+mod cache;
 mod carrier;
 mod catalog;
 mod chores;
@@ -28,6 +29,7 @@ mod tokens;
 pub use accounts::{Accounts, Credentials};
 pub use audit::{Audit, EventRecords};
 pub use bookings::{Applied, BookingFilter, BookingRecords, Bookings, Page};
+pub use cache::{Cache, CacheKey, Forgotten, LEASE_LASTS, Lease, Look};
 pub use carrier::{Carrier, NotCarried};
 pub use catalog::{Catalog, EventFilter};
 pub use chores::Chores;

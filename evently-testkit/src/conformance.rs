@@ -9,6 +9,7 @@
 //! | [`durable_conformance!`](crate::durable_conformance) | stores that outlive their process, and that several may open |
 //! | [`seat_feed_conformance!`](crate::seat_feed_conformance) | live feeds of seats |
 //! | [`seat_locks_conformance!`](crate::seat_locks_conformance) | seat locks |
+//! | [`cache_conformance!`](crate::cache_conformance) | caches that instances share |
 //! | [`gateway_conformance!`](crate::gateway_conformance) | payment gateways |
 //! | [`mailer_conformance!`](crate::mailer_conformance) | mailers |
 //! | [`passwords_conformance!`](crate::passwords_conformance) | password hashers |
@@ -22,6 +23,7 @@ pub mod accounts;
 pub mod answers;
 pub mod audit;
 pub mod batches;
+pub mod cache;
 pub mod catalog;
 pub mod chores;
 pub mod clock;

@@ -1,11 +1,12 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 /// A store could not do what it was asked. Losing a race is never one of these: that is an outcome.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
     operation: &'static str,
-    source: Box<dyn Error + Send + Sync>,
+    /// Shared, because all who wait for the same get the same error.
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 /// What to do about a [`StoreError`].
@@ -22,7 +23,7 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// The failure of `operation`.
     pub fn new(kind: StoreErrorKind, operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, operation, source: source.into() }
+        Self { kind, operation, source: source.into().into() }
     }
 
     /// What to do about it.

@@ -4,7 +4,7 @@ use crate::{
 };
 
 /// Why a use case was not carried out. Nothing was done, unless a variant says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The rules say no.
     #[error(transparent)]

@@ -288,6 +288,28 @@ macro_rules! seat_locks_conformance {
     };
 }
 
+/// Registers the suite of shared caches: `cache_conformance!(test)`, where `test` is an expression that makes a
+/// [`CacheUnderTest`](crate::conformance::cache::CacheUnderTest).
+#[macro_export]
+macro_rules! cache_conformance {
+    ($make:expr) => {
+        $crate::register! {
+            $make;
+            cache {
+                what_was_filled_in_is_found_by_all
+                any_bytes_can_be_kept
+                a_value_is_kept_for_its_time
+                nothing_is_filled_in_without_leave
+                of_two_who_load_at_once_one_fills_in
+                nothing_old_is_filled_in_after_it_was_forgotten
+                what_is_forgotten_is_gone_for_all
+                everybody_is_told_what_was_forgotten
+                no_change_is_undone_by_who_reads_slowly
+            }
+        }
+    };
+}
+
 /// Registers the suite of payment gateways: `gateway_conformance!(test)`, where `test` is an expression that makes a
 /// [`GatewayUnderTest`](crate::conformance::gateway::GatewayUnderTest).
 #[macro_export]

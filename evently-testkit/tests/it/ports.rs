@@ -5,12 +5,14 @@ use std::sync::Arc;
 use evently_core::{
     domain::Timestamp,
     memory::{
-        ManualClock, MemoryMailer, MemorySeatFeed, MemorySeatLocks, PlainPasswords, PlainTokens, SandboxGateway, SandboxTimes,
-        SeededIds,
+        ManualClock, MemoryCache, MemoryMailer, MemorySeatFeed, MemorySeatLocks, PlainPasswords, PlainTokens, SandboxGateway,
+        SandboxTimes, SeededIds,
     },
     ports::{Catalog, SeatFeed},
 };
-use evently_testkit::conformance::{gateway::GatewayUnderTest, mailer::MailerUnderTest, seat_locks::LocksUnderTest};
+use evently_testkit::conformance::{
+    cache::CacheUnderTest, gateway::GatewayUnderTest, mailer::MailerUnderTest, seat_locks::LocksUnderTest,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -29,6 +31,12 @@ fn seat_locks() -> LocksUnderTest {
     LocksUnderTest { locks: Arc::new(MemorySeatLocks::new(clock.clone())), pass: Box::new(move |time| clock.advance(time)) }
 }
 
+fn cache() -> CacheUnderTest {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let cache = Arc::new(MemoryCache::new(clock.clone()));
+    CacheUnderTest { cache: cache.clone(), other: cache, pass: Box::new(move |time| clock.advance(time)) }
+}
+
 fn mailer() -> MailerUnderTest {
     let mailer = Arc::new(MemoryMailer::default());
     let sent = mailer.clone();
@@ -37,6 +45,7 @@ fn mailer() -> MailerUnderTest {
 
 evently_testkit::seat_feed_conformance!(feed);
 evently_testkit::seat_locks_conformance!(seat_locks());
+evently_testkit::cache_conformance!(cache());
 evently_testkit::gateway_conformance!(sandbox());
 evently_testkit::mailer_conformance!(mailer());
 evently_testkit::passwords_conformance!(Arc::new(PlainPasswords));
