@@ -47,7 +47,7 @@ pub use outbox::Outbox;
 pub use passwords::{PasswordHash, PasswordHasher, PasswordsBusy};
 pub use rates::{RateLimit, RateLimits};
 pub use seat_locks::{DECIDING, LockRequest, LocksAway, SeatLocks, Settled};
-pub use sessions::{Rotation, Session, Sessions, TokenDigest};
+pub use sessions::{Rotation, Session, Sessions, TOLD_FOR, TakenBack, TokenDigest};
 pub use store::Store;
 pub use tokens::{AccessTokens, Claims, TokenError};
 

@@ -21,6 +21,8 @@ const USER: &str = "select id, email, name, role, created_at from users where id
 const CREDENTIALS: &str = "select id, email, name, role, created_at, password from users where email = $1";
 const USERS: &str = "select id, email, name, role, created_at from users where id > $1 order by id limit $2";
 const SET_ROLE: &str = "update users set role = $2 where id = $1 returning id, email, name, role, created_at";
+/// The rights that it had.
+const TAKE_BACK_RIGHTS: &str = "insert into taken_back (user_id) values ($1)";
 
 #[async_trait]
 impl Accounts for PgStore {
@@ -71,6 +73,9 @@ async fn users(store: &PgStore, page: Page<UserId>) -> Result<Vec<User>, Fault> 
 async fn set_role(store: &PgStore, id: UserId, role: Role) -> Result<Option<User>, Fault> {
     let mut tx = store.write().await?;
     let user = tx.one(SET_ROLE, values![id.as_uuid(), role.name()]).await?;
+    if user.is_some() {
+        tx.execute(TAKE_BACK_RIGHTS, values![id.as_uuid()]).await?;
+    }
     tx.commit().await?;
     user.as_ref().map(User::from_row).transpose()
 }

@@ -4,13 +4,13 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::{SessionId, Timestamp, User, UserId},
-    ports::{Rotation, Session, Sessions, StoreError, TokenDigest},
+    ports::{Rotation, Session, Sessions, StoreError, TakenBack, TokenDigest},
 };
 use sqlx::postgres::PgRow;
 
 use crate::{
     error::Fault,
-    rows::{FromRow, get, time, to_sql},
+    rows::{FromRow, get, position_from_sql, position_to_sql, time, to_sql},
     store::{During, PgStore, Tx, values},
 };
 
@@ -23,6 +23,11 @@ const SPEND_TOKEN: &str = "update session_tokens set spent = true where digest =
 const REVOKE_SESSION: &str = "update sessions set revoked = true where id = $1";
 const REVOKE_SESSION_OF_TOKEN: &str = "update sessions set revoked = true \
     where id = (select session_id from session_tokens where digest = $1)";
+const TAKE_BACK: &str = "insert into taken_back (session_id) values ($1)";
+const TAKE_BACK_OF_TOKEN: &str = "insert into taken_back (session_id) select session_id from session_tokens where digest = $1";
+/// With the oldest transaction that is not over: what it and later ones write may be seen by the next who asks for the first time.
+const TAKEN_BACK: &str = "select m.mark, t.session_id, t.user_id \
+    from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as mark) m left join taken_back t on t.tx >= $1";
 const HOLDER: &str = "select u.id, u.email, u.name, u.role, u.created_at \
     from sessions s join users u on u.id = s.user_id where s.id = $1 and not s.revoked";
 
@@ -42,6 +47,10 @@ impl Sessions for PgStore {
 
     async fn holder(&self, id: SessionId) -> Result<Option<User>, StoreError> {
         holder(self, id).await.during("holder")
+    }
+
+    async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
+        taken_back(self, since).await.during("taken_back")
     }
 }
 
@@ -82,6 +91,7 @@ async fn rotate_in(tx: &mut Tx, token: &TokenDigest, next: &TokenDigest, now: Ti
     let TokenRow { session, revoked, spent } = TokenRow::from_row(&found)?;
     if spent {
         tx.execute(REVOKE_SESSION, values![session.id.as_uuid()]).await?;
+        tx.execute(TAKE_BACK, values![session.id.as_uuid()]).await?;
         return Ok(Rotation::Reused);
     }
     if revoked || session.expires_at <= now {
@@ -97,9 +107,20 @@ async fn rotate_in(tx: &mut Tx, token: &TokenDigest, next: &TokenDigest, now: Ti
 async fn revoke(store: &PgStore, token: &TokenDigest) -> Result<(), Fault> {
     let mut tx = store.write().await?;
     tx.execute(REVOKE_SESSION_OF_TOKEN, values![&token[..]]).await?;
+    tx.execute(TAKE_BACK_OF_TOKEN, values![&token[..]]).await?;
     tx.commit().await
 }
 
 async fn holder(store: &PgStore, id: SessionId) -> Result<Option<User>, Fault> {
     store.row(HOLDER, values![id.as_uuid()]).await?.as_ref().map(User::from_row).transpose()
+}
+
+async fn taken_back(store: &PgStore, since: u64) -> Result<TakenBack, Fault> {
+    let mut back = TakenBack::default();
+    for row in store.rows(TAKEN_BACK, values![position_to_sql(since)]).await? {
+        back.mark = position_from_sql("taken_back", get(&row, 0)?)?;
+        back.sessions.extend(get::<Option<_>>(&row, 1)?.map(SessionId::from_uuid));
+        back.users.extend(get::<Option<_>>(&row, 2)?.map(UserId::from_uuid));
+    }
+    Ok(back)
 }

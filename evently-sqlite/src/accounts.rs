@@ -21,6 +21,8 @@ statements! {
     CREDENTIALS = "select id, email, name, role, created_at, password from users where email = ?1";
     USERS = "select id, email, name, role, created_at from users where id > ?1 order by id limit ?2";
     SET_ROLE = "update users set role = ?2 where id = ?1";
+    /// The rights that it had.
+    TAKE_BACK_RIGHTS = "insert into taken_back (user_id) select id from users where id = ?1";
 }
 
 #[async_trait]
@@ -56,6 +58,7 @@ impl Accounts for SqliteStore {
     async fn set_role(&self, id: UserId, role: Role) -> Result<Option<User>, StoreError> {
         let set = move |tx: &Transaction<'_>| {
             execute(tx, SET_ROLE, params![id.as_uuid(), role.name()])?;
+            execute(tx, TAKE_BACK_RIGHTS, [id.as_uuid()])?;
             find(tx, USER, [id.as_uuid()])
         };
         self.write("set_role", set).await

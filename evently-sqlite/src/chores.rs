@@ -42,6 +42,9 @@ statements! {
             select s.id from sessions s \
             where s.expires_at < ?1 and not exists (select 1 from session_tokens t where t.session_id = s.id) limit ?2 \
         )";
+    /// By the clock of the machine, which wrote the times. An hour and a bit: it is told for an hour at least. The last one stays, so that
+    /// its number is not given again.
+    FORGET_TAKEN_BACK = "delete from taken_back where at < unixepoch() - 4000 and number < (select max(number) from taken_back)";
     FORGET_MESSAGES = "delete from inbox where (consumer, message) in ( \
             select consumer, message from inbox where done = 1 and claimed_until < ?1 limit ?2 \
         )";
@@ -98,6 +101,7 @@ impl Chores for SqliteStore {
             let tokens = execute(tx, FORGET_TOKENS, params![before.as_micros(), limit])?;
             let rest = limit - u32::try_from(tokens).expect("no more than the limit were deleted");
             let sessions = execute(tx, FORGET_SESSIONS, params![before.as_micros(), rest])?;
+            execute(tx, FORGET_TAKEN_BACK, [])?;
             Ok((tokens + sessions) as u64)
         };
         self.write("forget_sessions", forget).await

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "20261122190000_due_by_provider",
     "20261122190100_sessions_end",
     "20261122220000_claims",
+    "20261126210000_taken_back",
 ];
 
 /// The latest version of the schema that this build knows.

@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::{SessionId, Timestamp, User, UserId},
-    ports::{Rotation, Session, Sessions, StoreError, TokenDigest},
+    ports::{Rotation, Session, Sessions, StoreError, TakenBack, TokenDigest},
 };
 use rusqlite::{OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
 
 use crate::{
     SqliteStore,
     error::Fault,
-    rows::{execute, find},
+    rows::{each_row, execute, find},
     statements::statements,
 };
 
@@ -23,6 +24,9 @@ statements! {
     REVOKE_SESSION = "update sessions set revoked = 1 where id = ?1";
     REVOKE_SESSION_OF_TOKEN = "update sessions set revoked = 1 \
         where id = (select session_id from session_tokens where digest = ?1)";
+    TAKE_BACK = "insert into taken_back (session_id) values (?1)";
+    TAKE_BACK_OF_TOKEN = "insert into taken_back (session_id) select session_id from session_tokens where digest = ?1";
+    TAKEN_BACK = "select number, session_id, user_id from taken_back where number > ?1 order by number";
     HOLDER = "select u.id, u.email, u.name, u.role, u.created_at \
         from sessions s join users u on u.id = s.user_id where s.id = ?1 and s.revoked = 0";
 }
@@ -45,11 +49,19 @@ impl Sessions for SqliteStore {
 
     async fn revoke(&self, token: &TokenDigest) -> Result<(), StoreError> {
         let token = *token;
-        self.write("revoke", move |tx| execute(tx, REVOKE_SESSION_OF_TOKEN, [token]).map(drop)).await
+        let revoke = move |tx: &Transaction<'_>| {
+            execute(tx, REVOKE_SESSION_OF_TOKEN, [token])?;
+            execute(tx, TAKE_BACK_OF_TOKEN, [token]).map(drop)
+        };
+        self.write("revoke", revoke).await
     }
 
     async fn holder(&self, id: SessionId) -> Result<Option<User>, StoreError> {
         self.read("holder", move |tx| find(tx, HOLDER, [id.as_uuid()])).await
+    }
+
+    async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
+        self.read("taken_back", move |tx| taken_back(tx, since)).await
     }
 }
 
@@ -75,6 +87,7 @@ fn rotate(tx: &Transaction<'_>, token: &TokenDigest, next: &TokenDigest, now: Ti
     let Some(TokenRow { session, revoked, spent }) = found else { return Ok(Rotation::Ended) };
     if spent {
         execute(tx, REVOKE_SESSION, [session.id.as_uuid()])?;
+        execute(tx, TAKE_BACK, [session.id.as_uuid()])?;
         return Ok(Rotation::Reused);
     }
     if revoked || session.expires_at <= now {
@@ -85,4 +98,18 @@ fn rotate(tx: &Transaction<'_>, token: &TokenDigest, next: &TokenDigest, now: Ti
     }
     execute(tx, ADD_TOKEN, params![next, session.id.as_uuid()])?;
     Ok(Rotation::Rotated(session))
+}
+
+fn taken_back(tx: &Transaction<'_>, since: u64) -> Result<TakenBack, Fault> {
+    let mut back = TakenBack { mark: since, ..TakenBack::default() };
+    // No number is as large as those that do not fit.
+    let since = i64::try_from(since).unwrap_or(i64::MAX);
+    let rows = each_row(tx, TAKEN_BACK, [since], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    for (number, session, user) in rows {
+        let (number, session, user): (i64, Option<Uuid>, Option<Uuid>) = (number, session, user);
+        back.sessions.extend(session.map(SessionId::from_uuid));
+        back.users.extend(user.map(UserId::from_uuid));
+        back.mark = u64::try_from(number).map_err(|error| Fault::row("taken_back", error))?;
+    }
+    Ok(back)
 }

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 
 use super::{
     MemoryStore,
-    store::{SessionRow, TokenRow},
+    store::{SessionRow, TakenBackRow, TokenRow},
 };
 use crate::{
     domain::{Email, Role, SessionId, Timestamp, User, UserId},
-    ports::{Accounts, Credentials, Page, PasswordHash, Rotation, Session, Sessions, StoreError, TokenDigest},
+    ports::{Accounts, Credentials, Page, PasswordHash, Rotation, Session, Sessions, StoreError, TakenBack, TokenDigest},
 };
 
 #[async_trait]
@@ -42,10 +42,11 @@ impl Accounts for MemoryStore {
 
     async fn set_role(&self, id: UserId, role: Role) -> Result<Option<User>, StoreError> {
         let mut state = self.state();
-        Ok(state.users.get_mut(&id).map(|(user, _)| {
-            user.role = role;
-            user.clone()
-        }))
+        let Some((user, _)) = state.users.get_mut(&id) else { return Ok(None) };
+        user.role = role;
+        let user = user.clone();
+        state.taken_back.push(TakenBackRow::User(id));
+        Ok(Some(user))
     }
 }
 
@@ -65,6 +66,7 @@ impl Sessions for MemoryStore {
         let family = state.sessions.get_mut(&row.session_id).expect("a token's session is kept as long as the token");
         if row.spent {
             family.revoked = true;
+            state.taken_back.push(TakenBackRow::Session(row.session_id));
             return Ok(Rotation::Reused);
         }
         if family.revoked || now >= family.session.expires_at {
@@ -78,9 +80,10 @@ impl Sessions for MemoryStore {
 
     async fn revoke(&self, token: &TokenDigest) -> Result<(), StoreError> {
         let mut state = self.state();
-        let session = state.tokens.get(token).map(|row| row.session_id);
-        if let Some(family) = session.and_then(|id| state.sessions.get_mut(&id)) {
+        let Some(id) = state.tokens.get(token).map(|row| row.session_id) else { return Ok(()) };
+        if let Some(family) = state.sessions.get_mut(&id) {
             family.revoked = true;
+            state.taken_back.push(TakenBackRow::Session(id));
         }
         Ok(())
     }
@@ -89,5 +92,17 @@ impl Sessions for MemoryStore {
         let state = self.state();
         let live = state.sessions.get(&id).filter(|row| !row.revoked);
         Ok(live.and_then(|row| state.users.get(&row.session.user_id)).map(|(user, _)| user.clone()))
+    }
+
+    async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
+        let state = self.state();
+        let mut back = TakenBack { mark: state.taken_back.len() as u64, ..TakenBack::default() };
+        for row in state.taken_back.iter().skip(usize::try_from(since).unwrap_or(usize::MAX)) {
+            match row {
+                TakenBackRow::Session(id) => back.sessions.push(*id),
+                TakenBackRow::User(id) => back.users.push(*id),
+            }
+        }
+        Ok(back)
     }
 }

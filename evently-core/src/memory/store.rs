@@ -62,6 +62,8 @@ pub(super) struct State {
     pub emails: FxHashMap<Email, UserId>,
     pub sessions: FxHashMap<SessionId, SessionRow>,
     pub tokens: FxHashMap<TokenDigest, TokenRow>,
+    /// Everything that was ever taken back.
+    pub taken_back: Vec<TakenBackRow>,
     /// The seats that the transaction under way has changed.
     pub changes: Vec<SeatChange>,
 }
@@ -89,6 +91,11 @@ pub(super) struct SessionRow {
 pub(super) struct TokenRow {
     pub session_id: SessionId,
     pub spent: bool,
+}
+
+pub(super) enum TakenBackRow {
+    Session(SessionId),
+    User(UserId),
 }
 
 #[derive(Default)]

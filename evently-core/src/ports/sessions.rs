@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::StoreError;
@@ -9,6 +11,8 @@ use crate::domain::{SessionId, Timestamp, User, UserId};
 /// - **Spent once.** Of any number of rotations of one token, at the same time or not, one succeeds.
 /// - **Reuse ends the family.** A rotation of a token that is spent revokes its session, in the same step.
 /// - **For good.** A revoked session stays revoked.
+/// - **Nobody is passed over.** Whatever is revoked, and every change of what an account may do, is told to whoever asks what was taken back
+///   since a moment before it: from when the call that did it has returned, and for [`TOLD_FOR`] at least. It may be told more than once.
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Adds a session with its first refresh token.
@@ -22,6 +26,23 @@ pub trait Sessions: Send + Sync {
 
     /// The account of a session that is not revoked; as it is now.
     async fn holder(&self, id: SessionId) -> Result<Option<User>, StoreError>;
+
+    /// What was taken back since the mark of an earlier answer, or lately where the mark is 0.
+    async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError>;
+}
+
+/// For how long it is told what was taken back.
+pub const TOLD_FOR: Duration = Duration::from_hours(1);
+
+/// What holds no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TakenBack {
+    /// These are revoked.
+    pub sessions: Vec<SessionId>,
+    /// These may do something else than before.
+    pub users: Vec<UserId>,
+    /// Where to go on.
+    pub mark: u64,
 }
 
 /// A login.

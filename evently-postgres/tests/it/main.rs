@@ -17,3 +17,4 @@ mod statements;
 mod support;
 mod upgrades;
 mod tls;
+mod taken_back;

@@ -2,7 +2,7 @@
 
 use evently_core::{
     domain::{Email, Role, SessionId, Timestamp, User},
-    ports::{Accounts, PasswordHash, Rotation, Session, Sessions},
+    ports::{Accounts, Chores, PasswordHash, Rotation, Session, Sessions},
 };
 use evently_sqlite::SqliteStore;
 use uuid::Uuid;
@@ -54,6 +54,25 @@ async fn reuse_revokes_for_good() {
     let store = place.open();
     assert_eq!(store.rotate(&[1; 32], &[3; 32], NOW).await.unwrap(), Rotation::Ended);
     assert_eq!(store.holder(session().id).await.unwrap(), None);
+}
+
+/// Whoever has asked before goes on from a number, which must not be given to something else.
+#[tokio::test]
+async fn what_was_taken_back_long_ago_is_forgotten_and_its_number_is_not_given_again() {
+    let place = Place::new();
+    let store = logged_in(&place).await;
+    store.revoke(&[0; 32]).await.unwrap();
+    store.set_role(ada().id, Role::Staff).await.unwrap();
+    let first = store.taken_back(0).await.unwrap();
+    assert_eq!((first.sessions.len(), first.users.len()), (1, 1));
+    place.tool().execute("update taken_back set at = at - 3700", []).unwrap();
+    store.forget_sessions(NOW, 10).await.unwrap();
+    assert_eq!(store.taken_back(0).await.unwrap(), first, "it is told for an hour at least");
+    place.tool().execute("update taken_back set at = at - 3700", []).unwrap();
+    store.forget_sessions(NOW, 10).await.unwrap();
+    assert_eq!(store.taken_back(0).await.unwrap().sessions, [], "but for the last one all are forgotten");
+    store.revoke(&[0; 32]).await.unwrap();
+    assert_eq!(store.taken_back(first.mark).await.unwrap().sessions, [session().id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

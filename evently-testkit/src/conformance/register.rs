@@ -173,6 +173,9 @@ macro_rules! store_conformance {
                 tokens_end_with_their_session
                 a_holder_is_as_they_are_now
                 of_many_rotations_of_one_token_one_succeeds
+                what_is_taken_back_is_told
+                what_does_nothing_takes_nothing_back
+                nothing_taken_back_is_passed_over_while_others_commit
             }
             outbox {
                 entries_come_in_order_without_a_gap

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evently_core::{
     domain::{Email, Role, SessionId, User, UserId},
-    ports::{Ids, PasswordHash, Rotation, Session, TokenDigest},
+    ports::{Ids, PasswordHash, Rotation, Session, TakenBack, TokenDigest},
 };
 
 use super::race;
@@ -93,4 +93,67 @@ pub async fn of_many_rotations_of_one_token_one_succeeds(world: World) {
     let count = |rotation| rotations.iter().filter(|other| **other == rotation).count();
     assert_eq!((count(Rotation::Rotated(session)), count(Rotation::Reused)), (1, super::RACERS as usize - 1));
     assert_eq!(world.store.sessions.holder(session.id).await.unwrap(), None, "somebody has stolen it");
+}
+
+async fn taken_back(world: &World, since: u64) -> TakenBack {
+    world.store.sessions.taken_back(since).await.unwrap()
+}
+
+pub async fn what_is_taken_back_is_told(world: World) {
+    let [stolen, left, other] = [login(&world, token(1)).await, login(&world, token(3)).await, login(&world, token(5)).await];
+    let begun = taken_back(&world, 0).await;
+    assert_eq!((begun.sessions.len(), begun.users.len()), (0, 0), "nothing was taken back");
+    rotate(&world, token(1), token(2)).await;
+    assert_eq!(rotate(&world, token(1), token(9)).await, Rotation::Reused);
+    let first = taken_back(&world, begun.mark).await;
+    assert_eq!((&first.sessions[..], first.users.len()), (&[stolen.id][..], 0));
+    world.store.sessions.revoke(&token(3)).await.unwrap();
+    world.store.accounts.set_role(other.user_id, Role::Staff).await.unwrap();
+    let second = taken_back(&world, first.mark).await;
+    assert!(second.sessions.contains(&left.id), "{second:?}");
+    assert_eq!(second.users, [other.user_id]);
+    for since in [0, begun.mark] {
+        let all = taken_back(&world, since).await;
+        assert!([stolen, left].iter().all(|session| all.sessions.contains(&session.id)), "whoever asks later: {all:?}");
+    }
+}
+
+pub async fn what_does_nothing_takes_nothing_back(world: World) {
+    let session = login(&world, token(1)).await;
+    let begun = taken_back(&world, 0).await;
+    world.store.sessions.revoke(&token(7)).await.unwrap();
+    rotate(&world, token(7), token(8)).await;
+    rotate(&world, token(1), token(2)).await;
+    let nobody = UserId::from_uuid(*session.id.as_uuid());
+    assert_eq!(world.store.accounts.set_role(nobody, Role::Admin).await.unwrap(), None);
+    let back = taken_back(&world, begun.mark).await;
+    assert_eq!((back.sessions.len(), back.users.len()), (0, 0));
+}
+
+/// Whoever asks again and again while many take something back is told everything, each in its time.
+pub async fn nothing_taken_back_is_passed_over_while_others_commit(world: World) {
+    let mut sessions = Vec::new();
+    for n in 0..super::RACERS {
+        sessions.push(login(&world, token(u8::try_from(n).expect("there are few"))).await.id);
+    }
+    let store = world.store.sessions.clone();
+    let told = race(|n| {
+        let (store, session) = (store.clone(), sessions[n as usize]);
+        async move {
+            let mut mark = store.taken_back(0).await.unwrap().mark;
+            let mut told = false;
+            for round in 0..4 {
+                if round == 2 {
+                    store.revoke(&token(u8::try_from(n).expect("there are few"))).await.unwrap();
+                }
+                let back = store.taken_back(mark).await.unwrap();
+                told |= back.sessions.contains(&session);
+                assert_eq!(told, round >= 2, "it is told from when the call has returned");
+                mark = back.mark;
+            }
+        }
+    });
+    told.await;
+    let all = taken_back(&world, 0).await.sessions;
+    assert!(sessions.iter().all(|session| all.contains(session)));
 }
