@@ -33,7 +33,8 @@ impl Away {
             Self::Known => Verdict::Good,
             Self::Late => Verdict::Doubtful,
             Self::Failed(error) => match error.kind() {
-                ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+                ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown)
+                | ErrorKind::ClusterConnectionNotFound
                 | ErrorKind::Io
                 | ErrorKind::Parse
                 | ErrorKind::AuthenticationFailed => Verdict::Broken,

@@ -20,15 +20,19 @@ use evently_core::{
     memory::SeatBoard,
     ports::{Catalog, SeatFeed, StoreError, Subscription},
 };
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
 use shared::{Entry, Failed, Joined, Projection};
 use tokio::{
     sync::watch,
-    time::{interval, sleep, timeout},
+    time::{sleep, timeout},
 };
 
-use crate::{keys, link::Redis};
+use crate::{
+    keys,
+    link::Redis,
+    listener::{Heard, Listener},
+};
 
 /// How often something is tried that others keep getting in the way of.
 const TRIES: u32 = 4;
@@ -88,7 +92,7 @@ impl RedisSeatFeed {
             joining: tokio::sync::Mutex::default(),
             listening: watch::Sender::new(false),
         });
-        tokio::spawn(listen(Arc::downgrade(&inner)));
+        tokio::spawn(keep(Arc::downgrade(&inner)));
         Self { inner }
     }
 
@@ -345,7 +349,7 @@ impl SeatFeed for RedisSeatFeed {
 }
 
 /// Listens for as long as the feed is there.
-async fn listen(feed: Weak<Inner>) {
+async fn keep(feed: Weak<Inner>) {
     loop {
         let Some(inner) = feed.upgrade() else { return };
         let probe = inner.redis.probe();
@@ -353,29 +357,22 @@ async fn listen(feed: Weak<Inner>) {
             inner.listening.send_replace(true);
             inner.catch_up(true).await;
             drop(inner);
-            let (mut sink, mut messages) = listener.split();
-            let mut look = interval(probe);
-            loop {
-                tokio::select! {
-                    message = messages.next() => {
-                        let (Some(message), Some(inner)) = (message, feed.upgrade()) else { break };
-                        inner.told(message.get_channel_name(), &String::from_utf8_lossy(message.get_payload_bytes())).await;
-                    }
-                    _ = look.tick() => {
-                        let Some(inner) = feed.upgrade() else { return };
-                        let patience = probe + inner.redis.patience();
-                        if !matches!(timeout(patience, sink.ping::<redis::Value>()).await, Ok(Ok(_))) {
-                            break;
-                        }
-                        inner.catch_up(false).await;
-                    }
-                }
-            }
+            listen(&feed, listener).await;
             let Some(inner) = feed.upgrade() else { return };
             inner.listening.send_replace(false);
         } else {
             drop(inner);
         }
         sleep(probe).await;
+    }
+}
+
+async fn listen(feed: &Weak<Inner>, mut listener: Listener) {
+    while let Some(heard) = listener.next().await {
+        let Some(inner) = feed.upgrade() else { return };
+        match heard {
+            Heard::Message(channel, text) => inner.told(&channel, &text).await,
+            Heard::Nothing => inner.catch_up(false).await,
+        }
     }
 }

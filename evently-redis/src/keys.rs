@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use evently_core::domain::EventId;
+use evently_core::{domain::EventId, ports::CacheKey};
 
 /// The lock of a seat.
 pub(crate) fn seat(event: EventId, number: u32) -> String {
@@ -32,6 +32,17 @@ pub(crate) fn feed(event: EventId) -> String {
 pub(crate) fn feed_state(event: EventId) -> String {
     format!("feed:{{{event}}}:state")
 }
+
+/// The channel on which is told what is forgotten.
+pub(crate) const CACHE: &str = "cache";
+
+/// A cached value.
+pub(crate) fn cached(key: &CacheKey) -> String {
+    format!("cache:{{{}}}", key.as_str())
+}
+
+/// What is tried when a server is connected to.
+pub(crate) const CHECK: &str = "check:{check}";
 
 /// The event of a channel.
 pub(crate) fn event_of(channel: &str) -> Option<EventId> {

@@ -41,22 +41,27 @@
 //! }
 //! ```
 //!
-//! Every script names its keys, and they all have the event, or whatever else they are about, as their hash tag: they would lie on one
-//! node of a Redis Cluster. A cluster is not spoken to, though: the client for it is another, and one server answers some hundred
-//! thousand calls a second.
+//! Every script names its keys, and they all have the event, or whatever else they are about, as their hash tag: they lie on one node of a
+//! Redis Cluster, which is spoken to with the feature `cluster`.
 
+mod cache;
+mod connection;
 mod error;
 mod feed;
 mod keys;
 mod link;
+mod listener;
 mod options;
 mod place;
+mod problem;
 mod rates;
 mod seat_locks;
 
+pub use cache::RedisCache;
 pub use error::Away;
 pub use feed::RedisSeatFeed;
 pub use link::{Health, Redis};
 pub use options::{OpenError, Options};
+pub use problem::Problem;
 pub use rates::RedisRateLimits;
 pub use seat_locks::RedisSeatLocks;

@@ -7,27 +7,29 @@
 use std::{
     error::Error as _,
     sync::{
-        Arc, Weak,
+        Arc, LazyLock, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use redis::{
-    FromRedisValue, RedisError, ScriptInvocation,
-    aio::{MultiplexedConnection, PubSub},
-    cmd,
-};
+use redis::{FromRedisValue, RedisError, Script, ScriptInvocation, cmd};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
+    connection::Connection,
     error::{Away, Verdict},
+    keys,
+    listener::Listener,
     options::{OpenError, Options},
     place::{Place, in_time},
+    problem::Problem,
 };
+
+static CHECK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/check.lua")));
 
 /// The connection to Redis. A handle: clones share it, and it is closed with the last one.
 #[derive(Clone)]
@@ -42,13 +44,24 @@ struct Link {
     /// Calls in a row that were not answered in time.
     failures: AtomicU32,
     latency_micros: AtomicU64,
+    /// What is in the way, where something is. Each is said once, not once a second.
+    problem: Mutex<Option<Said>>,
+    /// Why nobody can listen, where that is so.
+    deaf: Mutex<Option<Said>>,
     /// Tells the keeper that there is something to do.
     look: Arc<Notify>,
 }
 
+/// What was said of a failure.
+#[derive(Clone, PartialEq, Eq)]
+struct Said {
+    problem: Problem,
+    why: String,
+}
+
 struct State {
     /// None while the server is away.
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connection>,
     /// Names the server's process: another one may have lost what this one had.
     run: String,
     /// Counts connections, so that a call that fails late takes away no other than its own.
@@ -65,6 +78,8 @@ pub struct Health {
     pub lasts: Duration,
     /// How long it took to answer when it was last looked at, once a second; none while it is away.
     pub latency: Option<Duration>,
+    /// What is in its way, as far as it is known; none while it is there.
+    pub problem: Option<Problem>,
 }
 
 impl Redis {
@@ -77,6 +92,10 @@ impl Redis {
         metrics::describe_gauge!("redis_up", "Whether Redis is there: 1 or 0.");
         metrics::describe_counter!("redis_calls_total", "Calls of Redis, by operation and what became of them.");
         metrics::describe_histogram!("redis_call_duration_seconds", "How long Redis took to answer, in seconds.");
+        metrics::describe_counter!(
+            "redis_connect_failures_total",
+            "How often Redis could not be connected to, by what was in the way."
+        );
         metrics::gauge!("redis_up").set(0.0);
         let state = State { connection: None, run: String::new(), number: 0, since: Instant::now() };
         let link = Arc::new(Link {
@@ -85,6 +104,8 @@ impl Redis {
             state: watch::Sender::new(state),
             failures: AtomicU32::new(0),
             latency_micros: AtomicU64::new(0),
+            problem: Mutex::default(),
+            deaf: Mutex::default(),
             look: Arc::default(),
         });
         tokio::spawn(keep(Arc::downgrade(&link), Arc::clone(&link.look)));
@@ -102,7 +123,8 @@ impl Redis {
         let state = self.link.state.borrow();
         let up = state.connection.is_some();
         let latency = up.then(|| Duration::from_micros(self.link.latency_micros.load(Relaxed)));
-        Health { up, lasts: state.since.elapsed(), latency }
+        let problem = self.link.problem.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|said| said.problem);
+        Health { up, lasts: state.since.elapsed(), latency, problem: problem.filter(|_| !up) }
     }
 
     /// A key or channel of ours. What is in braces decides where in a cluster it would lie.
@@ -121,21 +143,25 @@ impl Redis {
         self.link.options.probe
     }
 
-    /// How long a call may take.
-    pub(crate) fn patience(&self) -> Duration {
-        self.link.options.timeout
-    }
-
     /// A connection that listens to these channels.
-    pub(crate) async fn listen(&self, channels: &str) -> Result<PubSub, Away> {
+    pub(crate) async fn listen(&self, channels: &str) -> Result<Listener, Away> {
         if !self.health().up {
             return Err(Away::Known);
         }
-        let patience = self.link.options.connect_timeout;
-        let client = self.link.place.client(patience).await?;
-        let mut listener = in_time(patience, client.get_async_pubsub()).await?;
-        in_time(patience, listener.psubscribe(channels)).await?;
-        Ok(listener)
+        let Options { connect_timeout, probe, timeout, .. } = self.link.options;
+        let connection = async {
+            let mut connection = self.link.place.listener(connect_timeout).await?;
+            // Who may listen to a channel may not therefore listen to a pattern.
+            if channels.ends_with('*') {
+                in_time(connect_timeout, connection.psubscribe(channels)).await?;
+            } else {
+                in_time(connect_timeout, connection.subscribe(channels)).await?;
+            }
+            Ok(connection)
+        };
+        let connection = connection.await;
+        self.link.say(&self.link.deaf, connection.as_ref().err(), "redis cannot be listened to");
+        Ok(Listener::new(connection?, probe, probe + timeout))
     }
 
     pub(crate) async fn script<T: FromRedisValue>(
@@ -146,7 +172,7 @@ impl Redis {
         self.call(operation, |mut connection| async move { script.invoke_async(&mut connection).await }).await
     }
 
-    async fn call<T, F>(&self, operation: &'static str, ask: impl FnOnce(MultiplexedConnection) -> F) -> Result<T, Away>
+    async fn call<T, F>(&self, operation: &'static str, ask: impl FnOnce(Connection) -> F) -> Result<T, Away>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
@@ -165,7 +191,7 @@ impl Redis {
 }
 
 impl Link {
-    async fn ask<T, F>(&self, ask: impl FnOnce(MultiplexedConnection) -> F) -> Result<T, Away>
+    async fn ask<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, Away>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
@@ -206,7 +232,7 @@ impl Link {
         }
     }
 
-    fn take_up(&self, connection: MultiplexedConnection, run: String) {
+    fn take_up(&self, connection: Connection, run: String) {
         self.failures.store(0, Relaxed);
         self.state.send_modify(|state| {
             *state = State { connection: Some(connection), run, number: state.number + 1, since: Instant::now() };
@@ -215,36 +241,74 @@ impl Link {
         metrics::gauge!("redis_up").set(1.0);
     }
 
-    /// Connects, or looks whether the connection is still good. Why there is none, where there is none.
-    async fn look_after(&self) -> Option<Away> {
+    /// Connects, or looks whether the connection is still good.
+    async fn look_after(&self) {
         let began = Instant::now();
         if self.state.borrow().connection.is_some() {
             // A server that stands still is asked until it counts as away, without waiting for somebody to need it.
             while let Err(Away::Late) = self.ping().await {}
+            self.look_for_others().await;
         } else {
-            match self.place.connect(self.options.connect_timeout).await {
+            let connected = self.connect().await;
+            self.say(&self.problem, connected.as_ref().err(), "redis cannot be reached");
+            match connected {
                 Ok((connection, run)) => self.take_up(connection, run),
-                Err(error) => return Some(error),
+                Err(_) => return,
             }
         }
         let micros = began.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
         self.latency_micros.store(micros, Relaxed);
-        None
+    }
+
+    /// A connection over which all that is needed can be done.
+    async fn connect(&self) -> Result<(Connection, String), Away> {
+        let patience = self.options.connect_timeout;
+        let (mut connection, run) = self.place.connect(patience).await?;
+        let mut check = CHECK.prepare_invoke();
+        let key = format!("{}:{}", self.options.namespace, keys::CHECK);
+        check.key(&key).arg(&key);
+        in_time(patience, check.invoke_async::<()>(&mut connection)).await?;
+        Ok((connection, run))
+    }
+
+    /// In a cluster another process may have taken over without a connection having broken: what one had may be lost.
+    async fn look_for_others(&self) {
+        let (connection, run, number) = {
+            let state = self.state.borrow();
+            let Some(connection) = state.connection.clone() else { return };
+            (connection, state.run.clone(), state.number)
+        };
+        match self.place.run_now(connection, self.options.connect_timeout).await {
+            Ok(Some(now)) if now != run => {
+                tracing::warn!("another process of the cluster has taken over");
+                self.give_up(number);
+            }
+            Ok(_) => {}
+            Err(_) => self.give_up(number),
+        }
+    }
+
+    /// Says what has gone wrong, unless that was said before.
+    fn say(&self, before: &Mutex<Option<Said>>, away: Option<&Away>, what: &'static str) {
+        let said = away.filter(|away| !matches!(away, Away::Known)).map(|away| {
+            let problem = Problem::of(away, self.place.is_encrypted());
+            metrics::counter!("redis_connect_failures_total", "problem" => problem.name()).increment(1);
+            Said { problem, why: away.source().map_or_else(|| away.to_string(), ToString::to_string) }
+        });
+        let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Said { problem, why }) = said.as_ref().filter(|said| before.as_ref() != Some(*said)) {
+            tracing::warn!(setting = "redis.url", problem = problem.name(), why, remedy = problem.remedy(), "{what}");
+        }
+        *before = said;
     }
 }
 
 /// Keeps the connection for as long as somebody has a handle.
 async fn keep(link: Weak<Link>, look: Arc<Notify>) {
-    let mut said = None;
     loop {
         let began = Instant::now();
         let Some(link) = link.upgrade() else { return };
-        // Why it cannot be reached is said once, not once a second.
-        let why = link.look_after().await.map(|error| error.source().map_or_else(|| error.to_string(), ToString::to_string));
-        if let Some(why) = why.as_ref().filter(|_| why != said) {
-            tracing::warn!(why, "redis cannot be reached");
-        }
-        said = why;
+        link.look_after().await;
         let probe = link.options.probe;
         drop(link);
         tokio::select! {

@@ -8,7 +8,8 @@ use redis::RedisError;
 #[derive(Clone)]
 pub struct Options {
     /// Where the server is: `redis://user:password@host:port/database`, with TLS `rediss://…`, or by its Sentinels
-    /// `redis+sentinel://user:password@host:port,host:port/service/database`, where user and password are the server's.
+    /// `redis+sentinel://user:password@host:port,host:port/service/database`, where user and password are the server's; or some servers
+    /// of a cluster `redis-cluster://user:password@host:port,host:port`, with TLS `rediss-cluster://…`, with the feature `cluster`.
     pub url: String,
     /// What all keys and channels begin with, so that several services may share a server.
     pub namespace: String,
@@ -47,8 +48,14 @@ impl fmt::Debug for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL is none.
-    #[error("the URL is not one of Redis; right would be redis://host:6379 or redis+sentinel://host:26379,host:26379/service")]
+    #[error(
+        "the URL is not one of Redis; right would be redis://host:6379, redis+sentinel://host:26379,host:26379/service or \
+         redis-cluster://host:6379,host:6379"
+    )]
     Url(#[source] Option<RedisError>),
+    /// The URL is that of a cluster, and this build knows none.
+    #[error("this program was built without the feature `cluster` of evently-redis, so it cannot use a cluster of Redis")]
+    NoCluster,
     /// The namespace would not be told from the rest of a key.
     #[error("the namespace of Redis keys must have letters, digits, `_` and `-` only, and at least one of them")]
     Namespace,

@@ -1,14 +1,21 @@
-//! Where the server is: at an address, or wherever its Sentinels say.
+//! Where the server is: at an address, wherever its Sentinels say, or in a cluster.
+
+#[cfg(feature = "cluster")]
+mod cluster;
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, Value, aio::MultiplexedConnection, cmd};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, Value,
+    aio::{MultiplexedConnection, PubSub},
+    cmd,
+};
 use tokio::time::timeout;
 
-use crate::{error::Away, options::OpenError};
+use crate::{connection::Connection, error::Away, options::OpenError};
 
 /// Where the server is.
 pub(crate) enum Place {
@@ -16,6 +23,9 @@ pub(crate) enum Place {
     Fixed(Client),
     /// At the address that the Sentinels tell.
     Watched(Watched),
+    /// At several addresses, each with a part of the keys.
+    #[cfg(feature = "cluster")]
+    Cluster(Box<cluster::Cluster>),
 }
 
 /// A service with its Sentinels.
@@ -30,10 +40,17 @@ pub(crate) struct Watched {
 }
 
 const SENTINEL: &str = "redis+sentinel://";
+/// The schemes of a cluster, and of each of its servers.
+const CLUSTER: [(&str, &str); 2] = [("redis-cluster://", "redis://"), ("rediss-cluster://", "rediss://")];
 
 impl Place {
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let client = |url: &str| Client::open(url).map_err(|error| OpenError::Url(Some(error)));
+        for (scheme, each) in CLUSTER {
+            if let Some(rest) = url.strip_prefix(scheme) {
+                return cluster(each, rest);
+            }
+        }
         let Some(rest) = url.strip_prefix(SENTINEL) else { return client(url).map(Self::Fixed) };
         let (authority, path) = rest.split_once('/').ok_or(OpenError::Url(None))?;
         let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
@@ -49,28 +66,77 @@ impl Place {
         Ok(Self::Watched(Watched { sentinels, service, user, database, first: AtomicUsize::new(0) }))
     }
 
-    /// How to get to the server. With Sentinels this asks them.
-    pub(crate) async fn client(&self, patience: Duration) -> Result<Client, Away> {
+    /// Whether the connection is to be encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
         match self {
-            Self::Fixed(client) => Ok(client.clone()),
-            Self::Watched(watched) => watched.master(patience).await,
+            Self::Fixed(client) => matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. }),
+            Self::Watched(_) => false,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.is_encrypted(),
         }
     }
 
-    /// A connection to the server, which is a master, and the name of its process.
-    pub(crate) async fn connect(&self, patience: Duration) -> Result<(MultiplexedConnection, String), Away> {
-        let mut connection = connect(&self.client(patience).await?, patience).await?;
-        if matches!(self, Self::Watched(_)) {
-            // A Sentinel may be the last to learn of a failover.
-            let role: Vec<Value> = in_time(patience, cmd("ROLE").query_async(&mut connection)).await?;
-            if !matches!(role.first(), Some(Value::BulkString(name)) if name == b"master") {
-                return Err(Away::Failed(RedisError::from((ErrorKind::Io, "the server is no master any more"))));
+    /// A connection to the server, which is a master, and the name of its process; in a cluster the names of all of them.
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<(Connection, String), Away> {
+        match self {
+            Self::Fixed(client) => connect_to(client, patience).await,
+            Self::Watched(watched) => {
+                let (mut connection, run) = connect_to(&watched.master(patience).await?, patience).await?;
+                // A Sentinel may be the last to learn of a failover.
+                let role: Vec<Value> = in_time(patience, cmd("ROLE").query_async(&mut connection)).await?;
+                if !matches!(role.first(), Some(Value::BulkString(name)) if name == b"master") {
+                    return Err(Away::Failed(RedisError::from((ErrorKind::Io, "the server is no master any more"))));
+                }
+                Ok((connection, run))
+            }
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.connect(patience).await,
+        }
+    }
+
+    /// A connection that can listen.
+    pub(crate) async fn listener(&self, patience: Duration) -> Result<PubSub, Away> {
+        match self {
+            Self::Fixed(client) => in_time(patience, client.get_async_pubsub()).await,
+            Self::Watched(watched) => in_time(patience, watched.master(patience).await?.get_async_pubsub()).await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.listener(patience).await,
+        }
+    }
+
+    /// The names of the processes that are connected to, where they may change while the connection lasts.
+    #[cfg_attr(not(feature = "cluster"), expect(clippy::unused_async, reason = "a cluster has to be asked"))]
+    pub(crate) async fn run_now(&self, connection: Connection, patience: Duration) -> Result<Option<String>, Away> {
+        match self {
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => cluster::runs(connection, patience).await.map(Some),
+            _ => {
+                _ = (connection, patience);
+                Ok(None)
             }
         }
-        let about: String = in_time(patience, cmd("INFO").arg("server").query_async(&mut connection)).await?;
-        let run = about.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
-        Ok((connection, run))
     }
+}
+
+#[cfg(feature = "cluster")]
+fn cluster(scheme: &str, rest: &str) -> Result<Place, OpenError> {
+    cluster::Cluster::parse(scheme, rest).map(|cluster| Place::Cluster(Box::new(cluster)))
+}
+
+#[cfg(not(feature = "cluster"))]
+const fn cluster(_: &str, _: &str) -> Result<Place, OpenError> {
+    Err(OpenError::NoCluster)
+}
+
+async fn connect_to(client: &Client, patience: Duration) -> Result<(Connection, String), Away> {
+    let mut connection = connect(client, patience).await?;
+    let about: String = in_time(patience, cmd("INFO").arg("server").query_async(&mut connection)).await?;
+    Ok((Connection::One(connection), run_of(&about).to_owned()))
+}
+
+/// The name of the process in what a server says of itself.
+fn run_of(about: &str) -> &str {
+    about.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim()
 }
 
 impl Watched {

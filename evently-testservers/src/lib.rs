@@ -2,7 +2,7 @@
 //!
 //! The servers are those of the Debian packages `postgresql`, `pgbouncer`, `redis-server`, `rabbitmq-server` and `nginx`; those that the machine
 //! runs are never touched. A test that only needs a database takes a [`fresh_database`], one that only needs a Redis a
-//! [`fresh_namespace`] of [`shared_redis`], one that only needs queues the [`shared_rabbitmq`]; one that stops, kills, pauses or
+//! [`fresh_namespace`] of [`shared_redis`], or of [`shared_redis_sentinels`] or [`shared_redis_cluster`], one that only needs queues the [`shared_rabbitmq`]; one that stops, kills, pauses or
 //! flushes its server starts its own.
 //!
 //! ```no_run
@@ -46,8 +46,8 @@ pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, SHARED_RABBITMQ, shared_rabbitmq};
-pub use redis::{Redis, RedisSentinels};
+pub use redis::{Redis, RedisCluster, RedisSentinels};
 pub use shared::{
-    Database, SHARED_POSTGRES, SHARED_REDIS, SharedPostgres, fresh_database, fresh_namespace, fresh_redis_database,
-    shared_postgres, shared_redis,
+    Database, SHARED_POSTGRES, SHARED_REDIS, SHARED_REDIS_CLUSTER, SHARED_REDIS_SENTINELS, SharedPostgres, fresh_database,
+    fresh_namespace, fresh_redis_database, shared_postgres, shared_redis, shared_redis_cluster, shared_redis_sentinels,
 };

@@ -1,4 +1,4 @@
-//! A private `Redis`, and a set of them that Sentinels watch over.
+//! A private `Redis`, a set of them that Sentinels watch over, and a cluster.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Redis {
     server: Server,
     port: Port,
+    /// On which it talks with the others of its cluster.
+    _bus: Option<Port>,
 }
 
 impl Redis {
@@ -54,7 +56,22 @@ impl Redis {
             folder.path().display()
         );
         let arguments = place.split(' ').chain(settings.iter().copied()).map(str::to_owned).collect();
-        Self::run(folder, port, arguments)
+        Self::run(folder, port, None, arguments)
+    }
+
+    /// A node of a cluster keeps who it is, and which part of the keys it has, but none of the keys.
+    fn node() -> Result<Self, String> {
+        let (port, bus) = (Port::claim()?, Port::claim()?);
+        let folder = Folder::create("KILL")?;
+        let arguments = format!(
+            "--bind 127.0.0.1 --port {} --cluster-port {} --dir {} --maxclients 500 --appendonly no --cluster-enabled yes \
+             --cluster-config-file nodes.conf --cluster-node-timeout 1000",
+            port.number,
+            bus.number,
+            folder.path().display(),
+        );
+        let arguments = arguments.split_whitespace().chain(["--save", ""]).map(str::to_owned).collect();
+        Self::run(folder, port, Some(bus), arguments)
     }
 
     /// A Sentinel is the same program in another mode; it keeps what it finds out in its configuration.
@@ -75,11 +92,11 @@ sentinel failover-timeout {SERVICE} 3000
             master.port(),
         );
         folder.write("sentinel.conf", &text)?;
-        Self::run(folder, port, vec![configuration.display().to_string(), "--sentinel".to_owned()])
+        Self::run(folder, port, None, vec![configuration.display().to_string(), "--sentinel".to_owned()])
     }
 
-    fn run(folder: Folder, port: Port, arguments: Vec<String>) -> Result<Self, String> {
-        let redis = Self { server: Server::new(folder, program("redis-server")?, arguments), port };
+    fn run(folder: Folder, port: Port, bus: Option<Port>, arguments: Vec<String>) -> Result<Self, String> {
+        let redis = Self { server: Server::new(folder, program("redis-server")?, arguments), port, _bus: bus };
         redis.restart()?;
         Ok(redis)
     }
@@ -199,6 +216,45 @@ impl Redis {
     fn sees(&self, what: &str, many: usize) -> bool {
         let known = self.query(&["sentinel", what, SERVICE]).unwrap_or_default();
         known.lines().filter(|line| *line == "runid").count() >= many
+    }
+}
+
+/// Three servers, each with a third of the keys. Dropping it stops them all.
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts them, and waits until each knows that the cluster is whole.
+    pub fn start() -> Result<Self, String> {
+        let nodes = (0..3).map(|_| Redis::node()).collect::<Result<Vec<_>, _>>()?;
+        let cluster = Self { nodes };
+        let places = cluster.places();
+        let mut create = vec!["--cluster", "create"];
+        create.extend(places.iter().map(String::as_str));
+        create.push("--cluster-yes");
+        redis_cli(&cluster.nodes[0].url(), &create)?;
+        if cluster.wait_until_whole() { Ok(cluster) } else { Err("the nodes do not find one another".to_owned()) }
+    }
+
+    /// Waits until each knows that the cluster is whole; false if it took too long.
+    pub fn wait_until_whole(&self) -> bool {
+        let whole = |node: &Redis| node.query(&["cluster", "info"]).is_ok_and(|info| info.contains("cluster_state:ok"));
+        wait_until(PATIENCE, || self.nodes.iter().all(whole))
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect()
+    }
+
+    /// Where it is: `redis-cluster://host:port,host:port,host:port`.
+    pub fn url(&self) -> String {
+        format!("redis-cluster://{}", self.places().join(","))
+    }
+
+    /// Its nodes.
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
     }
 }
 

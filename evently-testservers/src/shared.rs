@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process};
 
 use crate::postgres::Postgres;
-use crate::redis::{Redis, redis_cli};
+use crate::redis::{Redis, RedisCluster, RedisSentinels, redis_cli};
 use crate::tool::{psql, with_database};
 
 /// The environment variable that names the server to share: the URL of any of its databases, for a user who may create others.
@@ -16,15 +16,45 @@ pub const SHARED_POSTGRES: &str = "EVENTLY_TEST_POSTGRES";
 /// The environment variable that names the Redis to share: its URL.
 pub const SHARED_REDIS: &str = "EVENTLY_TEST_REDIS";
 
+/// The environment variable that names the Redis to share that has Sentinels: its URL.
+pub const SHARED_REDIS_SENTINELS: &str = "EVENTLY_TEST_REDIS_SENTINELS";
+
+/// The environment variable that names the cluster of Redis to share: its URL.
+pub const SHARED_REDIS_CLUSTER: &str = "EVENTLY_TEST_REDIS_CLUSTER";
+
 /// The URL of the Redis that [`SHARED_REDIS`] names, or else of one that this process starts and keeps to its end. Nobody may stop or flush
 /// it; whoever writes to it does so in a [`fresh_namespace`].
 pub fn shared_redis() -> Result<&'static str, String> {
-    static SHARED: OnceLock<Result<(String, Option<Redis>), String>> = OnceLock::new();
-    let find = || match env::var(SHARED_REDIS) {
+    static SHARED: Shared<Redis> = OnceLock::new();
+    shared(&SHARED, SHARED_REDIS, Redis::start, Redis::url)
+}
+
+/// The same with Sentinels: the Redis that [`SHARED_REDIS_SENTINELS`] names, or else one of this process.
+pub fn shared_redis_sentinels() -> Result<&'static str, String> {
+    static SHARED: Shared<RedisSentinels> = OnceLock::new();
+    shared(&SHARED, SHARED_REDIS_SENTINELS, RedisSentinels::start, RedisSentinels::url)
+}
+
+/// The same as a cluster: the one that [`SHARED_REDIS_CLUSTER`] names, or else one of this process.
+pub fn shared_redis_cluster() -> Result<&'static str, String> {
+    static SHARED: Shared<RedisCluster> = OnceLock::new();
+    shared(&SHARED, SHARED_REDIS_CLUSTER, RedisCluster::start, RedisCluster::url)
+}
+
+/// A URL, and the server where it is our own.
+type Shared<T> = OnceLock<Result<(String, Option<T>), String>>;
+
+fn shared<T>(
+    shared: &'static Shared<T>,
+    variable: &str,
+    start: impl FnOnce() -> Result<T, String>,
+    url: impl FnOnce(&T) -> String,
+) -> Result<&'static str, String> {
+    let find = || match env::var(variable) {
         Ok(url) => Ok((url, None)),
-        Err(_) => Redis::start().map(|own| (own.url(), Some(own))),
+        Err(_) => start().map(|own| (url(&own), Some(own))),
     };
-    SHARED.get_or_init(find).as_ref().map(|(url, _)| url.as_str()).map_err(Clone::clone)
+    shared.get_or_init(find).as_ref().map(|(url, _)| url.as_str()).map_err(Clone::clone)
 }
 
 /// The URL of a database of [`shared_redis`] that nobody else uses. Channels are not kept apart by it.

@@ -12,7 +12,11 @@ use tokio::{runtime::Handle, sync::broadcast::error::TryRecvError, task};
 use crate::support::{PATIENCE, connected, options};
 
 fn feed(catalog: Arc<dyn Catalog>) -> Arc<dyn SeatFeed> {
-    task::block_in_place(|| Handle::current().block_on(feed_at(&options(shared_redis().unwrap()), catalog))).1
+    feed_of(shared_redis().unwrap(), catalog)
+}
+
+pub fn feed_of(url: &str, catalog: Arc<dyn Catalog>) -> Arc<dyn SeatFeed> {
+    task::block_in_place(|| Handle::current().block_on(feed_at(&options(url), catalog))).1
 }
 
 async fn feed_at(options: &Options, catalog: Arc<dyn Catalog>) -> (Redis, Arc<RedisSeatFeed>) {

@@ -35,25 +35,6 @@ async fn a_server_that_stands_still_counts_as_away_until_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_wrong_is_no_reason_to_stop() {
-    let server = Server::start().unwrap();
-    server.query(&["config", "set", "requirepass", "right"]).unwrap();
-    let url = |password: &str| server.url().replace("redis://", &format!("redis://:{password}@"));
-    let wrong = Redis::open(&options(&url("wrong"))).unwrap();
-    connected(&options(&url("right"))).await;
-    assert!(!wrong.health().up);
-}
-
-/// That there is cryptography to encrypt with is only found out when a connection is made.
-#[tokio::test]
-async fn a_server_without_tls_is_away_for_whoever_wants_it() {
-    let server = Server::start().unwrap();
-    let url = server.url().replace("redis://", "rediss://");
-    let redis = Redis::open(&options(&url)).unwrap();
-    assert!(!redis.wait_until_up(true, Duration::from_millis(300)).await);
-}
-
-#[tokio::test]
 async fn what_is_no_url_is_said_so() {
     for url in [
         "",
@@ -62,6 +43,10 @@ async fn what_is_no_url_is_said_so() {
         "redis+sentinel://localhost:1",
         "redis+sentinel://localhost:1/",
         "redis+sentinel://localhost:x/s",
+        "redis-cluster://",
+        "redis-cluster://localhost:x",
+        "redis-cluster://localhost:1,",
+        "redis-cluster://localhost:1,localhost:2/3",
     ] {
         assert!(matches!(Redis::open(&options(url)), Err(OpenError::Url(_))), "{url}");
     }

@@ -28,7 +28,11 @@ async fn allowed(limit: &dyn RateLimit, times: usize, now: Timestamp) -> usize {
 
 #[tokio::test]
 async fn instances_share_one_bucket_for_each_name_and_key() {
-    let options = options(shared_redis().unwrap());
+    share_one_bucket_at(shared_redis().unwrap()).await;
+}
+
+pub async fn share_one_bucket_at(url: &str) {
+    let options = options(url);
     let instances = [connected(&options).await, connected(&options).await].map(RedisRateLimits::new);
     let [one, other] = instances.each_ref().map(|instance| instance.limit("bookings", 10, MINUTE));
     assert_eq!((allowed(&*one, 7, START).await, allowed(&*other, 7, START).await), (7, 3));

@@ -6,18 +6,18 @@ use evently_core::{
 };
 use evently_redis::{Options, RedisSeatLocks};
 use evently_testkit::conformance::seat_locks::LocksUnderTest;
-use evently_testservers::{Redis as Server, RedisSentinels};
+use evently_testservers::{Redis as Server, RedisSentinels, shared_redis};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::support::{PATIENCE, connected, options, shared};
+use crate::support::{PATIENCE, connected, options};
 
-async fn under_test() -> LocksUnderTest {
+pub async fn under_test_at(url: &str) -> LocksUnderTest {
     // Time passes by itself.
-    LocksUnderTest { locks: Arc::new(RedisSeatLocks::new(shared().await)), pass: Box::new(|_| ()) }
+    LocksUnderTest { locks: Arc::new(RedisSeatLocks::new(connected(&options(url)).await)), pass: Box::new(|_| ()) }
 }
 
-evently_testkit::seat_locks_conformance!(under_test().await);
+evently_testkit::seat_locks_conformance!(under_test_at(shared_redis().unwrap()).await);
 
 const EVENT: EventId = EventId::from_uuid(Uuid::from_u128(0xe));
 

@@ -3,7 +3,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use evently_testservers::{Redis, RedisSentinels, fresh_namespace, shared_redis};
+use evently_testservers::{Redis, RedisCluster, RedisSentinels, fresh_namespace, shared_redis};
 
 #[test]
 fn it_keeps_what_it_is_told_until_it_is_flushed_or_restarted() {
@@ -63,4 +63,17 @@ fn sentinels_put_the_replica_in_the_place_of_a_master_that_was_killed() {
 fn a_namespace_is_nobody_elses() {
     assert_ne!(fresh_namespace(), fresh_namespace());
     assert!(shared_redis().unwrap().starts_with("redis://"));
+}
+
+#[test]
+fn a_cluster_has_all_keys_among_its_nodes_and_is_whole_again_after_a_crash() {
+    let cluster = RedisCluster::start().unwrap();
+    let served = |node: &Redis| {
+        let key = "{x}:1";
+        node.query(&["set", key, "1"])
+    };
+    assert_eq!(cluster.nodes().iter().filter(|node| served(node).is_ok()).count(), 1, "the others say who has it");
+    cluster.nodes()[1].restart().unwrap();
+    assert!(cluster.wait_until_whole());
+    assert_eq!(cluster.nodes().iter().filter(|node| served(node).is_ok()).count(), 1);
 }

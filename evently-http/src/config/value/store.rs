@@ -63,8 +63,8 @@ server_urls!(
     /// A PostgreSQL database, or none.
     PostgresUrl, "postgres://user:password@host:5432/database": "postgres", "postgresql";
     /// A Redis, or none.
-    RedisUrl, "redis://host:6379, rediss:// for TLS, or redis+sentinel://host:26379,host:26379/service":
-        "redis", "rediss", "redis+sentinel";
+    RedisUrl, "redis://host:6379, rediss:// for TLS, redis+sentinel://host:26379,host:26379/service, or redis-cluster://host:6379,host:6379":
+        "redis", "rediss", "redis+sentinel", "redis-cluster", "rediss-cluster";
     /// A RabbitMQ, or none.
     RabbitMqUrl, "amqp://user:password@host:5672/%2f": "amqp", "amqps";
 );

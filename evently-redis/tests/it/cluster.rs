@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use evently_core::{
+    domain::{BookingId, EventId},
+    ports::{LockRequest, SeatLocks},
+};
+use evently_redis::{Problem, Redis, RedisSeatLocks};
+use evently_testservers::{Redis as Server, RedisCluster};
+use uuid::Uuid;
+
+use crate::support::{PATIENCE, connected, options};
+
+fn wants(event: u128) -> LockRequest {
+    LockRequest {
+        event_id: EventId::from_uuid(Uuid::from_u128(event)),
+        seats: vec![1, 2, 3],
+        booking_id: BookingId::from_uuid(Uuid::from_u128(event)),
+        key: Some([7; 32]),
+    }
+}
+
+#[tokio::test]
+async fn events_lie_on_all_nodes_and_each_whole_on_one() {
+    let cluster = RedisCluster::start().unwrap();
+    let locks = RedisSeatLocks::new(connected(&options(&cluster.url())).await);
+    let requests = (0..60).map(wants).collect::<Vec<_>>();
+    assert!(locks.acquire(&requests).await.unwrap().iter().all(Vec::is_empty));
+    for node in cluster.nodes() {
+        let keys: u32 = node.query(&["dbsize"]).unwrap().parse().unwrap();
+        assert!(keys >= 4 && keys.is_multiple_of(4), "three seats and a mark for each event: {keys}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_whole_is_away_until_it_is_again() {
+    let cluster = RedisCluster::start().unwrap();
+    let redis = connected(&options(&cluster.url())).await;
+    let locks = RedisSeatLocks::new(redis.clone());
+    for node in cluster.nodes() {
+        node.kill();
+        assert!(redis.wait_until_up(false, PATIENCE).await, "without anybody having asked");
+        assert!(locks.acquire(&[wants(1)]).await.is_err());
+        node.restart().unwrap();
+        assert!(cluster.wait_until_whole());
+        assert!(redis.wait_until_up(true, PATIENCE).await, "{:?}", redis.health());
+    }
+    // Whatever was there is lost with the processes.
+    assert!(locks.acquire(&[wants(1)]).await.unwrap()[0].is_empty());
+}
+
+#[tokio::test]
+async fn one_server_is_no_cluster() {
+    let server = Server::start().unwrap();
+    let redis = Redis::open(&options(&server.url().replace("redis://", "redis-cluster://"))).unwrap();
+    crate::problems::until(&redis, Problem::Cluster).await;
+    assert!(!redis.wait_until_up(true, Duration::from_millis(100)).await);
+}
