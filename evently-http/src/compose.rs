@@ -3,12 +3,13 @@
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use evently_core::{
+    cache::Caches,
     domain::HoldTerms,
     memory::{SandboxGateway, SandboxTimes},
     ports::{AccessTokens, Clock, Ids, PasswordHasher, PaymentGateway, RateLimits, Store},
     services::{
-        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, InProcess, Jobs,
-        NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
+        AnalyticsService, AuthParts, AuthService, AuthTerms, BookingService, BoxOffice, EventService, Forgetting, InProcess,
+        Jobs, NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
     },
 };
 use evently_postgres::PgStore;
@@ -73,6 +74,8 @@ pub struct App {
     pub upkeep: Arc<Upkeep>,
     /// What other instances share with this one.
     pub shared: Shared,
+    /// What the store need not be asked again.
+    pub caches: Caches,
     /// How often somebody may ask.
     pub limits: Arc<dyn RateLimits>,
     /// The built-in gateway, whose webhooks somebody has to deliver.
@@ -174,6 +177,7 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
     let shared = Shared::open(&config, &clock).await?;
     let feed = shared.feed(store.catalog.clone());
     let limits = shared.limits();
+    let caches = shared.caches(&clock, token_secret.0.first().map(String::as_str).unwrap_or_default());
     let size = OfficeSize { queue: config.box_office.queue, batch: config.box_office.batch };
     let (office, work) = BoxOffice::open_behind(shared.locks(), store.bookings.clone(), feed.clone(), clock.clone(), size);
     tokio::spawn(work);
@@ -192,9 +196,11 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         tokens: tokens.clone(),
         clock: clock.clone(),
         ids: ids.clone(),
+        caches: caches.clone(),
         terms: AuthTerms { access_ttl: config.auth.access_ttl, refresh_ttl: config.auth.refresh_ttl },
     });
-    let events = Arc::new(EventService::new(office.clone(), store.catalog.clone(), feed, clock.clone(), ids.clone()));
+    let events = EventService::new(office.clone(), store.catalog.clone(), feed, clock.clone(), ids.clone());
+    let events = Arc::new(events.with_caches(&caches));
     let payments = Arc::new(PaymentService::new(PaymentParts {
         office: office.clone(),
         store: store.bookings.clone(),
@@ -205,7 +211,8 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         ids: ids.clone(),
         terms,
     }));
-    let analytics = Arc::new(AnalyticsService::new(store.outbox.clone(), store.figures.clone(), events.clone()));
+    let analytics = AnalyticsService::new(store.outbox.clone(), store.figures.clone(), events.clone());
+    let analytics = Arc::new(analytics.with_caches(&caches));
     let upkeep = Arc::new(Upkeep::new(office.clone(), store.chores.clone(), clock.clone()));
     let notifications = Arc::new(NotificationService::new(NotificationParts {
         inbox: store.inbox.clone(),
@@ -216,9 +223,10 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         clock: clock.clone(),
         ids: ids.clone(),
     }));
+    let carrier = shared.carrier(Arc::new(InProcess::new(vec![Arc::new(SetAside::new(notifications.clone()))])));
     let relay = Relay::new(RelayParts {
         outbox: store.outbox.clone(),
-        carrier: shared.carrier(Arc::new(InProcess::new(vec![Arc::new(SetAside::new(notifications.clone()))]))),
+        carrier: Arc::new(Forgetting::before(carrier, events.clone())),
         clock: clock.clone(),
         ids: ids.clone(),
     });
@@ -235,6 +243,7 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         relay,
         upkeep,
         shared,
+        caches,
         limits,
         events,
         sandbox,

@@ -2,6 +2,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
+use evently_core::cache::CacheCounts;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// From a millisecond to ten seconds: the upper ends, in seconds, of the classes that durations are counted in.
@@ -18,6 +19,17 @@ pub fn install() {
 /// All figures as they are now. Its media type is [`CONTENT_TYPE`].
 pub fn metrics_text() -> String {
     handle().render()
+}
+
+/// Takes over what the caches have counted.
+pub fn count_caches(counts: &[CacheCounts]) {
+    for CacheCounts { cache, level, hits, misses, loads, unreadable } in counts.iter().copied() {
+        for (outcome, count) in [("hit", hits), ("miss", misses)] {
+            metrics::counter!("cache_requests_total", "cache" => cache, "level" => level, "outcome" => outcome).absolute(count);
+        }
+        metrics::counter!("cache_loads_total", "cache" => cache, "level" => level).absolute(loads);
+        metrics::counter!("cache_unreadable_total", "cache" => cache, "level" => level).absolute(unreadable);
+    }
 }
 
 /// The media type of [`metrics_text`].
@@ -48,6 +60,18 @@ fn describe() {
     metrics::describe_counter!("api_requests_total", "Requests that were answered, by method, route and status.");
     metrics::describe_histogram!("api_request_duration_seconds", "How long the answers took, in seconds.");
     metrics::describe_gauge!("active_bookings_total", "Bookings that are pending.");
+    metrics::describe_counter!(
+        "cache_requests_total",
+        "How often a cache was asked, by what is cached, where, and whether it was there."
+    );
+    metrics::describe_counter!(
+        "cache_loads_total",
+        "What had to be got from behind a cache, once for all who asked at the same time."
+    );
+    metrics::describe_counter!(
+        "cache_unreadable_total",
+        "Cached values that were none of ours: garbage, forged, or of another version."
+    );
     metrics::describe_gauge!("http_connections", "Connections that are open.");
     metrics::describe_counter!("http_connections_refused_total", "Connections for which there was no room.");
     metrics::describe_gauge!(

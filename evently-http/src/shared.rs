@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use evently_amqp::{AmqpCarrier, Broker};
 use evently_core::{
+    cache::{Caches, Seal},
     memory::MemorySeatFeed,
     ports::{Carrier, Catalog, Clock, RateLimits, SeatFeed, SeatLocks},
     rate::LocalRateLimits,
 };
-use evently_redis::{Options, Redis, RedisRateLimits, RedisSeatFeed, RedisSeatLocks};
+use evently_redis::{Options, Redis, RedisCache, RedisRateLimits, RedisSeatFeed, RedisSeatLocks};
 
 use crate::{compose::StartError, config::Config};
 
 /// The servers that the configuration names.
 #[derive(Clone)]
 pub struct Shared {
-    /// For locks, rates and the live feed.
+    /// For locks, rates, caches and the live feed.
     pub redis: Option<Redis>,
     /// For what has happened.
     pub broker: Option<Broker>,
@@ -50,6 +51,16 @@ impl Shared {
         match &self.redis {
             Some(redis) => Arc::new(RedisRateLimits::new(redis.clone())),
             None => Arc::new(LocalRateLimits),
+        }
+    }
+
+    /// What the store need not be asked again. Only those who know the secret are believed.
+    pub fn caches(&self, clock: &Arc<dyn Clock>, secret: &str) -> Caches {
+        match &self.redis {
+            Some(redis) => {
+                Caches::shared(Arc::clone(clock), Arc::new(RedisCache::new(redis.clone())), Seal::new(secret.as_bytes()))
+            }
+            None => Caches::local(Arc::clone(clock)),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     booking::BookingStatus,
     id::EventId,
@@ -10,7 +12,7 @@ use super::{
 };
 
 /// Where a figure belongs: an event, one of its sections, and an hour.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SalesKey {
     /// The event.
     pub event_id: EventId,
@@ -21,7 +23,7 @@ pub struct SalesKey {
 }
 
 /// What happened in one hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SalesRow {
     /// Bookings that began.
     pub holds: i64,

@@ -23,7 +23,7 @@ pub trait Figures: Send + Sync {
 }
 
 /// Which figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SalesFilter {
     /// Those of one event.
     pub event_id: Option<EventId>,

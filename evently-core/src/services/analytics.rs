@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -13,12 +14,16 @@ use rustc_hash::FxHashMap;
 
 use super::{Error, EventService, EventView};
 use crate::{
-    domain::{Entry, EventId, Principal, Role, Sales, SalesRow, SeatCounts, Timestamp},
+    cache::{Caches, Far, Near},
+    domain::{Entry, EventId, Principal, Role, Sales, SalesKey, SalesRow, SeatCounts, Timestamp},
     ports::{Figures, Handler, OtherError, Outbox, SalesFilter},
 };
 
 /// How many entries are taken in at a time.
 const BATCH: u32 = 1000;
+
+/// For how long figures are kept that all instances share.
+const KEPT: Duration = Duration::from_mins(1);
 
 /// Takes in what happened, and reports it.
 pub struct AnalyticsService {
@@ -28,7 +33,17 @@ pub struct AnalyticsService {
     /// A position that the figures have reached, so that they are not asked for each entry. Whoever sets them back takes in by itself
     /// what was in them.
     taken_in: AtomicU64,
+    /// Where figures are shared that somebody has just asked for; none where they are read anew each time.
+    kept: Option<Kept>,
 }
+
+/// Figures of an event, which several may ask for at once.
+struct Kept {
+    near: Near<SalesFilter, Arc<Rows>, Error>,
+    far: Far<Arc<Rows>>,
+}
+
+type Rows = Vec<(SalesKey, SalesRow)>;
 
 /// What an event has sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +101,14 @@ impl AnalyticsService {
 
     /// The service over these ports.
     pub const fn new(outbox: Arc<dyn Outbox>, figures: Arc<dyn Figures>, events: Arc<EventService>) -> Self {
-        Self { outbox, figures, events, taken_in: AtomicU64::new(0) }
+        Self { outbox, figures, events, taken_in: AtomicU64::new(0), kept: None }
+    }
+
+    /// The same with its figures, up to a minute old, where all instances find them. Those of a process alone are always the latest.
+    #[must_use]
+    pub fn with_caches(self, caches: &Caches) -> Self {
+        let kept = Kept { near: caches.near("sales", Duration::ZERO, 0), far: caches.far("sales", KEPT) };
+        Self { kept: caches.is_shared().then_some(kept), ..self }
     }
 
     /// Takes in the part of the journal that is next. How many entries that were.
@@ -160,13 +182,12 @@ impl AnalyticsService {
     }
 
     async fn report(&self, view: &EventView, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<EventReport, Error> {
-        while self.take_in().await? > 0 {}
         let event_id = view.event.id;
-        let sales = self.figures.sales(&SalesFilter { event_id: Some(event_id), from, to }).await?;
+        let rows = self.rows(SalesFilter { event_id: Some(event_id), from, to }).await?;
         let mut total = SalesRow::default();
         let mut sections = FxHashMap::<&str, SalesRow>::default();
         let mut by_hour = BTreeMap::<Timestamp, SalesRow>::new();
-        for (key, row) in &sales.rows {
+        for (key, row) in &*rows {
             total.add(row);
             sections.entry(&key.section).or_default().add(row);
             by_hour.entry(key.hour).or_default().add(row);
@@ -179,5 +200,19 @@ impl AnalyticsService {
         let by_section = by_section.collect();
         let seats = self.events.seat_map(event_id).await?.counts();
         Ok(EventReport { event_id, total, by_section, by_hour: by_hour.into_iter().collect(), seats })
+    }
+
+    /// The figures that the filter asks for.
+    async fn rows(&self, filter: SalesFilter) -> Result<Arc<Rows>, Error> {
+        let Some(Kept { near, far }) = &self.kept else { return self.stored(&filter).await };
+        let SalesFilter { event_id, from, to } = filter;
+        let id = [event_id.map(|id| id.to_string()), from.map(|from| from.to_string()), to.map(|to| to.to_string())];
+        let id = id.map(Option::unwrap_or_default).join("/");
+        near.get(&filter, || far.get(id, || self.stored(&filter))).await
+    }
+
+    async fn stored(&self, filter: &SalesFilter) -> Result<Arc<Rows>, Error> {
+        while self.take_in().await? > 0 {}
+        Ok(Arc::new(self.figures.sales(filter).await?.rows.into_iter().collect()))
     }
 }

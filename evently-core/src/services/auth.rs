@@ -2,31 +2,26 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
-use super::Error;
+use super::{Error, logins::Logins};
 use crate::{
+    cache::Caches,
     domain::{Email, Invalid, Principal, Role, SessionId, Thing, Timestamp, User, UserId},
     ports::{
         AccessTokens, Accounts, Claims, Clock, Ids, Page, PasswordHasher, PasswordsBusy, Rotation, Session, Sessions, StoreError,
         TokenDigest, TokenError,
     },
-    sync::{Mutex, lock},
 };
 
 /// bcrypt looks at no more than that many bytes.
 const PASSWORD_BYTES_MAX: usize = 72;
 const PASSWORD_CHARS_MIN: usize = 8;
-/// For how long what an access token may do is believed without asking the store again.
-const BELIEVED: Duration = Duration::from_secs(5);
-/// How many sessions are believed at a time.
-const BELIEVED_MOST: usize = 100_000;
 
 /// Registers accounts, logs them in and out, and tells who is asking.
 pub struct AuthService {
     parts: AuthParts,
-    believed: Mutex<FxHashMap<SessionId, (Timestamp, Role)>>,
+    logins: Logins,
 }
 
 /// The ports and terms of an [`AuthService`].
@@ -38,6 +33,7 @@ pub struct AuthParts {
     pub tokens: Arc<dyn AccessTokens>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
+    pub caches: Caches,
     pub terms: AuthTerms,
 }
 
@@ -107,7 +103,8 @@ pub enum AuthError {
 impl AuthService {
     /// The service over these ports.
     pub fn new(parts: AuthParts) -> Self {
-        Self { parts, believed: Mutex::new(FxHashMap::default()) }
+        let logins = Logins::new(parts.sessions.clone(), parts.clock.clone(), &parts.caches);
+        Self { parts, logins }
     }
 
     /// Adds an account.
@@ -158,7 +155,7 @@ impl AuthService {
         match self.parts.sessions.rotate(&digest(refresh_token), &digest(&next), now).await? {
             Rotation::Rotated(session) => Ok(self.pair(&session, next, now)),
             Rotation::Reused => {
-                self.doubt_all();
+                self.logins.tell_all().await;
                 Err(AuthError::RefreshTokenReused)
             }
             Rotation::Ended => Err(AuthError::TokenInvalid),
@@ -168,7 +165,7 @@ impl AuthService {
     /// Ends the login that a refresh token belongs to.
     pub async fn logout(&self, refresh_token: &str) -> Result<(), AuthError> {
         self.parts.sessions.revoke(&digest(refresh_token)).await?;
-        self.doubt_all();
+        self.logins.tell_all().await;
         Ok(())
     }
 
@@ -180,34 +177,8 @@ impl AuthService {
             TokenError::Invalid => AuthError::TokenInvalid,
         })?;
         let Claims { user_id, session_id, .. } = claims;
-        let role = if let Some(role) = self.believed_role(session_id, now) {
-            role
-        } else {
-            let holder = self.parts.sessions.holder(session_id).await?.filter(|user| user.id == user_id);
-            let role = holder.ok_or(AuthError::TokenInvalid)?.role;
-            self.believe(session_id, role, now);
-            role
-        };
+        let role = self.logins.role(session_id, user_id).await?.ok_or(AuthError::TokenInvalid)?;
         Ok(Principal { user_id, role, session_id })
-    }
-
-    fn believed_role(&self, session: SessionId, now: Timestamp) -> Option<Role> {
-        let believed = lock(&self.believed);
-        believed.get(&session).filter(|(until, _)| now < *until).map(|(_, role)| *role)
-    }
-
-    fn believe(&self, session: SessionId, role: Role, now: Timestamp) {
-        let mut believed = lock(&self.believed);
-        if believed.len() >= BELIEVED_MOST {
-            believed.retain(|_, (until, _)| now < *until);
-        }
-        if believed.len() < BELIEVED_MOST {
-            believed.insert(session, (now + BELIEVED, role));
-        }
-    }
-
-    fn doubt_all(&self) {
-        lock(&self.believed).clear();
     }
 
     /// The account that is asking.
@@ -229,7 +200,7 @@ impl AuthService {
             return Err(Error::Forbidden);
         }
         let user = self.parts.accounts.set_role(id, role).await?.ok_or(Error::not_found(Thing::User))?;
-        self.doubt_all();
+        self.logins.tell_all().await;
         Ok(user)
     }
 

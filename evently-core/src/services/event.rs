@@ -1,19 +1,19 @@
 //! Venues and events: making them, changing them, looking at them.
 
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{sync::Arc, time::Duration};
 
-use rustc_hash::FxHashMap;
-use serde::Serialize;
-use tokio::sync::{Mutex, MutexGuard};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::{Answered, BoxOffice, Error, EventView, LayoutView};
 use crate::{
+    cache::{Caches, Far, Mark, Near, Told},
     domain::{
         Actor, Command, Currency, Event, EventDetails, EventId, EventStatus, Invalid, Layout, LayoutId, OnSale, Outcome,
         PriceCategory, PriceCategoryId, Principal, RefundPolicy, Request, RequestKey, Role, SeatCounts, SeatId, SeatMap, Stage,
         Thing, Timestamp, Venue, VenueId,
     },
-    ports::{Catalog, Clock, EventFilter, Ids, Page, SeatFeed, Subscription},
+    ports::{CacheKey, Catalog, Clock, EventFilter, Forgotten, Ids, Page, SeatFeed, Subscription},
 };
 
 /// Makes venues and events, and shows them.
@@ -23,21 +23,57 @@ pub struct EventService {
     feed: Arc<dyn SeatFeed>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    views: RwLock<Views>,
-    /// Views are read and let go of one at a time: a crowd before a new event reads it once, and what is read before it is let go of
-    /// does not come back afterwards.
-    reading: Mutex<()>,
+    views: Views,
     /// Somebody else has written, and not everything has been read again yet. The store says so only once.
     out_of_date: Mutex<bool>,
 }
 
 /// What has been looked at. It decides nothing: every command is judged by the store's own rows.
-#[derive(Default)]
 struct Views {
-    events: FxHashMap<EventId, Arc<EventView>>,
-    layouts: FxHashMap<LayoutId, Arc<LayoutView>>,
-    /// How often events have been let go of.
-    let_go: u64,
+    events: Near<EventId, Arc<EventView>, Error>,
+    details: Far<Details>,
+    layouts: Near<LayoutId, Arc<LayoutView>, Error>,
+    told: Told,
+}
+
+/// What of an event all instances share.
+#[derive(Serialize, Deserialize)]
+struct Details {
+    event: Arc<Event>,
+    venue: Venue,
+}
+
+/// Names event details in the shared cache.
+const EVENT: &str = "event";
+/// For how long the details of an event are kept.
+const DETAILS_KEPT: Duration = Duration::from_mins(5);
+/// For how long a layout is kept. None ever changes.
+const LAYOUTS_KEPT: Duration = Duration::from_hours(1);
+/// How many events are kept, and how many layouts.
+const KEPT_MOST: (usize, usize) = (10_000, 1_000);
+
+impl Views {
+    fn new(caches: &Caches) -> Self {
+        Self {
+            events: caches.near(EVENT, DETAILS_KEPT, KEPT_MOST.0),
+            details: caches.far(EVENT, DETAILS_KEPT),
+            layouts: caches.near("layout", LAYOUTS_KEPT, KEPT_MOST.1),
+            told: caches.told(),
+        }
+    }
+
+    /// The events, without those that somebody has changed.
+    fn events(&self) -> &Near<EventId, Arc<EventView>, Error> {
+        let forget = |key: &CacheKey| match key.id().parse() {
+            Ok(event) if key.cache() == EVENT => self.events.forget(&event),
+            _ => {}
+        };
+        self.told.each(|forgotten| match forgotten {
+            Forgotten::Key(key) => forget(key),
+            Forgotten::Everything => self.events.forget_all(),
+        });
+        &self.events
+    }
 }
 
 /// A venue to be made.
@@ -151,16 +187,14 @@ impl EventService {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self {
-            office,
-            catalog,
-            feed,
-            clock,
-            ids,
-            views: RwLock::default(),
-            reading: Mutex::default(),
-            out_of_date: Mutex::default(),
-        }
+        let views = Views::new(&Caches::local(Arc::clone(&clock)));
+        Self { office, catalog, feed, clock, ids, views, out_of_date: Mutex::default() }
+    }
+
+    /// The same with what it has looked at in these caches.
+    #[must_use]
+    pub fn with_caches(self, caches: &Caches) -> Self {
+        Self { views: Views::new(caches), ..self }
     }
 
     /// An id for a layout that is about to be read from a file.
@@ -269,7 +303,9 @@ impl EventService {
         change: EventChange,
         key: Option<RequestKey>,
     ) -> Result<Answered<Arc<Event>>, Error> {
-        let event = Arc::clone(&self.managed(by, id).await?.event);
+        self.managed(by, id).await?;
+        // What stays as it is must be what it is, so it does not come from a cache.
+        let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
         let old = &event.details;
         let details = EventDetails {
             name: change.name.unwrap_or_else(|| old.name.clone()),
@@ -343,10 +379,7 @@ impl EventService {
             _ => None,
         });
         let answered = answered.await?;
-        let _turn = self.reading.lock().await;
-        let mut views = self.views_mut();
-        views.events.remove(&answered.value.id);
-        views.let_go += 1;
+        self.forget(answered.value.id).await;
         Ok(answered)
     }
 
@@ -363,65 +396,45 @@ impl EventService {
 
     /// One event, whoever looks.
     pub async fn view(&self, id: EventId) -> Result<Arc<EventView>, Error> {
-        if let Some(view) = self.view_at_hand(id) {
-            return Ok(view);
-        }
-        let turn = self.reading.lock().await;
-        if let Some(view) = self.view_at_hand(id) {
-            return Ok(view);
-        }
-        let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
-        self.read_view(event, &turn).await
+        self.views.events().get(&id, || self.load(id)).await
     }
 
-    /// The view of an event that was read when events had been let go of so often.
-    async fn view_of(&self, event: Arc<Event>, let_go: u64) -> Result<Arc<EventView>, Error> {
-        let fresh = |view: &Arc<EventView>| view.event.version >= event.version;
-        if let Some(view) = self.view_at_hand(event.id).filter(fresh) {
-            return Ok(view);
-        }
-        let turn = self.reading.lock().await;
-        if let Some(view) = self.view_at_hand(event.id).filter(fresh) {
-            return Ok(view);
-        }
-        let is_current = self.views().let_go == let_go;
-        let event = if is_current { event } else { self.catalog.event(event.id).await?.ok_or(Error::not_found(Thing::Event))? };
-        self.read_view(event, &turn).await
+    async fn load(&self, id: EventId) -> Result<Arc<EventView>, Error> {
+        let details = self.views.details.get(id, || async {
+            let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
+            let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
+            Ok::<_, Error>(Details { event, venue })
+        });
+        let Details { event, venue } = details.await?;
+        let layout = self.layout(event.layout_id).await?;
+        Ok(Arc::new(EventView::new(event, venue, layout)))
     }
 
-    async fn read_view(&self, event: Arc<Event>, turn: &MutexGuard<'_, ()>) -> Result<Arc<EventView>, Error> {
+    /// The view of an event that was read after the mark.
+    async fn view_of(&self, event: Arc<Event>, mark: Mark) -> Result<Arc<EventView>, Error> {
+        let known = self.views.events.peek(&event.id);
+        if let Some(view) = known.filter(|view| view.event.version >= event.version) {
+            return Ok(view);
+        }
         let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
-        let layout = self.read_layout(event.layout_id, turn).await?;
+        let layout = self.layout(event.layout_id).await?;
         let view = Arc::new(EventView::new(event, venue, layout));
-        self.views_mut().events.insert(view.event.id, Arc::clone(&view));
+        self.views.events.keep(mark, view.event.id, Arc::clone(&view));
         Ok(view)
     }
 
     async fn layout(&self, id: LayoutId) -> Result<Arc<LayoutView>, Error> {
-        self.read_layout(id, &self.reading.lock().await).await
+        let load = || async {
+            let layout = self.catalog.layout(id).await?.ok_or(Error::not_found(Thing::Venue))?;
+            Ok(Arc::new(LayoutView::new(layout)))
+        };
+        self.views.layouts.get(&id, load).await
     }
 
-    /// A layout never changes, so that one at hand is as good as one that is read.
-    async fn read_layout(&self, id: LayoutId, _turn: &MutexGuard<'_, ()>) -> Result<Arc<LayoutView>, Error> {
-        if let Some(view) = self.views().layouts.get(&id) {
-            return Ok(Arc::clone(view));
-        }
-        let layout = self.catalog.layout(id).await?.ok_or(Error::not_found(Thing::Venue))?;
-        let view = Arc::new(LayoutView::new(layout));
-        self.views_mut().layouts.insert(id, Arc::clone(&view));
-        Ok(view)
-    }
-
-    fn view_at_hand(&self, id: EventId) -> Option<Arc<EventView>> {
-        self.views().events.get(&id).cloned()
-    }
-
-    fn views(&self) -> RwLockReadGuard<'_, Views> {
-        self.views.read().expect("a view is whole or not there")
-    }
-
-    fn views_mut(&self) -> RwLockWriteGuard<'_, Views> {
-        self.views.write().expect("a view is whole or not there")
+    /// Lets go of an event that was changed: first where others find it, so that it does not come back from there.
+    pub(super) async fn forget(&self, id: EventId) {
+        self.views.details.forget(id).await;
+        self.views.events.forget(&id);
     }
 
     /// One event as everybody may see it: a draft is not there.
@@ -440,10 +453,10 @@ impl EventService {
 
     /// Events by start time: those after `page.after`.
     pub async fn list(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<EventView>>, Error> {
-        let let_go = self.views().let_go;
+        let mark = self.views.events().mark();
         let mut views = Vec::new();
         for event in self.catalog.events(filter, page).await? {
-            views.push(self.view_of(event, let_go).await?);
+            views.push(self.view_of(event, mark).await?);
         }
         Ok(views)
     }
@@ -498,12 +511,7 @@ impl EventService {
         if !*out_of_date {
             return Ok(false);
         }
-        {
-            let _turn = self.reading.lock().await;
-            let mut views = self.views_mut();
-            views.events.clear();
-            views.let_go += 1;
-        }
+        self.views.events.forget_all();
         self.feed.refresh().await?;
         *out_of_date = false;
         Ok(true)

@@ -130,7 +130,7 @@ settings! {
         /// How long a PostgreSQL store may take for a statement, and wait for a lock.
         statement_timeout: Duration = "3s" in MOMENT..=HOUR;
     }
-    /// What several instances share: seat locks, rates, the live feed. It may be away at any time.
+    /// What several instances share: seat locks, rates, caches, the live feed. It may be away at any time.
     redis: Redis {
         /// Where it is; without it each instance keeps these for itself.
         url: RedisUrl = "";

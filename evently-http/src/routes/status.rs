@@ -89,6 +89,7 @@ pub async fn startup() -> Response {
 
 /// Metrics in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "status", responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn metrics() -> Response {
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    metrics::count_caches(&app.caches.counts());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::metrics_text()).into_response()
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use evently_core::domain::EventId;
+use evently_core::domain::{Actor, Command, EventId, Request, Role};
 use evently_testservers::Redis;
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::app::{Person, TestApp};
 
@@ -91,4 +92,156 @@ async fn without_its_replica_the_service_is_degraded_and_goes_on() {
     assert_eq!(app.get("/api/v1/events", None).await.expect(200)["items"][0]["id"], event.to_string());
     let ada = app.customer("ada").await;
     hold(&app, &ada, event, 0).await.expect(201);
+}
+
+/// Two instances that share a Redis, which they have found.
+async fn two() -> (Redis, TestApp, TestApp) {
+    let redis = Redis::start().unwrap();
+    let url = redis.url();
+    let settings = [("redis.url", url.as_str())];
+    let one = TestApp::with(&settings).await;
+    let other = one.beside(&settings).await;
+    for app in [&one, &other] {
+        until_ready(app, "ok").await;
+    }
+    (redis, one, other)
+}
+
+async fn until_answered(app: &TestApp, path: &str, by: &Person, status: u16) {
+    let answered = async {
+        while app.get(path, Some(by)).await.status != status {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered).await.unwrap_or_else(|_| panic!("{path} is never answered {status}"));
+}
+
+async fn until_named(app: &TestApp, event: EventId, name: &str) {
+    let named = async {
+        while app.get(&format!("/api/v1/events/{event}"), None).await.expect(200)["name"] != name {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, named).await.unwrap_or_else(|_| panic!("it is never shown as {name}"));
+}
+
+async fn rename(app: &TestApp, by: &Person, event: EventId, name: &str) {
+    let path = format!("/api/v1/admin/events/{event}");
+    app.call(Method::PATCH, &path, Some(by), Some(json!({"name": name}))).await.expect(200);
+}
+
+fn log_out(person: &Person) -> Value {
+    json!({"refresh_token": person.refresh_token})
+}
+
+/// By the clocks of the instances no time passes, so that nothing is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_and_another_role_count_at_the_other_instance_at_once() {
+    let (_redis, one, other) = two().await;
+    let (ada, admin) = (one.customer("ada").await, one.person("admin", Role::Admin).await);
+    for app in [&one, &other] {
+        app.get("/api/v1/me", Some(&ada)).await.expect(200);
+        app.get("/api/v1/admin/users", Some(&admin)).await.expect(200);
+    }
+    one.post("/auth/logout", None, log_out(&ada)).await.expect(204);
+    one.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+    until_answered(&other, "/api/v1/me", &ada, 401).await;
+    let path = format!("/api/v1/admin/users/{}", admin.id);
+    one.call(Method::PATCH, &path, Some(&admin), Some(json!({"role": "customer"}))).await.expect(200);
+    one.get("/api/v1/admin/users", Some(&admin)).await.refused(403, "forbidden");
+    until_answered(&other, "/api/v1/admin/users", &admin, 403).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_a_logout_counts_at_the_other_instance_within_five_seconds() {
+    let (redis, one, other) = two().await;
+    let (ada, bob) = (one.customer("ada").await, one.customer("bob").await);
+    for app in [&one, &other] {
+        app.get("/api/v1/me", Some(&ada)).await.expect(200);
+        app.get("/api/v1/me", Some(&bob)).await.expect(200);
+    }
+    redis.pause();
+    one.post("/auth/logout", None, log_out(&ada)).await.expect(204);
+    one.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+    other.advance(5);
+    other.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+    other.get("/api/v1/me", Some(&bob)).await.expect(200);
+    // It comes back with what it had.
+    redis.resume();
+    for app in [&one, &other] {
+        until_ready(app, "ok").await;
+        app.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+    }
+    let late = one.beside(&[("redis.url", &redis.url())]).await;
+    until_ready(&late, "ok").await;
+    late.get("/api/v1/me", Some(&ada)).await.refused(401, "token_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_at_one_instance_is_shown_by_the_other_and_what_one_has_read_the_other_need_not() {
+    let (redis, one, other) = two().await;
+    let (organizer, event) = one.on_sale(1).await;
+    until_named(&one, event, "A night out").await;
+    until_named(&other, event, "A night out").await;
+    let far = other.app.caches.counts().into_iter().find(|counts| (counts.cache, counts.level) == ("event", "far")).unwrap();
+    assert!(far.hits >= 1, "{far:?}");
+    rename(&one, &organizer, event, "Another night").await;
+    assert_eq!(one.get(&format!("/api/v1/events/{event}"), None).await.expect(200)["name"], "Another night");
+    until_named(&other, event, "Another night").await;
+    // An edit of one field leaves what the other instance has edited.
+    let path = format!("/api/v1/admin/events/{event}");
+    other.call(Method::PATCH, &path, Some(&organizer), Some(json!({"description": "Late"}))).await.expect(200);
+    until_named(&other, event, "Another night").await;
+    redis.flush().unwrap();
+    rename(&other, &organizer, event, "The last night").await;
+    until_named(&one, event, "The last night").await;
+    redis.kill();
+    rename(&one, &organizer, event, "Without Redis").await;
+    until_named(&one, event, "Without Redis").await;
+    assert!(other.app.events.refresh().await.unwrap());
+    until_named(&other, event, "Without Redis").await;
+    let metrics = one.get("/metrics", None).await;
+    let metrics = String::from_utf8_lossy(&metrics.bytes);
+    for figure in ["cache_requests_total{", "cache_loads_total{", "cache_unreadable_total{"] {
+        assert!(metrics.contains(figure), "{figure} in {metrics}");
+    }
+}
+
+/// As if an instance had been killed between its commit and what it tells the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_which_nobody_was_told_is_found_in_the_journal() {
+    let (_redis, one, other) = two().await;
+    let (organizer, event) = one.on_sale(1).await;
+    while one.app.relay.hand_on().await.unwrap() > 0 {}
+    until_named(&one, event, "A night out").await;
+    until_named(&other, event, "A night out").await;
+    let mut details = one.app.events.view(event).await.unwrap().event.details.clone();
+    details.name = "Another night".to_owned();
+    let by = Actor::User(organizer.id.parse().unwrap(), Role::Organizer);
+    let edit = Request::new(by, Command::EditEvent { event_id: event, details, prices: Vec::new() });
+    one.app.store.bookings.apply(one.now(), &[edit]).await.unwrap().answers[0].result.as_ref().unwrap();
+    while other.app.relay.hand_on().await.unwrap() > 0 {}
+    until_named(&one, event, "Another night").await;
+    until_named(&other, event, "Another night").await;
+}
+
+/// Figures of sales may be a minute old where they are shared.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_the_same_at_all_instances_and_a_minute_old_at_most() {
+    let (redis, one, other) = two().await;
+    let (organizer, event) = one.on_sale(1).await;
+    let ada = one.customer("ada").await;
+    let path = format!("/api/v1/admin/events/{event}/analytics");
+    let holds = async |app: &TestApp| app.get(&path, Some(&organizer)).await.expect(200)["totals"]["holds"].clone();
+    assert_eq!(holds(&one).await, 0);
+    hold(&one, &ada, event, 0).await.expect(201);
+    assert_eq!((holds(&one).await, holds(&other).await), (json!(0), json!(0)));
+    for app in [&one, &other] {
+        app.advance(60);
+    }
+    // What is too old by our clocks is none, whatever Redis thinks.
+    assert_eq!((holds(&other).await, holds(&one).await), (json!(1), json!(1)));
+    redis.kill();
+    hold(&one, &ada, event, 1).await.expect(201);
+    assert_eq!(holds(&other).await, 2);
 }

@@ -1,0 +1,287 @@
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    cache::Seal,
+    domain::{Email, User},
+    memory::{ManualClock, MemoryCache, MemoryStore, SeededIds},
+    ports::{Accounts, Cache, Lease, Look, PasswordHash, Rotation, Session, StoreErrorKind, TokenDigest},
+    sync::ready,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const ADA: SessionId = SessionId::from_uuid(Uuid::from_u128(0xada));
+const TOKEN: TokenDigest = [1; 32];
+
+/// A store that counts what it is asked, and may be away.
+struct Watched {
+    store: MemoryStore,
+    holders: AtomicU32,
+    asked: AtomicU32,
+    away: AtomicBool,
+}
+
+impl Watched {
+    fn reached(&self, count: &AtomicU32) -> Result<(), StoreError> {
+        if self.away.load(Relaxed) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "test", "it is away"));
+        }
+        count.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sessions for Watched {
+    async fn open(&self, session: &Session, token: &TokenDigest) -> Result<(), StoreError> {
+        self.store.open(session, token).await
+    }
+
+    async fn rotate(&self, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, StoreError> {
+        self.store.rotate(token, next, now).await
+    }
+
+    async fn revoke(&self, token: &TokenDigest) -> Result<(), StoreError> {
+        self.store.revoke(token).await
+    }
+
+    async fn holder(&self, id: SessionId) -> Result<Option<User>, StoreError> {
+        self.reached(&self.holders)?;
+        self.store.holder(id).await
+    }
+
+    async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
+        self.reached(&self.asked)?;
+        self.store.taken_back(since).await
+    }
+}
+
+/// A shared cache that forgets nothing, as one that has lost what it was told.
+struct Stubborn(MemoryCache);
+
+#[async_trait]
+impl Cache for Stubborn {
+    async fn look(&self, key: &CacheKey) -> Look {
+        self.0.look(key).await
+    }
+
+    async fn fill(&self, key: &CacheKey, lease: Lease, value: &[u8], ttl: Duration) {
+        self.0.fill(key, lease, value, ttl).await;
+    }
+
+    async fn forget(&self, _: &[CacheKey]) {}
+
+    fn forgotten(&self) -> broadcast::Receiver<Forgotten> {
+        self.0.forgotten()
+    }
+}
+
+struct Test {
+    clock: Arc<ManualClock>,
+    store: Arc<Watched>,
+    user: UserId,
+}
+
+impl Test {
+    /// Ada is logged in.
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        let store = MemoryStore::new(Arc::new(SeededIds::new(1)));
+        let user = UserId::from_uuid(Uuid::from_u128(0xaaa));
+        let ada = User {
+            id: user,
+            email: Email::parse("ada@example.org").unwrap(),
+            name: "Ada".to_owned(),
+            role: Role::Admin,
+            created_at: clock.now(),
+        };
+        ready(store.add(&ada, &PasswordHash("x".to_owned()))).unwrap();
+        ready(store.open(&Session { id: ADA, user_id: user, expires_at: clock.now() + 1000 * TOLD_FOR }, &TOKEN)).unwrap();
+        let store = Watched { store, holders: AtomicU32::new(0), asked: AtomicU32::new(0), away: AtomicBool::new(false) };
+        Self { clock, store: Arc::new(store), user }
+    }
+
+    fn alone(&self) -> Logins {
+        Logins::new(self.store.clone(), self.clock.clone(), &Caches::local(self.clock.clone()))
+    }
+
+    fn sharing(&self, cache: &Arc<impl Cache + 'static>) -> Logins {
+        let caches = Caches::shared(self.clock.clone(), cache.clone(), Seal::new(b"secret"));
+        Logins::new(self.store.clone(), self.clock.clone(), &caches)
+    }
+
+    fn cache(&self) -> Arc<MemoryCache> {
+        Arc::new(MemoryCache::new(self.clock.clone()))
+    }
+
+    fn role(&self, logins: &Logins) -> Option<Role> {
+        ready(logins.role(ADA, self.user)).unwrap()
+    }
+
+    /// At an instance.
+    fn log_out(&self, at: &Logins) {
+        ready(self.store.revoke(&TOKEN)).unwrap();
+        ready(at.tell_all());
+    }
+
+    fn demote(&self, at: &Logins) {
+        ready(self.store.store.set_role(self.user, Role::Customer)).unwrap();
+        ready(at.tell_all());
+    }
+
+    fn holders(&self) -> u32 {
+        self.store.holders.load(Relaxed)
+    }
+}
+
+#[test]
+fn a_login_is_read_once_however_often_it_is_used() {
+    let test = Test::new();
+    let logins = test.alone();
+    for _ in 0..240 {
+        assert_eq!(test.role(&logins), Some(Role::Admin));
+        test.clock.advance(SECOND);
+    }
+    assert_eq!(test.holders(), 1);
+    assert_eq!(test.store.asked.load(Relaxed), 120, "every two seconds, for all logins together");
+}
+
+#[test]
+fn what_one_instance_has_read_the_others_need_not() {
+    let test = Test::new();
+    let cache = test.cache();
+    for _ in 0..3 {
+        assert_eq!(test.role(&test.sharing(&cache)), Some(Role::Admin));
+    }
+    assert_eq!(test.holders(), 1);
+}
+
+#[test]
+fn somebody_elses_login_lets_nobody_in() {
+    let test = Test::new();
+    let logins = test.alone();
+    assert_eq!(ready(logins.role(ADA, UserId::from_uuid(Uuid::from_u128(0xb0b)))).unwrap(), None);
+    assert_eq!(ready(logins.role(SessionId::from_uuid(Uuid::from_u128(0xb0b)), test.user)).unwrap(), None);
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+}
+
+#[test]
+fn a_logout_counts_here_at_once_and_elsewhere_within_five_seconds() {
+    let test = Test::new();
+    let [here, elsewhere] = [test.alone(), test.alone()];
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (Some(Role::Admin), Some(Role::Admin)));
+    test.log_out(&here);
+    assert_eq!(test.role(&here), None);
+    test.clock.advance(5 * SECOND);
+    assert_eq!(test.role(&elsewhere), None);
+}
+
+#[test]
+fn with_a_shared_cache_a_logout_and_another_role_count_everywhere_at_once() {
+    let test = Test::new();
+    let cache = test.cache();
+    let [here, elsewhere] = [test.sharing(&cache), test.sharing(&cache)];
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (Some(Role::Admin), Some(Role::Admin)));
+    test.demote(&here);
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (Some(Role::Customer), Some(Role::Customer)));
+    test.log_out(&here);
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (None, None));
+    assert_eq!(test.role(&test.sharing(&cache)), None);
+}
+
+/// Whoever asks the store between a logout and its being told has learned of it already.
+#[test]
+fn whoever_learns_of_a_logout_first_tells_the_others() {
+    let test = Test::new();
+    let cache = test.cache();
+    let [here, elsewhere, first] = [test.sharing(&cache), test.sharing(&cache), test.sharing(&cache)];
+    for logins in [&here, &elsewhere] {
+        assert_eq!(test.role(logins), Some(Role::Admin));
+    }
+    ready(test.store.revoke(&TOKEN)).unwrap();
+    ready(here.ask(false)).unwrap();
+    ready(here.tell_all());
+    assert_eq!(test.role(&elsewhere), None);
+    // Nor need it have asked before.
+    ready(test.store.store.set_role(test.user, Role::Customer)).unwrap();
+    let mut told = cache.forgotten();
+    ready(first.tell_all());
+    assert!(
+        std::iter::from_fn(|| told.try_recv().ok())
+            .any(|forgotten| { forgotten == Forgotten::Key(CacheKey::new(ACCOUNT, test.user)) })
+    );
+}
+
+#[test]
+fn a_shared_cache_that_has_lost_a_logout_lets_nobody_in() {
+    let test = Test::new();
+    let cache = Arc::new(Stubborn(MemoryCache::new(test.clock.clone())));
+    let [here, elsewhere] = [test.sharing(&cache), test.sharing(&cache)];
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (Some(Role::Admin), Some(Role::Admin)));
+    test.log_out(&here);
+    assert_eq!(test.role(&here), None);
+    test.clock.advance(5 * SECOND);
+    assert_eq!(test.role(&elsewhere), None);
+    test.clock.advance(FAR / 2);
+    assert_eq!(test.role(&test.sharing(&cache)), None, "nor at an instance that has just started");
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (None, None));
+}
+
+#[test]
+fn a_shared_cache_that_has_lost_a_role_gives_nobody_the_old_one() {
+    let test = Test::new();
+    let cache = Arc::new(Stubborn(MemoryCache::new(test.clock.clone())));
+    let [here, elsewhere] = [test.sharing(&cache), test.sharing(&cache)];
+    assert_eq!((test.role(&here), test.role(&elsewhere)), (Some(Role::Admin), Some(Role::Admin)));
+    test.demote(&here);
+    assert_eq!(test.role(&here), Some(Role::Customer));
+    test.clock.advance(5 * SECOND);
+    assert_eq!(test.role(&elsewhere), Some(Role::Customer));
+    assert_eq!(test.role(&test.sharing(&cache)), Some(Role::Customer));
+}
+
+#[test]
+fn without_the_store_nobody_is_believed_for_longer_than_five_seconds() {
+    let test = Test::new();
+    let logins = test.alone();
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    test.store.away.store(true, Relaxed);
+    test.clock.advance((5 * SECOND).saturating_sub(Duration::from_micros(1)));
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    test.clock.advance(Duration::from_micros(1));
+    assert!(ready(logins.role(ADA, test.user)).is_err());
+    test.store.away.store(false, Relaxed);
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    assert_eq!(test.holders(), 1);
+}
+
+#[test]
+fn a_logout_of_which_nobody_could_be_told_counts_here_at_once() {
+    let test = Test::new();
+    let logins = test.alone();
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    ready(test.store.revoke(&TOKEN)).unwrap();
+    test.store.away.store(true, Relaxed);
+    ready(logins.tell_all());
+    assert!(ready(logins.role(ADA, test.user)).is_err());
+    test.store.away.store(false, Relaxed);
+    assert_eq!(test.role(&logins), None);
+}
+
+#[test]
+fn who_has_slept_for_long_learns_of_all_that_anything_still_says_otherwise() {
+    let test = Test::new();
+    let cache = Arc::new(Stubborn(MemoryCache::new(test.clock.clone())));
+    let [here, sleeper] = [test.sharing(&cache), test.sharing(&cache)];
+    assert_eq!((test.role(&here), test.role(&sleeper)), (Some(Role::Admin), Some(Role::Admin)));
+    test.clock.advance(FAR / 2);
+    assert_eq!(test.role(&here), Some(Role::Admin));
+    test.log_out(&here);
+    test.clock.advance(FAR / 3);
+    assert!(matches!(ready(cache.look(&CacheKey::new(SESSION, ADA))), Look::Hit(_)), "it is still there");
+    assert_eq!(test.role(&sleeper), None);
+}
