@@ -1,5 +1,5 @@
-//! Venues, layouts, events and the state of their seats. Those who look at the first three may be answered by a replica; the state of
-//! seats is what the primary says.
+//! Venues, layouts, events and the state of their seats. Those who look at venues, layouts and lists of events may be answered by a replica;
+//! one event, and the state of its seats, is what the primary says.
 
 use std::{sync::Arc, time::Duration};
 
@@ -92,7 +92,13 @@ async fn layout(store: &PgStore, id: LayoutId) -> Result<Option<Arc<Layout>>, Fa
 }
 
 async fn event(store: &PgStore, id: EventId) -> Result<Option<Arc<Event>>, Fault> {
-    store.browse_one(EVENT_BY_ID, values![id.as_uuid()]).await?.as_ref().map(FromRow::from_row).transpose()
+    // An edit begins with it, and what all instances share is filled with it after a change that this one has yet to hear of.
+    let row = store.row(EVENT_BY_ID, values![id.as_uuid()]).await?;
+    if row.is_some() {
+        // Who has seen this sees nothing older in a list.
+        store.fence();
+    }
+    row.as_ref().map(FromRow::from_row).transpose()
 }
 
 /// The times that the filter allows.

@@ -53,6 +53,18 @@ async fn stand_still(pair: &Pair, store: &PgStore, venue: VenueId) {
     assert_eq!(name_of(store, venue).await, "Before", "the replica answers");
 }
 
+/// Another instance has changed it, and has told us before we have seen that in the store.
+#[tokio::test]
+async fn one_event_is_what_the_primary_says() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (event, venue) = make_venue(&store, 1).await;
+    stand_still(&pair, &store, venue).await;
+    pair.execute("update events set name = 'Changed'");
+    assert_eq!(store.event(event.id()).await.unwrap().unwrap().details.name, "Changed");
+    assert_eq!(name_of(&store, venue).await, "After", "whoever has seen that sees nothing older");
+}
+
 #[tokio::test]
 async fn who_has_written_sees_it_and_the_others_what_the_replica_has() {
     let pair = Pair::start();
