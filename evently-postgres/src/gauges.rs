@@ -41,9 +41,9 @@ impl Gauges {
 
     /// Somebody begins to wait for a connection.
     pub(crate) fn wait(self) -> Waiting {
-        let waiting = metrics::gauge!("postgres_waiting", "server" => self.name());
-        waiting.increment(1);
-        Waiting { server: self, since: Instant::now(), waiting }
+        let many = metrics::gauge!("postgres_waiting", "server" => self.name());
+        many.increment(1);
+        Waiting { server: self, since: Instant::now(), many }
     }
 
     /// Somebody has got a connection, one of so many.
@@ -72,7 +72,7 @@ impl Gauges {
 pub(crate) struct Waiting {
     server: Gauges,
     since: Instant,
-    waiting: metrics::Gauge,
+    many: metrics::Gauge,
 }
 
 impl Waiting {
@@ -88,7 +88,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.waiting.decrement(1);
+        self.many.decrement(1);
     }
 }
 

@@ -280,13 +280,10 @@ impl Watch {
     /// How far the primary's log goes is noted, if it can be asked.
     async fn look_at_primary(&mut self, primary: &Primary) {
         let began = Instant::now();
-        match timeout(PATIENCE, log_of_primary(primary)).await {
-            Ok(Ok((Some(goes), cluster))) => {
-                self.went.push_back((began, goes));
-                self.cluster = Some(cluster);
-            }
-            // Not asked, it is no better known: then the replica is further behind, as far as anybody knows.
-            Ok(Ok((None, _)) | Err(_)) | Err(_) => tracing::debug!("nobody knows how far the primary's log goes"),
+        // Where it cannot be asked, the replica is further behind, as far as anybody knows.
+        if let Ok(Ok((Some(goes), cluster))) = timeout(PATIENCE, log_of_primary(primary)).await {
+            self.went.push_back((began, goes));
+            self.cluster = Some(cluster);
         }
     }
 

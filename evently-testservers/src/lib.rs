@@ -39,8 +39,8 @@ mod shared;
 mod shipped;
 mod tool;
 
-pub use nginx::Nginx;
 pub use certificates::Certificates;
+pub use nginx::Nginx;
 pub use pgbouncer::PgBouncer;
 pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};

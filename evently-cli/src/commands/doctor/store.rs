@@ -88,7 +88,7 @@ fn server(url: &str, inspected: Result<Inspection, impl std::error::Error>) -> V
 
 /// The service goes by the server's clock; what else runs on this machine does not.
 fn clock(found: &Inspection) -> Finding {
-    const WHAT: &str = "clock";
+    const WHAT: &str = "store clock";
     let (time, then) = found.time;
     let server = (time + then.elapsed()).as_micros();
     let ahead = server - SystemClock::new().now().as_micros();
