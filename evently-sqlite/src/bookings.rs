@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use evently_core::{
     domain::{
-        Booking, BookingCode, BookingId, BookingStatus, Entry, EventId, Payment, PaymentId, Refund, Request, Ticket, TicketId,
-        Timestamp, decide,
+        Booking, BookingCode, BookingId, BookingStatus, Command, Entry, EventId, Payment, PaymentId, Refund, Request, Ticket,
+        TicketId, Timestamp, decide,
     },
     ports::{Applied, BookingFilter, BookingRecords, Bookings, Page, StoreError},
 };
@@ -51,6 +51,11 @@ statements! {
         where event_key = (select event_key from bookings where id = ?1) and booking_id = ?1 order by position";
 }
 
+/// Whether the decision on the request depends on what has been answered before: to itself, or to what began the payment it settles.
+fn looks_for_answers(request: &Request) -> bool {
+    request.key.is_some() || matches!(&request.command, Command::SettlePayment { answers: Some(_), .. })
+}
+
 #[async_trait]
 impl Bookings for SqliteStore {
     #[tracing::instrument(skip_all, fields(requests = requests.len()))]
@@ -59,7 +64,7 @@ impl Bookings for SqliteStore {
         let (ids, kept) = (Arc::clone(&self.ids), Arc::clone(&self.kept));
         let apply = move |tx: &Transaction<'_>| {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if requests.iter().any(|request| request.key.is_some()) {
+            if requests.iter().any(looks_for_answers) {
                 kept.catch_up(tx)?;
             }
             let mut ledger = SqliteLedger::new(tx, &kept);
