@@ -1,6 +1,6 @@
 //! Whether the server behind a pool is still the right one, as those who use it have found out.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -14,7 +14,7 @@ pub(crate) enum Doubt {
     Look,
     /// Nobody is to ask it anything before it has been looked at.
     Wait,
-    /// It takes no writes any more: its connections are of no use, whatever is found there now.
+    /// It takes no writes any more, or does not answer: its connections are of no use, whatever is found there now.
     Replace,
 }
 
@@ -27,6 +27,9 @@ impl Doubt {
                 code if ["08", "28", "3D", "57P"].iter().any(|class| code.starts_with(class)) => Self::Wait,
                 _ => Self::None,
             },
+            // Somebody on the way has forgotten the connection, and then most likely all that there are. Each would be waited for in
+            // vain, and the pool waits for ever for one that is to come back to it.
+            sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Self::Replace,
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Wait,
             // Perhaps there are only many who want one.
             sqlx::Error::PoolTimedOut => Self::Look,
@@ -43,14 +46,18 @@ impl Doubts {
     /// Takes in what a failure says.
     pub(crate) fn note<T>(&self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         if let Err(error) = &answer {
-            let doubt = Doubt::of(error);
-            self.0.send_if_modified(|worst| {
-                let worse = doubt > *worst;
-                *worst = doubt.max(*worst);
-                worse
-            });
+            self.leave(Doubt::of(error));
         }
         answer
+    }
+
+    /// Leaves this doubt, unless there is a worse one.
+    pub(crate) fn leave(&self, doubt: Doubt) {
+        self.0.send_if_modified(|worst| {
+            let worse = doubt > *worst;
+            *worst = doubt.max(*worst);
+            worse
+        });
     }
 
     /// The server is as it should be.

@@ -12,7 +12,7 @@ use sqlx::{
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
-    doubt::Doubts,
+    doubt::{Doubt, Doubts},
     error::Fault,
     gauges::{Gauges, InUse},
     options::{Options, Pooler},
@@ -80,6 +80,10 @@ impl Pool {
         let mut closed = self.connections.close_event();
         let acquired = timeout_at(until, closed.do_until(self.connections.acquire())).await;
         let connection = doubts.note(acquired.unwrap_or(Ok(Err(sqlx::Error::PoolTimedOut))).and_then(|acquired| acquired));
+        // There was one, and it did not answer when it was tried.
+        if matches!(&connection, Err(sqlx::Error::PoolTimedOut)) && self.connections.num_idle() > 0 {
+            doubts.leave(Doubt::Replace);
+        }
         waiting.ended(&connection);
         let in_use = gauges.in_use(self.connections.size());
         Ok(Lease { connection: connection?, terms: Arc::clone(&self.terms), in_use })

@@ -9,11 +9,13 @@ use evently_core::{
 };
 use evently_postgres::{Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER};
-use evently_testservers::Postgres;
+use evently_testservers::{Postgres, Proxy};
+use sqlx::Connection as _;
 
 use crate::{
     opening::{until_err, until_ok},
     pair::Pair,
+    support::Place,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -92,4 +94,29 @@ async fn a_server_that_was_down_or_hung_is_used_again() {
     until_ok(&store).await;
     make_venue(&store, 3).await;
     assert_eq!(venues(&server), "3");
+}
+
+/// As by a firewall that was restarted: nobody hears that they are gone, and all of them are in use.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_forgotten_on_the_way_are_given_up() {
+    const LOCKED: &str = "begin; lock table venues in access exclusive mode";
+    const WAITING: &str = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let place = Place::new();
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let options = Options { connections: 2, statement_timeout: Duration::from_secs(2), ..impatient(proxy.url()) };
+    let store = open(&options).await;
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    sqlx::raw_sql(LOCKED).execute(&mut other).await.unwrap();
+    let callers = [1, 2].map(|seed| {
+        let store = store.clone();
+        let make = Fixture::new(&SeededIds::new(seed), NOW, 1, 10).create_venue();
+        tokio::spawn(async move { store.apply(NOW, &[Request::new(ORGANIZER, make)]).await })
+    });
+    while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.unwrap() < 2 {}
+    proxy.strand();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+    }
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    make_venue(&store, 3).await;
 }
