@@ -148,14 +148,15 @@ impl From<evently_postgres::OpenError> for StartError {
 /// Builds the application, and opens its box office on the runtime that this is called on. Its time is that of the store's server, or of
 /// this machine where the store is a file.
 pub async fn open(config: Config) -> Result<App, StartError> {
-    build(config, None).await
+    Box::pin(build(config, None)).await
 }
 
 /// The same by another clock.
 pub async fn open_at(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
-    build(config, Some(clock)).await
+    Box::pin(build(config, Some(clock))).await
 }
 
+/// What opening everything takes is large; those who call it box it, so that their own futures are not.
 async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, StartError> {
     let data = &config.data.dir;
     let in_data = |what: String| |source| StartError::Data { what, source };

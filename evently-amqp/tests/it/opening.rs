@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use evently_amqp::{Broker, OpenError, Options, ParkedQueue, State, TopologyError, Work};
 use evently_testkit::{MemoryPlace, World};
 use evently_testservers::RabbitMq;
@@ -64,7 +66,7 @@ async fn a_user_who_lacks_a_right_is_told_which_and_needs_no_others() {
         let text = |text: &str| format!("<<\"{text}\">>");
         let mut does = format!("{add}({0}, {0}, {0})", text(user));
         if let Some([configure, write, read]) = rights.map(|rights| rights.map(text)) {
-            does += &format!(", {permit}({0}, {1}, {configure}, {write}, {read}, {0})", text(user), text("/"));
+            write!(does, ", {permit}({0}, {1}, {configure}, {write}, {read}, {0})", text(user), text("/")).unwrap();
         }
         rabbitmq.evaluate(&(does + ".")).unwrap();
     }

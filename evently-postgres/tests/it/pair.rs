@@ -72,7 +72,7 @@ impl Pair {
     }
 
     fn await_state(&self, state: &str) {
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         while self.replica.query("evently", &["select pg_get_wal_replay_pause_state()"]).unwrap() != state {
             assert!(began.elapsed() < PATIENCE, "the replica is never {state}");
             std::thread::sleep(Duration::from_millis(5));

@@ -57,7 +57,7 @@ async fn a_password_that_is_wrong_or_missing() {
 #[tokio::test]
 async fn a_database_that_is_not_there() {
     let server = Server::start().unwrap();
-    until(&open(&server.url().replace("/0", "/99")), Problem::Database).await;
+    until(&open(&server.url().replace("/0", "/99999")), Problem::Database).await;
 }
 
 #[tokio::test]
