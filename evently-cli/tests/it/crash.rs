@@ -68,10 +68,10 @@ async fn nothing_acknowledged_is_lost_in_a_crash() {
         service = evently.serve();
         unknown += resolve(&service, &mut customers).await;
         let scope = Scope::Lately { turn: usize::try_from(number).unwrap(), turns: 10 };
-        let found = contradictions(service.connection(), &customers, scope).await;
+        let found = contradictions(service.connection(), &customers, scope, Duration::ZERO).await;
         assert_eq!(found, Vec::<String>::new(), "after crash {number} of seed {SEED}");
     }
-    assert_eq!(contradictions(service.connection(), &customers, Scope::Everything).await, Vec::<String>::new());
+    assert_eq!(contradictions(service.connection(), &customers, Scope::Everything, Duration::ZERO).await, Vec::<String>::new());
     // The load was one: there were sales, cancellations and races, and crashes that swallowed answers.
     let report = verified(&evently);
     let told = || customers.iter().flat_map(|customer| customer.bookings.values());
@@ -99,7 +99,7 @@ async fn a_store_that_forgets_is_found_out() {
     }
     copy_folder(before.path(), evently.data.path());
     let service = evently.serve();
-    let found = contradictions(service.connection(), &customers, Scope::Everything).await;
+    let found = contradictions(service.connection(), &customers, Scope::Everything, Duration::ZERO).await;
     let gone = found.iter().filter(|found| found.ends_with("is gone")).count();
     assert_eq!(gone, bookings, "{found:?}");
 }

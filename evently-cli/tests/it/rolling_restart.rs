@@ -27,7 +27,7 @@ use crate::{
     },
     evently::{Evently, PASSWORD, Process, Service, body_of},
     load::{Customer, Hall},
-    witness::{Scope, contradictions},
+    witness::{LOCKS_LAST, Scope, contradictions},
 };
 
 const CUSTOMERS: usize = 8;
@@ -229,7 +229,7 @@ async fn nobody_notices_that_all_instances_are_restarted() {
     for customer in &mut customers {
         customer.answered.retain(|(_, status, _)| *status != 409);
     }
-    assert_eq!(contradictions(tunnel.connection(), &customers, Scope::Everything).await, Vec::<String>::new());
+    assert_eq!(contradictions(tunnel.connection(), &customers, Scope::Everything, LOCKS_LAST).await, Vec::<String>::new());
 
     let told = || customers.iter().flat_map(|customer| customer.bookings.values());
     let (paid, held) = (told().filter(|told| told.paid).count(), told().count());

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Longer than a seat lock lasts whose owner does not settle it.
-const LOCKS_LAST: Duration = Duration::from_secs(12);
+pub const LOCKS_LAST: Duration = Duration::from_secs(12);
 
 /// Asks again for every answer that got lost, with the same key, until it is known.
 pub async fn resolve(service: &Service, customers: &mut [Customer]) -> usize {
@@ -44,8 +44,14 @@ pub enum Scope {
     },
 }
 
-/// Everything in which the service contradicts what it has told the customers.
-pub async fn contradictions(mut connection: Connection, customers: &[Customer], scope: Scope) -> Vec<String> {
+/// Everything in which the service contradicts what it has told the customers. `locks_last` says for how long a seat lock may be in the
+/// way of a hold that is asked for again.
+pub async fn contradictions(
+    mut connection: Connection,
+    customers: &[Customer],
+    scope: Scope,
+    locks_last: Duration,
+) -> Vec<String> {
     let mut found = Vec::new();
     for customer in customers {
         let lately = customer.answered.iter().skip(customer.rested).filter_map(|(asked, _, body)| asked.booking(body));
@@ -61,7 +67,7 @@ pub async fn contradictions(mut connection: Connection, customers: &[Customer], 
         }
         // The last answers, asked for again: the same, and nothing done twice.
         for (asked, status, body) in customer.answered.iter().skip(customer.rested) {
-            let answer = again(&mut connection, customer, asked, *status).await;
+            let answer = again(&mut connection, customer, asked, (*status, locks_last)).await;
             let again = body_of(&answer);
             if answer.status != *status || without_trace(again.clone()) != without_trace(body.clone()) {
                 found.push(format!("{asked:?} was answered {status} {body}, and again {} {again}", answer.status));
@@ -73,13 +79,13 @@ pub async fn contradictions(mut connection: Connection, customers: &[Customer], 
 
 /// The request once more. Who has a hold that was decided while Redis was away may be turned away by a seat lock that somebody has left
 /// behind meanwhile, until that has run out.
-async fn again(connection: &mut Connection, customer: &Customer, asked: &Asked, status: u16) -> Answer {
+async fn again(connection: &mut Connection, customer: &Customer, asked: &Asked, (status, locks_last): (u16, Duration)) -> Answer {
     let request = Request::post(&asked.path, asked.body.as_bytes()).by(&customer.token).keyed(&asked.key);
     let began = Instant::now();
     loop {
         let answer = connection.send(&request).await.unwrap();
         let turned_away = status == 201 && answer.status == 409;
-        if !turned_away || began.elapsed() > LOCKS_LAST {
+        if !turned_away || began.elapsed() >= locks_last {
             return answer;
         }
         sleep(Duration::from_millis(200)).await;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     evently::PASSWORD,
     load::{Customer, Hall},
-    witness::{Scope, contradictions},
+    witness::{LOCKS_LAST, Scope, contradictions},
 };
 
 const CUSTOMERS: usize = 12;
@@ -132,7 +132,7 @@ impl Sale {
     /// Everything in which the house contradicts itself, or what the customers were told.
     pub async fn contradictions(&self, scope: Scope) -> Vec<String> {
         let checked = self.fleet.verified();
-        let mut found = contradictions(self.fleet.connection(self.faults % INSTANCES), &self.customers, scope).await;
+        let mut found = contradictions(self.fleet.connection(self.faults % INSTANCES), &self.customers, scope, LOCKS_LAST).await;
         let mails = self.mails();
         found.extend(mails.contradictions(&self.customers));
         found.extend(sold_twice(&self.customers));
