@@ -60,9 +60,9 @@ impl Doubts {
         });
     }
 
-    /// The server is as it should be.
+    /// The server is as it should be. Whoever has found meanwhile that its connections are of no use is not forgotten.
     pub(crate) fn settle(&self) {
-        self.0.send_replace(Doubt::None);
+        self.0.send_if_modified(|worst| *worst != Doubt::Replace && std::mem::replace(worst, Doubt::None) != Doubt::None);
     }
 
     /// Whether it may be asked.
@@ -72,5 +72,22 @@ impl Doubts {
 
     pub(crate) fn watch(&self) -> watch::Receiver<Doubt> {
         self.0.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_met_while_somebody_looks_is_not_settled_by_it() {
+        let doubts = Doubts::default();
+        doubts.leave(Doubt::Look);
+        doubts.settle();
+        assert_eq!(*doubts.watch().borrow(), Doubt::None);
+        doubts.leave(Doubt::Look);
+        doubts.leave(Doubt::Replace);
+        doubts.settle();
+        assert_eq!(*doubts.watch().borrow(), Doubt::Replace);
     }
 }
