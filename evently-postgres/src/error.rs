@@ -70,8 +70,8 @@ const RACED: [&str; 8] = [
 /// What an error of the server means for whoever asked; <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
 fn kind_of(code: &str, constraint: Option<&str>) -> StoreErrorKind {
     match (code.get(..2).unwrap_or_default(), code) {
-        // Serialization failure, deadlock, lock timeout, statement timeout.
-        (_, "40001" | "40P01" | "55P03" | "57014") => StoreErrorKind::Contended,
+        // Serialization failure, deadlock, lock timeout, statement timeout; stood still for too long in the middle of a transaction.
+        (_, "40001" | "40P01" | "55P03" | "57014" | "25P03") => StoreErrorKind::Contended,
         ("23", "23505") if constraint.is_some_and(|name| RACED.contains(&name)) => StoreErrorKind::Contended,
         // Connections, who may connect and to what, resources (a full disk among them), shutting down, I/O; a primary that is none any
         // more; a right that was taken away.
@@ -91,6 +91,7 @@ mod tests {
             ("40001", None, StoreErrorKind::Contended),
             ("40P01", None, StoreErrorKind::Contended),
             ("55P03", None, StoreErrorKind::Contended),
+            ("25P03", None, StoreErrorKind::Contended),
             ("23505", Some("booking_items_pk"), StoreErrorKind::Contended),
             ("23505", Some("bookings_pk"), StoreErrorKind::Contended),
             ("23505", Some("tickets_pk"), StoreErrorKind::Corrupt),

@@ -33,6 +33,10 @@ const PARAMETERS: [&str; 18] = [
 /// Which of several hosts is wanted; whatever it says, the store takes the one that can be written to.
 const WANTED: &str = "target_session_attrs";
 
+/// What a statement's time limits: itself, its waiting for a lock, and how long the server waits for the next one in a transaction. Who
+/// stands still in the middle of one would otherwise keep its locks for as long.
+pub(crate) const LIMITS: [&str; 3] = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+
 /// Where a server is.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -76,7 +80,7 @@ impl Place {
             return Ok(connect.statement_cache_capacity(0));
         }
         let millis = self.statement_timeout.as_millis().to_string();
-        Ok(connect.options([("statement_timeout", millis.as_str()), ("lock_timeout", millis.as_str())]))
+        Ok(connect.options(LIMITS.map(|limit| (limit, millis.as_str()))))
     }
 
     fn bare_options(&self, host: usize) -> Result<PgConnectOptions, sqlx::Error> {

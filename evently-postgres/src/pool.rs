@@ -1,10 +1,14 @@
 //! Connections to a server, and the transactions that everything runs in.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use evently_core::ports::StoreError;
 use sqlx::{
-    AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr,
+    AssertSqlSafe, Connection as _, PgPool, Postgres, SqlSafeStr, SqlStr,
     pool::PoolConnection,
     postgres::{PgArguments, PgPoolOptions, PgRow},
     query::Query,
@@ -16,11 +20,13 @@ use crate::{
     error::Fault,
     gauges::{Gauges, InUse},
     options::{Options, Pooler},
-    place::Place,
+    place::{LIMITS, Place},
 };
 
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a connection may have been idle that is taken without trying it.
+const RESTED: Duration = Duration::from_secs(1);
 const READ: &str = "begin isolation level repeatable read read only";
 
 /// Connections to one server. A handle: clones share them.
@@ -38,6 +44,14 @@ struct Terms {
     limit: Duration,
     doubts: Doubts,
     gauges: Gauges,
+    /// When somebody got a connection last.
+    given: Mutex<Instant>,
+}
+
+impl Terms {
+    fn last_given(&self) -> MutexGuard<'_, Instant> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Pool {
@@ -49,8 +63,14 @@ impl Pool {
             limit: options.statement_timeout + GRACE,
             doubts: Doubts::default(),
             gauges,
+            given: Mutex::new(Instant::now()),
         });
-        let mut pool = PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.patience);
+        let mut pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(options.patience)
+            // Not each time: it is a journey to the server. One that has just been used is whole, or its user is told.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| Box::pin(is_whole(connection, about.idle_for)));
         if gauges.is_of_primary() {
             let doubts = terms.doubts.clone();
             pool = pool.after_connect(move |connection, _| {
@@ -74,15 +94,17 @@ impl Pool {
 
     /// A connection, if there is one until then.
     pub(crate) async fn lease(&self, until: Instant) -> Result<Lease, Fault> {
-        let Terms { doubts, gauges, .. } = &*self.terms;
+        let Terms { doubts, gauges, patience, .. } = &*self.terms;
         let waiting = gauges.wait();
         // Whoever waits for a server that is being given up waits no longer.
         let mut closed = self.connections.close_event();
         let acquired = timeout_at(until, closed.do_until(self.connections.acquire())).await;
         let connection = doubts.note(acquired.unwrap_or(Ok(Err(sqlx::Error::PoolTimedOut))).and_then(|acquired| acquired));
-        // There was one, and it did not answer when it was tried.
-        if matches!(&connection, Err(sqlx::Error::PoolTimedOut)) && self.connections.num_idle() > 0 {
-            doubts.leave(Doubt::Replace);
+        match &connection {
+            Ok(_) => *self.terms.last_given() = Instant::now(),
+            // Nobody got one meanwhile: whoever has them waits in vain, and so does the pool for those that are to come back to it.
+            Err(sqlx::Error::PoolTimedOut) if self.terms.last_given().elapsed() >= *patience => doubts.leave(Doubt::Replace),
+            Err(_) => {}
         }
         waiting.ended(&connection);
         let in_use = gauges.in_use(self.connections.size());
@@ -93,6 +115,15 @@ impl Pool {
     pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         self.lease(Instant::now() + self.terms.patience).await?.rows(sql, values).await
     }
+}
+
+/// Whether a connection that nobody has used for a while still answers.
+async fn is_whole(connection: &mut sqlx::PgConnection, idle: Duration) -> Result<bool, sqlx::Error> {
+    if idle < RESTED {
+        return Ok(true);
+    }
+    let late = |_| sqlx::Error::PoolTimedOut;
+    timeout(GRACE, connection.ping()).await.map_err(late)?.map(|()| true)
 }
 
 /// A connection to a server that only follows another one, or was told to take no writes, is of no use.
@@ -153,7 +184,7 @@ struct Session {
 impl Session {
     fn of(options: &Options) -> Self {
         let millis = options.statement_timeout.as_millis();
-        let limits = || format!("; set local statement_timeout = {millis}; set local lock_timeout = {millis}");
+        let limits = || LIMITS.map(|limit| format!("; set local {limit} = {millis}")).concat();
         Self { limits: (options.pooler == Pooler::Transaction).then(limits) }
     }
 

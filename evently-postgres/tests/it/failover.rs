@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use evently_core::{
     domain::{Request, Timestamp},
     memory::SeededIds,
-    ports::{Bookings, Catalog, StoreErrorKind},
+    ports::{Bookings, Catalog, Page, StoreErrorKind},
 };
 use evently_postgres::{Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER};
@@ -87,7 +87,7 @@ async fn a_server_that_was_down_or_hung_is_used_again() {
 
     server.pause();
     for _ in 0..3 {
-        let error = store.venues(evently_core::ports::Page { after: None, limit: 1 }).await.unwrap_err();
+        let error = store.venues(Page { after: None, limit: 1 }).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
     }
     server.resume();
@@ -96,27 +96,75 @@ async fn a_server_that_was_down_or_hung_is_used_again() {
     assert_eq!(venues(&server), "3");
 }
 
+/// A lock that everybody waits for who wants to know of venues.
+struct Locked(sqlx::PgConnection);
+
+impl Locked {
+    async fn at(place: &Place) -> Self {
+        const LOCK: &str = "begin; lock table venues in access exclusive mode";
+        let mut connection = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+        sqlx::raw_sql(LOCK).execute(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    /// Waits until so many wait for it.
+    async fn until_wanted_by(&mut self, callers: i64) {
+        const WAITING: &str =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let waiting = async {
+            while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut self.0).await.unwrap() < callers {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("they wait for the lock");
+    }
+
+    async fn free(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.unwrap();
+    }
+}
+
 /// As by a firewall that was restarted: nobody hears that they are gone, and all of them are in use.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_were_forgotten_on_the_way_are_given_up() {
-    const LOCKED: &str = "begin; lock table venues in access exclusive mode";
-    const WAITING: &str = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     let place = Place::new();
     let proxy = Proxy::before(&place.options().url).unwrap();
-    let options = Options { connections: 2, statement_timeout: Duration::from_secs(2), ..impatient(proxy.url()) };
+    let options = Options { connections: 2, statement_timeout: Duration::from_secs(5), ..impatient(proxy.url()) };
     let store = open(&options).await;
-    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
-    sqlx::raw_sql(LOCKED).execute(&mut other).await.unwrap();
+    let mut locked = Locked::at(&place).await;
     let callers = [1, 2].map(|seed| {
         let store = store.clone();
         let make = Fixture::new(&SeededIds::new(seed), NOW, 1, 10).create_venue();
         tokio::spawn(async move { store.apply(NOW, &[Request::new(ORGANIZER, make)]).await })
     });
-    while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut other).await.unwrap() < 2 {}
+    locked.until_wanted_by(2).await;
     proxy.strand();
     for caller in callers {
         assert_eq!(caller.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
     }
-    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    locked.free().await;
+    make_venue(&store, 3).await;
+}
+
+/// Nobody who waits for an answer is there to see that none comes: a connection on its way back to the pool is asked whether it is
+/// whole, and is waited for without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_forgotten_while_nobody_waited_for_them_are_given_up() {
+    let place = Place::new();
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let options = Options { connections: 2, statement_timeout: Duration::from_mins(1), ..impatient(proxy.url()) };
+    let store = open(&options).await;
+    let mut locked = Locked::at(&place).await;
+    let callers = [1, 2].map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.venues(Page { after: None, limit: 1 }).await.map(drop) })
+    });
+    locked.until_wanted_by(2).await;
+    proxy.strand();
+    for caller in callers {
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+    }
+    locked.free().await;
     make_venue(&store, 3).await;
 }

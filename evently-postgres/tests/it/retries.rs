@@ -1,13 +1,16 @@
-//! A batch that is tried again is decided again.
+//! A batch that is tried again is decided again, and one that stands still is given up.
 
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{Request, Timestamp},
     memory::SeededIds,
-    ports::Bookings,
+    ports::{Bookings, StoreErrorKind},
 };
+use evently_postgres::Options;
 use evently_testkit::{Fixture, ORGANIZER};
+use evently_testservers::Proxy;
+use sqlx::Connection as _;
 
 use crate::support::Place;
 
@@ -40,4 +43,50 @@ async fn what_is_tried_again_is_decided_as_of_then() {
     let answer = store.apply(NOW, &[Request::new(ORGANIZER, event.publish())]).await.unwrap().answers.remove(0);
     assert!(answer.result.is_ok());
     assert!(answer.at >= NOW + Duration::from_millis(200), "{}", answer.at);
+}
+
+/// Time to stop whoever writes to the journal first.
+const TIME_TO_STOP: &str = "
+    create sequence tries;
+    create function rest() returns trigger language plpgsql as $$
+    begin
+        if nextval('tries') = 1 then
+            perform pg_sleep(1);
+        end if;
+        return new;
+    end $$;
+    create trigger rest before insert on journal for each statement execute function rest();
+";
+const RESTING: &str = "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
+
+/// As when its machine is moved. What it had locked is free again in time, and it has done nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stands_still_in_the_middle_of_a_batch_holds_nobody_up() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = Fixture::new(&*ids, NOW, 1, 1);
+    let make = [event.create_venue(), event.create_event()].map(|command| Request::new(ORGANIZER, command));
+    store.apply(NOW, &make).await.unwrap();
+    place.execute(TIME_TO_STOP);
+
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let brief = Duration::from_secs(2);
+    let options = Options { url: proxy.url(), statement_timeout: brief, ..place.options() };
+    let still = place.open_with(Arc::new(SeededIds::new(8)), &options).await;
+    let publish = [Request::new(ORGANIZER, event.publish())];
+    let stopped = tokio::spawn({
+        let publish = publish.clone();
+        async move { still.apply(NOW, &publish).await }
+    });
+    let mut watcher = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    while !sqlx::query_scalar::<_, bool>(RESTING).fetch_one(&mut watcher).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    proxy.hold();
+    let others = tokio::time::timeout(Duration::from_secs(30), store.apply(NOW, &publish)).await;
+    let answer = others.expect("the others go on").unwrap().answers.remove(0);
+    assert!(answer.result.is_ok(), "{answer:?}");
+    proxy.open();
+    assert_eq!(stopped.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
 }
