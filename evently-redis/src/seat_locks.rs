@@ -17,8 +17,8 @@ static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scr
 
 /// Seat locks that all instances share. While Redis is away nobody is turned away by them, and the store has everything to decide.
 ///
-/// A lock is the key `evently:seat:{event}:number` and its value the id of the booking, in 32 hexadecimal digits; a request's key is
-/// remembered as `evently:asked:{event}:…`.
+/// A lock is the key `evently:seat:{event}:number` and its value the id of the booking, in 32 hexadecimal digits; what a
+/// request with a key was told is remembered as `evently:asked:{event}:…`.
 pub struct RedisSeatLocks {
     redis: Redis,
 }

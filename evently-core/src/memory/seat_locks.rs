@@ -21,8 +21,8 @@ pub struct MemorySeatLocks {
 struct Held {
     /// Who has a seat, and until when.
     owners: FxHashMap<(EventId, u32), (BookingId, Timestamp)>,
-    /// The keys of requests that have been let through, and until when they are remembered.
-    keys: FxHashMap<[u8; 32], Timestamp>,
+    /// By the keys of requests which of their seats were in the way, if any, and until when that is remembered.
+    keys: FxHashMap<[u8; 32], (Vec<u32>, Timestamp)>,
     /// At so many entries those that have ended are thrown out.
     sweep_at: usize,
 }
@@ -39,19 +39,21 @@ impl Held {
         self.owners.get(&(event, seat)).filter(|(_, until)| now < *until).map(|(owner, _)| *owner)
     }
 
-    /// The seats that others have; `None` for a repetition, in whose way nothing is.
-    fn in_the_way(&self, request: &LockRequest, now: Timestamp) -> Option<Vec<u32>> {
-        if request.key.is_some_and(|key| self.keys.get(&key).is_some_and(|until| now < *until)) {
-            return None;
-        }
+    /// What a request with this key was told.
+    fn said(&self, request: &LockRequest, now: Timestamp) -> Option<&Vec<u32>> {
+        self.keys.get(&request.key?).filter(|(_, until)| now < *until).map(|(in_the_way, _)| in_the_way)
+    }
+
+    /// The seats that others have.
+    fn in_the_way(&self, request: &LockRequest, now: Timestamp) -> Vec<u32> {
         let other = |seat: &u32| self.owner(request.event_id, *seat, now).is_some_and(|owner| owner != request.booking_id);
-        Some(request.seats.iter().copied().filter(other).collect())
+        request.seats.iter().copied().filter(other).collect()
     }
 
     fn sweep(&mut self, now: Timestamp) {
         if self.owners.len() + self.keys.len() >= self.sweep_at {
             self.owners.retain(|_, (_, until)| now < *until);
-            self.keys.retain(|_, until| now < *until);
+            self.keys.retain(|_, (_, until)| now < *until);
             self.sweep_at = 2 * (self.owners.len() + self.keys.len()) + 1024;
         }
     }
@@ -63,13 +65,18 @@ impl SeatLocks for MemorySeatLocks {
         let now = self.clock.now();
         let mut held = lock(&self.held);
         held.sweep(now);
-        let answers = requests.iter().map(|request| held.in_the_way(request, now)).collect::<Vec<_>>();
-        for (request, answer) in requests.iter().zip(&answers) {
-            if answer.as_ref().is_none_or(|in_the_way| !in_the_way.is_empty()) {
+        let word = |request| {
+            let said = held.said(request, now);
+            (said.is_some(), said.cloned().unwrap_or_else(|| held.in_the_way(request, now)))
+        };
+        let words = requests.iter().map(word).collect::<Vec<_>>();
+        for (request, (repeated, answer)) in requests.iter().zip(&words) {
+            if *repeated {
                 continue;
             }
-            held.keys.extend(request.key.map(|key| (key, now + ANSWERS_KEPT)));
-            if held.in_the_way(&LockRequest { key: None, ..request.clone() }, now).is_some_and(|others| others.is_empty()) {
+            let remembered = now + if answer.is_empty() { ANSWERS_KEPT } else { DECIDING };
+            held.keys.extend(request.key.map(|key| (key, (answer.clone(), remembered))));
+            if answer.is_empty() && held.in_the_way(request, now).is_empty() {
                 for &seat in &request.seats {
                     // What the booking has already lasts as long as it was said to.
                     if held.owner(request.event_id, seat, now).is_none() {
@@ -78,7 +85,7 @@ impl SeatLocks for MemorySeatLocks {
                 }
             }
         }
-        Ok(answers.into_iter().map(Option::unwrap_or_default).collect())
+        Ok(words.into_iter().map(|(_, in_the_way)| in_the_way).collect())
     }
 
     async fn settle(&self, settled: &[Settled]) -> Result<(), LocksAway> {

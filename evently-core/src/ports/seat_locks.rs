@@ -15,8 +15,10 @@ use crate::domain::{BookingId, EventId};
 /// - **Each call as of one moment.** What stood in the way of a request was locked before the call. Those of one call do not stand in
 ///   each other's way: the store decides among them. The first of them that can have all its seats gets the locks.
 /// - **All or none.** A request gets locks on all its seats, or on none.
-/// - **A repetition goes through.** A request with a key under which one has been let through goes through as well, for its answer may be
-///   kept in the store. So does one for a booking that has the locks already.
+/// - **A repetition is told the same.** A request with a key under which one has been let through goes through as well, for its answer
+///   may be kept in the store. One under whose key somebody was turned away in the last [`DECIDING`] is turned away for the same seats,
+///   because the first may still be on its way, and nobody expects it to be decided any more. A request for a booking that has the locks
+///   already goes through.
 /// - **A lock ends**, [`DECIDING`] after it was taken if nothing is said of it, and then when it was said.
 /// - **Only one's own.** Locks of another booking are never made longer or released.
 /// - **In time.** An answer, or an error, comes within a fraction of a second.
@@ -29,7 +31,7 @@ pub trait SeatLocks: Send + Sync {
     async fn settle(&self, settled: &[Settled]) -> Result<(), LocksAway>;
 }
 
-/// For how long a seat is locked while the store decides. It is a matter of milliseconds; an instance that dies in between leaves a
+/// For how long a seat is locked while the store decides, and whoever was turned away stays so. It is a matter of milliseconds; an instance that dies in between leaves a
 /// lock behind for this long.
 pub const DECIDING: Duration = Duration::from_secs(10);
 

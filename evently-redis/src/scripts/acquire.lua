@@ -1,10 +1,13 @@
 -- Locks the seats of one event for the requests of a batch, and says what is in their way.
 --
 -- KEYS  the seats, each once, and then the marks of requests with a key
--- ARGV  how many seats there are; how long a lock lasts; how long a mark lasts (both in milliseconds); and for each request:
---       its booking, the position of its mark (0 for none), how many seats it wants, and their positions
+-- ARGV  how many seats there are; how long a lock lasts, and the mark of a request that is turned away; how long that of one that is
+--       let through (both in milliseconds); and for each request: its booking, the position of its mark (0 for none), how many seats it
+--       wants, and their positions
 --
 -- For each request the positions of the seats that others have. As of one moment: what this call locks is in the way of nobody in it.
+--
+-- A mark is empty if the request was let through. Else it says which of its seats were in the way: "1,3".
 local seats, deciding, remembered = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local owners = {}
 for i = 1, seats do
@@ -22,28 +25,43 @@ while at <= #ARGV do
   at = at + 3 + count
 end
 
+-- Which of its seats others have.
 local function in_the_way(request)
   local others = {}
-  for _, seat in ipairs(request.seats) do
+  for i, seat in ipairs(request.seats) do
     if owners[seat] and owners[seat] ~= request.booking then
-      others[#others + 1] = seat
+      others[#others + 1] = i
     end
   end
   return others
 end
 
-local answers = {}
+local found = {}
 for i, request in ipairs(requests) do
-  request.repeated = request.mark > 0 and redis.call('EXISTS', KEYS[request.mark]) == 1
-  answers[i] = request.repeated and {} or in_the_way(request)
+  local said = request.mark > 0 and redis.call('GET', KEYS[request.mark])
+  request.repeated = said and true
+  if said then
+    found[i] = {}
+    for seat in string.gmatch(said, '%d+') do
+      table.insert(found[i], tonumber(seat))
+    end
+  else
+    found[i] = in_the_way(request)
+  end
 end
 
+local answers = {}
 for i, request in ipairs(requests) do
-  if #answers[i] == 0 and not request.repeated then
+  answers[i] = {}
+  for _, seat in ipairs(found[i]) do
+    table.insert(answers[i], request.seats[seat])
+  end
+  if not request.repeated then
+    local free = #found[i] == 0
     if request.mark > 0 then
-      redis.call('SET', KEYS[request.mark], '', 'PX', remembered)
+      redis.call('SET', KEYS[request.mark], table.concat(found[i], ','), 'PX', free and remembered or deciding)
     end
-    if #in_the_way(request) == 0 then
+    if free and #in_the_way(request) == 0 then
       for _, seat in ipairs(request.seats) do
         -- What the booking has already lasts as long as it was said to.
         if not owners[seat] then

@@ -44,6 +44,11 @@ async fn locks_are_kept_as_documented() {
     let about = |left: Duration, whole: Duration| left <= whole && left > whole.saturating_sub(Duration::from_secs(5));
     assert!(about(left(&lock), DECIDING), "{:?}", left(&lock));
     assert!(about(left(&asked), Duration::from_hours(24)));
+    let turned_away = LockRequest { seats: vec![1, 3], key: Some([8; 32]), ..wants(0xc, 3) };
+    locks.acquire(&[turned_away]).await.unwrap();
+    let asked = asked.replace("07", "08");
+    assert_eq!(server.query(&["get", &asked]).unwrap(), "2");
+    assert!(about(left(&asked), DECIDING), "{:?}", left(&asked));
     let five = Duration::from_mins(5);
     let LockRequest { event_id, seats, booking_id, .. } = request;
     locks.settle(&[Settled { event_id, seats, booking_id, held: Some(five) }]).await.unwrap();

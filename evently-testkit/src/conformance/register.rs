@@ -276,7 +276,7 @@ macro_rules! seat_locks_conformance {
                 those_of_one_call_do_not_stand_in_each_others_way
                 a_request_gets_all_its_locks_or_none
                 a_repetition_goes_through
-                what_was_turned_away_is_no_repetition
+                what_was_turned_away_stays_so_for_a_while
                 a_booking_goes_through_again
                 what_is_released_can_be_locked_again
                 nobody_elses_lock_is_released_or_kept

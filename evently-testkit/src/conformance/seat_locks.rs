@@ -79,11 +79,15 @@ pub async fn a_repetition_goes_through(test: LocksUnderTest) {
     assert_eq!(test.in_the_way(wants(EVENT, 6, &[1])).await, [1], "which is still the one who had it");
 }
 
-pub async fn what_was_turned_away_is_no_repetition(test: LocksUnderTest) {
-    test.ask(&[wants(EVENT, 1, &[1])]).await;
-    for booking in [2, 3] {
-        assert_eq!(test.in_the_way(with_key(wants(EVENT, booking, &[1]), 1)).await, [1]);
-    }
+pub async fn what_was_turned_away_stays_so_for_a_while(test: LocksUnderTest) {
+    let first = wants(EVENT, 1, &[7, 3]);
+    test.ask(std::slice::from_ref(&first)).await;
+    let turned_away = |booking| with_key(wants(EVENT, booking, &[2, 3, 4, 7]), 1);
+    assert_eq!(test.in_the_way(turned_away(2)).await, [3, 7]);
+    test.settle(&first, None).await;
+    assert_eq!(test.in_the_way(turned_away(3)).await, [3, 7], "as if it had come in the place of the first");
+    assert_eq!(test.ask(&[wants(EVENT, 4, &[3]), turned_away(5)]).await, [vec![], vec![3, 7]]);
+    assert!(test.in_the_way(with_key(wants(EVENT, 6, &[2, 4, 7]), 2)).await.is_empty(), "it has locked nothing");
 }
 
 pub async fn a_booking_goes_through_again(test: LocksUnderTest) {

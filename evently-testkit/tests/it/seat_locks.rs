@@ -1,6 +1,7 @@
 //! The box office behind seat locks: they spare the store work, and decide nothing.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -337,21 +338,26 @@ impl Shop {
     /// Where the locks are honest, nobody is turned away from a seat that was free all the time.
     async fn play(&self, steps: &[Step], honest: bool) {
         let mut known = Vec::new();
+        let mut keys = BTreeSet::new();
         for (asks, secs) in steps {
             let free = self.world.statuses(&self.event).await;
             let due = self.due().await;
             let requests = asks.iter().filter_map(|ask| self.request(ask, &known)).collect::<Vec<_>>();
-            let waiting = requests.into_iter().map(|request| self.office.hand_in(request).unwrap());
-            let waiting = waiting.collect::<Vec<HandedIn>>();
+            let waiting = requests.into_iter().map(|request| {
+                // What a repetition is told is how it was then.
+                let is_new = request.key.is_none_or(|key| keys.insert(key.id));
+                (is_new, self.office.hand_in(request).unwrap())
+            });
+            let waiting = waiting.collect::<Vec<(bool, HandedIn)>>();
             let mut turned_away = Vec::new();
-            for handed_in in waiting {
+            for (is_new, handed_in) in waiting {
                 match handed_in.wait().await.unwrap().result {
                     Ok(outcome) => {
                         let accepted = booking(outcome);
                         assert!(self.world.store.bookings.booking(accepted.id).await.unwrap().is_some());
                         known.push(accepted.id);
                     }
-                    Err(Rejection::SeatsUnavailable(seats)) => turned_away.extend(seats),
+                    Err(Rejection::SeatsUnavailable(seats)) if is_new => turned_away.extend(seats),
                     Err(_) => {}
                 }
             }
