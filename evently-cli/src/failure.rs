@@ -88,6 +88,7 @@ impl From<StoreError> for Failure {
         let failure = match error.kind() {
             StoreErrorKind::Corrupt => Self::no(&error).hint("`evently verify` says what is wrong with the store"),
             StoreErrorKind::Contended => Self::away(&error).hint("somebody else kept the store busy; try again"),
+            StoreErrorKind::InDoubt => Self::away(&error).hint("it may have been done; look before you try again"),
             StoreErrorKind::Unavailable => Self::away(&error).hint("`evently doctor` looks for the reason"),
         };
         failure.because(&error)

@@ -58,7 +58,10 @@ async fn until_decided(
         // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
         let again = matches!(&fault, Failed::InDoubt(_)) || fault.kind() == StoreErrorKind::Contended;
         if !again || tries == TRIES {
-            return Err(fault.into_inner().during(OPERATION));
+            let fault = fault.into_inner();
+            // What an earlier try may have done is not known yet.
+            let kind = if *in_doubt { StoreErrorKind::InDoubt } else { fault.kind() };
+            return Err(StoreError::new(kind, OPERATION, fault));
         }
         tracing::debug!(error = %fault.inner(), tries, "batch is tried again");
         tokio::time::sleep(rest(store, tries)).await;

@@ -32,6 +32,8 @@ struct State {
     links: Vec<Arc<Link>>,
     /// The answer with these bytes is lost, and its connection with it.
     losing: Option<Vec<u8>>,
+    /// And then nobody is let through.
+    closing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +76,7 @@ impl Proxy {
         let server = port_in(url).ok_or_else(|| format!("there is no {HOST} with a port in {url}"))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        let state = State { way: Way::Open, links: Vec::new(), losing: None };
+        let state = State { way: Way::Open, links: Vec::new(), losing: None, closing: false };
         let shared = Arc::new(Shared {
             server,
             state: Mutex::new(state),
@@ -144,6 +146,12 @@ impl Proxy {
     /// answers is done.
     pub fn lose_answer_with(&self, bytes: &[u8]) {
         self.shared.state().losing = Some(bytes.to_owned());
+    }
+
+    /// The same, and from then on nobody is let through until it is opened.
+    pub fn lose_answer_and_close(&self, bytes: &[u8]) {
+        self.shared.state().closing = true;
+        self.lose_answer_with(bytes);
     }
 
     /// Whether such an answer has been lost.
@@ -275,7 +283,13 @@ impl Shared {
         let lost = state.losing.as_ref().is_some_and(|bytes| answer.windows(bytes.len()).any(|part| part == bytes));
         if lost {
             state.losing = None;
+            if std::mem::take(&mut state.closing) {
+                state.way = Way::Closed;
+                state.links.drain(..).for_each(|link| link.cut());
+            }
         }
+        drop(state);
+        self.changed.notify_all();
         lost
     }
 

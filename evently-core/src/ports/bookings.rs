@@ -16,8 +16,8 @@ use crate::domain::{
 ///   nothing is overwritten.
 /// - **Each on its own.** A refused request leaves no trace and does not keep others of its call from being accepted.
 /// - **Durable.** What `apply` has answered survives a crash of the process and of the machine.
-/// - **In doubt.** After an error nothing was done, unless the connection to the store broke while it committed; asking again
-///   with the same keys tells.
+/// - **In doubt.** After an error nothing was done, unless it is [`InDoubt`](super::StoreErrorKind::InDoubt); asking again with the
+///   same keys tells.
 /// - **Answers are kept** for [`ANSWERS_KEPT`](crate::domain::ANSWERS_KEPT) from when they were first given.
 #[async_trait]
 pub trait Bookings: Send + Sync {

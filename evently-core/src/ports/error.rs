@@ -16,6 +16,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// Others were in the way for too long. Nothing was done; trying again helps.
     Contended,
+    /// The store went away while it committed. Whether it was done is not known; trying again with the same key tells.
+    InDoubt,
     /// A row is not what it must be. Trying again does not help.
     Corrupt,
 }
@@ -33,7 +35,10 @@ impl StoreError {
 
     /// Whether the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Contended)
+        match self.kind {
+            StoreErrorKind::Unavailable | StoreErrorKind::Contended | StoreErrorKind::InDoubt => true,
+            StoreErrorKind::Corrupt => false,
+        }
     }
 }
 
@@ -42,6 +47,7 @@ impl fmt::Display for StoreError {
         let what = match self.kind {
             StoreErrorKind::Unavailable => "the store is unavailable",
             StoreErrorKind::Contended => "the store is contended",
+            StoreErrorKind::InDoubt => "the store went away while it committed",
             StoreErrorKind::Corrupt => "the store holds something that cannot be",
         };
         write!(f, "{}: {what}", self.operation)

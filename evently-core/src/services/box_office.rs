@@ -4,7 +4,7 @@
 //! one batch is being committed while the next one gathers. There is no timer: a request that is alone waits for nobody.
 //!
 //! Where there are seat locks, a batch first goes to them, in one call. Whoever wants a seat that somebody else has locked is refused as if
-//! the store had been asked; that leaves no trace, not even under the request's key.
+//! the store had been asked; that leaves no trace in it.
 
 mod locks;
 
@@ -93,14 +93,19 @@ impl BoxOffice {
         match self.queue.try_send(Waiting { request, answer }) {
             Ok(()) => Ok(HandedIn(answered)),
             Err(TrySendError::Full(_)) => Err(Error::Overloaded),
-            Err(TrySendError::Closed(_)) => Err(closed()),
+            Err(TrySendError::Closed(_)) => Err(closed(StoreErrorKind::Unavailable)),
         }
     }
 }
 
-/// The work has ended. Whether a request that was waiting has been decided is not known.
-fn closed() -> Error {
-    Error::Store(StoreError::new(StoreErrorKind::Unavailable, "apply", "the box office is closed"))
+/// The work has ended.
+fn closed(kind: StoreErrorKind) -> Error {
+    Error::Store(StoreError::new(kind, "apply", "the box office is closed"))
+}
+
+/// Whether every request would fail in this way.
+const fn is_away(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::InDoubt)
 }
 
 /// A request that will be decided.
@@ -109,7 +114,7 @@ pub struct HandedIn(oneshot::Receiver<Result<Answer, Error>>);
 impl HandedIn {
     /// Waits for the answer.
     pub async fn wait(self) -> Result<Answer, Error> {
-        self.0.await.unwrap_or_else(|_| Err(closed()))
+        self.0.await.unwrap_or_else(|_| Err(closed(StoreErrorKind::InDoubt)))
     }
 }
 
@@ -210,7 +215,7 @@ impl Clerk {
                         let _ = sender.send(Ok(answer));
                     }
                 }
-                Err(error) if requests.len() > 1 && error.kind() != StoreErrorKind::Unavailable => {
+                Err(error) if requests.len() > 1 && !is_away(&error) => {
                     let half = requests.len() / 2;
                     let rest = answers.split_off(half);
                     parts.push((&requests[half..], rest));

@@ -27,7 +27,7 @@ impl Trouble {
         };
         match store.map(StoreError::kind) {
             Some(StoreErrorKind::Corrupt) => Self::ForGood,
-            Some(StoreErrorKind::Unavailable | StoreErrorKind::Contended) => Self::StoreAway,
+            Some(StoreErrorKind::Unavailable | StoreErrorKind::Contended | StoreErrorKind::InDoubt) => Self::StoreAway,
             None => Self::ForNow,
         }
     }
@@ -44,6 +44,7 @@ mod tests {
         for (kind, trouble) in [
             (StoreErrorKind::Unavailable, Trouble::StoreAway),
             (StoreErrorKind::Contended, Trouble::StoreAway),
+            (StoreErrorKind::InDoubt, Trouble::StoreAway),
             (StoreErrorKind::Corrupt, Trouble::ForGood),
         ] {
             assert_eq!((of(store(kind).into()), of(Error::from(store(kind)).into())), (trouble, trouble));

@@ -95,7 +95,7 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side"
     /// Too much to do; nothing was done.
     Overloaded = SERVICE_UNAVAILABLE "overloaded" "The service is busy"
-    /// The store is away; nothing was done.
+    /// The store is away; nothing was done, unless the detail says that it is not known.
     StoreUnavailable = SERVICE_UNAVAILABLE "store_unavailable" "The store is unavailable"
     /// The payment gateway does not answer.
     GatewayUnavailable = SERVICE_UNAVAILABLE "gateway_unavailable" "The payment gateway does not answer"

@@ -59,6 +59,10 @@ impl From<StoreError> for Problem {
                 tracing::warn!(%error, cause, "the store did not answer");
                 Self::new(Code::StoreUnavailable, "nothing was done; try again in a moment")
             }
+            StoreErrorKind::InDoubt => {
+                tracing::warn!(%error, cause, "the store went away while it committed");
+                Self::new(Code::StoreUnavailable, "it is not known whether it was done; ask again with the same key in a moment")
+            }
             StoreErrorKind::Contended => {
                 tracing::warn!(%error, cause, "the store was contended for too long");
                 Self::overloaded()
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_cause_of_a_failure_is_not_told() {
-        for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Contended, StoreErrorKind::Corrupt] {
+        for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Contended, StoreErrorKind::InDoubt, StoreErrorKind::Corrupt] {
             let problem = Problem::from(StoreError::new(kind, "apply", "near \"seletc\": syntax error"));
             assert!(!format!("{problem:?}").contains("seletc"));
         }

@@ -1,24 +1,15 @@
 //! Several handles on one database, as several processes have them: each tells what others have done from what it has done itself.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use evently_core::{
     domain::{BookingId, Command, HoldTerms, Request, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Bookings, Catalog, Ids},
+    ports::{Bookings, Catalog, Ids, StoreErrorKind},
 };
 use evently_postgres::{Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy},
-    net::{TcpListener, TcpStream},
-};
+use evently_testservers::Proxy;
 
 use crate::support::Place;
 
@@ -81,45 +72,14 @@ async fn who_writes_all_the_time_still_sees_that_nobody_else_does() {
     }
 }
 
-/// Stands before a server. When told, it lets the next commit through, and cuts the connection before the answer to it.
-struct Cutter {
-    port: u16,
-    armed: Arc<AtomicBool>,
-}
+/// What the server says of a commit.
+const COMMITTED: &[u8] = b"COMMIT\0";
 
-impl Cutter {
-    async fn before(server: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let armed = Arc::new(AtomicBool::new(false));
-        let cut = armed.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(pass_on(client, server, cut.clone()));
-            }
-        });
-        Self { port, armed }
-    }
-}
-
-async fn pass_on(client: TcpStream, server: TcpStream, armed: Arc<AtomicBool>) {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let answers = tokio::spawn(async move { copy(&mut from_server, &mut to_client).await });
-    let mut bytes = vec![0; 1 << 16];
-    while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
-        let commits = bytes[..read].windows(6).any(|six| six.eq_ignore_ascii_case(b"commit"));
-        if commits && armed.swap(false, Ordering::SeqCst) {
-            answers.abort();
-            to_server.write_all(&bytes[..read]).await.unwrap();
-            // The server commits meanwhile.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            return;
-        }
-        to_server.write_all(&bytes[..read]).await.unwrap();
-    }
-    answers.abort();
+/// A store on the other side of a proxy.
+async fn behind(place: &Place, ids: &Arc<SeededIds>) -> (Proxy, PgStore) {
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let store = place.open_with(ids.clone(), &Options { url: proxy.url(), ..place.options() }).await;
+    (proxy, store)
 }
 
 /// The answer is found again by the next try, but not which seats have changed: whoever shows seats has to look.
@@ -127,18 +87,30 @@ async fn pass_on(client: TcpStream, server: TcpStream, armed: Arc<AtomicBool>) {
 async fn a_commit_whose_answer_was_lost_counts() {
     let place = Place::new();
     let ids = Arc::new(SeededIds::new(7));
-    let direct = place.options();
-    let (_, rest) = direct.url.split_once('@').unwrap();
-    let (server, database) = rest.split_once('/').unwrap();
-    let cutter = Cutter::before(server.to_owned()).await;
-    let url = direct.url.replace(&format!("{server}/{database}"), &format!("127.0.0.1:{}/{database}", cutter.port));
-    let store = place.open_with(ids.clone(), &Options { url, ..direct }).await;
+    let (proxy, store) = behind(&place, &ids).await;
     let event = on_sale(&store, &ids).await;
     assert!(!store.changed_elsewhere().await.unwrap());
 
-    cutter.armed.store(true, Ordering::SeqCst);
+    proxy.lose_answer_with(COMMITTED);
     hold(&store, &ids, &event, 0).await;
-    assert!(!cutter.armed.load(Ordering::SeqCst), "an answer was lost");
+    assert!(proxy.has_lost_it());
     assert!(store.changed_elsewhere().await.unwrap());
     assert!(!store.changed_elsewhere().await.unwrap());
+}
+
+/// Whoever asked must not be told that nothing was done.
+#[tokio::test]
+async fn what_nobody_can_look_up_after_its_commit_is_in_doubt() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let (proxy, store) = behind(&place, &ids).await;
+    let event = Fixture::new(&*ids, NOW, 1, SEATS);
+    let make = [Request::new(ORGANIZER, event.create_venue())];
+    proxy.lose_answer_and_close(COMMITTED);
+    assert_eq!(store.apply(NOW, &make).await.unwrap_err().kind(), StoreErrorKind::InDoubt);
+    assert_eq!(store.apply(NOW, &make).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    proxy.open();
+    while let Err(error) = store.apply(NOW, &make).await {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    }
 }

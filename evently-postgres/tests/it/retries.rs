@@ -57,7 +57,8 @@ const TIME_TO_STOP: &str = "
     end $$;
     create trigger rest before insert on journal for each statement execute function rest();
 ";
-const RESTING: &str = "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
+const RESTING: &str =
+    "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
 
 /// As when its machine is moved. What it had locked is free again in time, and it has done nothing.
 #[tokio::test(flavor = "multi_thread")]

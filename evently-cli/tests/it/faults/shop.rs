@@ -143,7 +143,8 @@ impl Visit {
 
     /// Asks with the same key, now here, now there, until it has been decided.
     async fn insist(&mut self, asked: &Asked) -> Answer {
-        let mut nothing_was_done = false;
+        // As far as anybody knows.
+        let mut nothing_was_done = true;
         loop {
             let instance = self.customer.below(self.connections.len());
             let began = Instant::now();
@@ -159,7 +160,7 @@ impl Visit {
                 self.front.untrue.fetch_add(u64::from(nothing_was_done && replayed), Ordering::SeqCst);
                 return answer;
             }
-            nothing_was_done = code(&answer) == "store_unavailable";
+            nothing_was_done &= body_of(&answer)["detail"].as_str().is_some_and(|detail| detail.contains("nothing was done"));
             self.front.turned_away.fetch_add(1, Ordering::SeqCst);
             sleep(AGAIN).await;
         }

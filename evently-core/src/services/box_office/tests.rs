@@ -294,7 +294,7 @@ async fn who_waits_is_told_when_there_is_nobody_left_to_decide() {
     let waiting = queue(&office, [0]);
     drop(work);
     for handed_in in waiting {
-        assert_eq!(failed(handed_in.wait().await), StoreErrorKind::Unavailable);
+        assert_eq!(failed(handed_in.wait().await), StoreErrorKind::InDoubt);
     }
     assert_eq!(failed(office.submit(request(1)).await), StoreErrorKind::Unavailable, "and it is no matter of waiting");
 }
