@@ -138,7 +138,12 @@ impl Replica {
         }
         metrics::counter!("postgres_browsing_total", "server" => "primary").increment(1);
         let _at_the_primary = self.inner.gate.read().await;
-        primary.rows(sql, values).await
+        let rows = primary.rows(sql, values).await;
+        if self.inner.is_usable() {
+            // It was changed over to after we had turned away from it, or failed us alone.
+            self.fence();
+        }
+        rows
     }
 
     /// The row that the statement finds. What the replica has not is asked for at the primary: it may be new.
