@@ -1,5 +1,6 @@
 //! A batch of requests as one transaction: read, decided, written, and tried again where others were in the way.
 
+mod parts;
 mod read;
 mod write;
 
@@ -12,11 +13,8 @@ use evently_core::{
 
 use tokio::time::Instant;
 
+pub(crate) use self::{read::SALE, write::whole};
 use self::{read::read, write::write};
-pub(crate) use self::{
-    read::{ANSWERS, BOOKINGS, PENDING, SEATS},
-    write::{UPDATE_BOOKINGS, UPDATE_SEATS},
-};
 use crate::{
     error::Fault,
     ledger::{BatchLedger, Rows, Wanted, Written},

@@ -15,20 +15,10 @@ pub struct Plan {
     /// What the question is for.
     pub what: &'static str,
     /// The statement.
-    pub statement: &'static str,
+    pub statement: String,
     /// The plan, in the server's words.
     pub plan: String,
 }
-
-/// The statements of a batch.
-const OF_A_BATCH: &[(&str, &str)] = &[
-    ("seats of a batch", apply::SEATS),
-    ("what customers have on hold at an event", apply::PENDING),
-    ("bookings of a batch", apply::BOOKINGS),
-    ("answers kept for keys", apply::ANSWERS),
-    ("seats that change", apply::UPDATE_SEATS),
-    ("bookings that change", apply::UPDATE_BOOKINGS),
-];
 
 /// What is asked beside the sales, most asked first.
 const OTHERS: &[(&str, &str)] = &[
@@ -40,19 +30,25 @@ const OTHERS: &[(&str, &str)] = &[
 impl PgStore {
     /// How the server goes about the questions that are asked most.
     pub async fn plans(&self) -> Result<Vec<Plan>, StoreError> {
+        let of_a_batch = [("what a batch reads", apply::SALE.to_owned(), true), ("what a batch writes", apply::whole(), true)];
+        let others = OTHERS.iter().map(|&(what, statement)| (what, statement.to_owned(), false));
         let mut plans = Vec::new();
-        for (statements, of_a_batch) in [(OF_A_BATCH, true), (OTHERS, false)] {
-            for &(what, statement) in statements {
-                plans.push(Plan { what, statement, plan: plan(self, statement, of_a_batch).await.during("plans")? });
-            }
+        for (what, statement, of_a_batch) in of_a_batch.into_iter().chain(others) {
+            let plan = plan(self, &statement, of_a_batch).await.during("plans")?;
+            plans.push(Plan { what, statement, plan });
         }
         Ok(plans)
     }
 }
 
-async fn plan(store: &PgStore, statement: &'static str, of_a_batch: bool) -> Result<String, Fault> {
+/// How many values a statement has.
+pub(crate) fn placeholders(statement: &str) -> usize {
+    (1..=99).take_while(|number| statement.contains(&format!("${number}"))).count()
+}
+
+async fn plan(store: &PgStore, statement: &str, of_a_batch: bool) -> Result<String, Fault> {
     let mut tx = if of_a_batch { store.begin(store.batch()).await? } else { store.read().await? };
-    let count = (1..=99).take_while(|number| statement.contains(&format!("${number}"))).count();
+    let count = placeholders(statement);
     let nothing = if count == 0 { String::new() } else { format!("({})", vec!["null"; count].join(", ")) };
     tx.define(format!("set local plan_cache_mode = force_generic_plan; prepare explained as {statement}")).await?;
     let explained = tx.ask(format!("explain (costs off) execute explained{nothing}")).await;

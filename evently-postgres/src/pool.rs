@@ -225,7 +225,7 @@ impl Tx {
         Ok(self.terms.answered(self.limit, query.fetch_one(&mut *self.open)).await?)
     }
 
-    fn query(&self, sql: &'static str, values: PgArguments) -> Query<'static, Postgres, PgArguments> {
+    fn query(&self, sql: impl SqlSafeStr, values: PgArguments) -> Query<'static, Postgres, PgArguments> {
         sqlx::query_with(sql, values).persistent(self.terms.session.keeps_statements())
     }
 
@@ -239,6 +239,12 @@ impl Tx {
     pub(crate) async fn one(&mut self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
         let query = self.query(sql, values);
         Ok(self.terms.answered(self.limit, query.fetch_optional(&mut *self.open)).await?)
+    }
+
+    /// The row of a statement made up here that always finds one.
+    pub(crate) async fn single_of(&mut self, sql: String, values: PgArguments) -> Result<PgRow, Fault> {
+        let query = self.query(AssertSqlSafe(sql), values);
+        Ok(self.terms.answered(self.limit, query.fetch_one(&mut *self.open)).await?)
     }
 
     /// All rows that a statement made up here finds.
@@ -268,12 +274,15 @@ impl Tx {
     }
 }
 
-/// The values of a statement, in the order of their numbers.
+/// The values of a statement, in the order of their numbers; or more of them after those that there are.
 macro_rules! values {
+    (into $values:expr; $($value:expr),* $(,)?) => {
+        $(sqlx::Arguments::add(&mut $values, $value).map_err(|error| $crate::error::Fault::Engine(sqlx::Error::Encode(error)))?;)*
+    };
     ($($value:expr),* $(,)?) => {{
         #[allow(unused_mut, reason = "there may be none")]
         let mut values = sqlx::postgres::PgArguments::default();
-        $(sqlx::Arguments::add(&mut values, $value).map_err(|error| $crate::error::Fault::Engine(sqlx::Error::Encode(error)))?;)*
+        $crate::pool::values!(into values; $($value),*);
         values
     }};
 }

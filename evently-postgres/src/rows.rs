@@ -11,7 +11,7 @@ use sqlx::{Postgres, Row as _, postgres::PgRow};
 
 pub(crate) use self::{
     booking::{StateColumns, booking_sql, ticket_sql},
-    event::{event_sql, layout_from_row, seat_status},
+    event::{event_at, event_sql, layout_from_row, seat_at, seat_status},
     payment::{PaymentColumns, payment_sql, refund_sql},
 };
 use crate::error::Fault;

@@ -1,36 +1,56 @@
-//! Reads the rows that a batch wants: a statement for each kind, whatever their number.
+//! Reads the rows that a batch wants: what it takes to hold seats by one statement, and a statement for each other kind, whatever their number.
 //!
 //! Rows with a key of several columns are looked up in a subquery for each key that cannot be flattened (`offset 0`), so that the server
 //! finds them by their index whatever it believes of the size of the table. Left to itself it reads all of a table that is new to it, and
 //! then every other batch is in the way of this one.
 
-use std::sync::Arc;
-
-use evently_core::domain::{Booking, BookingId, Event, EventId, Payment, Refund, Seat, Ticket, UserId, Venue};
-use sqlx::postgres::PgRow;
+use evently_core::domain::{Booking, BookingId, EventId, Payment, Refund, Ticket, Venue};
+use sqlx::{Row as _, ValueRef as _, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
     error::Fault,
     ledger::{Rows, Wanted},
-    rows::{FromRow, booking_sql, from_json, from_rows, get, layout_from_row, payment_sql, refund_sql, signed, ticket_sql},
+    rows::{
+        FromRow, booking_sql, event_at, event_sql, from_json, from_rows, get, layout_from_row, payment_sql, refund_sql, seat_at,
+        signed, ticket_sql,
+    },
     store::{Tx, values},
 };
 
 const VENUES: &str = "select id, name, layout_id from venues where id = any($1)";
 const LAYOUTS: &str = "select id, content from layouts where id = any($1)";
-/// The small table knows the month that the event stands in.
-const EVENTS: &str = "select e.id, e.version, e.content from event_ids i \
-    join events e on e.id = i.id and e.start_time = i.start_time where i.id = any($1)";
-pub(crate) const SEATS: &str = "select s.number, s.category, s.status, s.booking_id, s.version, s.event_id \
-    from unnest($1::uuid[], $2::integer[]) w (event_id, number) \
-    cross join lateral (select * from seats s where s.event_id = w.event_id and s.number = w.number offset 0) s";
-pub(crate) const BOOKINGS: &str = booking_sql!("where b.id = any($1)");
-/// A customer has few on hold, at whatever events.
-pub(crate) const PENDING: &str = booking_sql!(
-    from "unnest($1::uuid[], $2::uuid[]) w (event_id, user_id) cross join lateral ( \
-        select * from bookings b where b.user_id = w.user_id and b.status = 'pending' offset 0) b where b.event_id = w.event_id"
+/// What holds need, and most else: bookings by their ids and what customers have on hold, seats, events, and kept answers. Each row is of
+/// one kind, and all columns of the others are null. A kind of which nothing is wanted is asked for by no key, and costs next to nothing.
+pub(crate) const SALE: &str = concat!(
+    "select b.*, s.*, e.*, a.* from unnest(array['bookings', 'seats', 'events', 'answers']) kind (name) \
+     left join lateral (select * from (",
+    booking_sql!("where b.id = any($1)"),
+    " union all ",
+    // A customer has few on hold, at whatever events.
+    booking_sql!(
+        from "unnest($2::uuid[], $3::uuid[]) w (event_id, user_id) cross join lateral ( \
+            select * from bookings b where b.user_id = w.user_id and b.status = 'pending' offset 0) b where b.event_id = w.event_id"
+    ),
+    ") b where kind.name = 'bookings' offset 0) b on true \
+     left join lateral ( \
+        select s.number, s.category, s.status, s.booking_id, s.version, s.event_id \
+        from unnest($4::uuid[], $5::integer[]) w (event_id, number) \
+        cross join lateral (select * from seats s where s.event_id = w.event_id and s.number = w.number offset 0) s \
+        where kind.name = 'seats' offset 0) s on true \
+     left join lateral ( ",
+    // The small table knows the month that the event stands in.
+    event_sql!(
+        "join event_ids i on e.id = i.id and e.start_time = i.start_time where i.id = any($6) and kind.name = 'events' offset 0"
+    ),
+    ") e on true \
+     left join lateral ( \
+        select a.key, a.fingerprint, a.content from answers a where a.key = any($7) and kind.name = 'answers' offset 0) a on true"
 );
+/// Where the columns of a kind begin.
+const SEAT: usize = 15;
+const EVENT: usize = 21;
+const ANSWER: usize = 24;
 /// Locked: two reports on one payment must not both be the first.
 const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
 const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");
@@ -39,27 +59,64 @@ const TICKETS: &str = ticket_sql!("where t.code = any($1) order by t.id for no k
 const MESSAGES: &str = "select m.provider, m.message from unnest($1::text[], $2::text[]) w (provider, message) \
     cross join lateral ( \
         select * from gateway_messages m where m.provider = w.provider and m.message = w.message offset 0) m";
-pub(crate) const ANSWERS: &str = "select key, fingerprint, content from answers where key = any($1)";
 
 pub(super) async fn read(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
-    answers(tx, wanted, rows).await?;
+    sale(tx, wanted, rows).await?;
     catalogue(tx, wanted, rows).await?;
-    bookings(tx, wanted, rows).await?;
     money(tx, wanted, rows).await?;
     tickets(tx, wanted, rows).await
 }
 
-async fn answers(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
-    if wanted.answers.is_empty() {
+async fn sale(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
+    let Wanted { bookings, pending, seats, events, answers, .. } = wanted;
+    if bookings.is_empty() && pending.is_empty() && seats.is_empty() && events.is_empty() && answers.is_empty() {
         return Ok(());
     }
-    rows.answers.extend(wanted.answers.iter().map(|key| (*key, None)));
-    let keys = wanted.answers.iter().map(|key| key.to_vec()).collect::<Vec<_>>();
-    for row in tx.all(ANSWERS, values![keys]).await? {
-        let answer = from_json("answers", get(&row, 2)?)?;
-        rows.answers.insert(digest(&row, 0)?, Some((digest(&row, 1)?, answer)));
+    rows.bookings.extend(bookings.iter().map(|id| (*id, None)));
+    rows.pending.extend(pending.iter().map(|key| (*key, Vec::new())));
+    rows.seats.extend(seats.iter().map(|key| (*key, None)));
+    rows.events.extend(events.iter().map(|id| (*id, None)));
+    rows.answers.extend(answers.iter().map(|key| (*key, None)));
+    let (pending_events, pending_users): (Vec<Uuid>, Vec<Uuid>) =
+        pending.iter().map(|(event, user)| (*event.as_uuid(), *user.as_uuid())).unzip();
+    let (seat_events, seat_numbers): (Vec<Uuid>, Vec<i32>) =
+        seats.iter().map(|(event, number)| (*event.as_uuid(), signed(*number))).unzip();
+    let values = values![
+        bookings.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>(),
+        pending_events,
+        pending_users,
+        seat_events,
+        seat_numbers,
+        events.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>(),
+        answers.iter().map(|key| key.to_vec()).collect::<Vec<_>>(),
+    ];
+    for row in &tx.all(SALE, values).await? {
+        if is_there(row, 0)? {
+            let booking = Booking::from_row(row)?;
+            let on_hold = rows.pending.get_mut(&(booking.event_id, booking.user_id));
+            // It comes twice if it was wanted by its id as well.
+            let on_hold = on_hold.filter(|ids| booking.hold().is_some() && !ids.contains(&booking.id));
+            if let Some(ids) = on_hold {
+                ids.push(booking.id);
+            }
+            rows.bookings.insert(booking.id, Some(booking));
+        } else if is_there(row, SEAT)? {
+            let (seat, event) = (seat_at(row, SEAT)?, EventId::from_uuid(get(row, SEAT + 5)?));
+            rows.seats.insert((event, seat.number), Some(seat));
+        } else if is_there(row, EVENT)? {
+            let event = event_at(row, EVENT)?;
+            rows.events.insert(event.id, Some(event));
+        } else if is_there(row, ANSWER)? {
+            let answer = from_json("answers", get(row, ANSWER + 2)?)?;
+            rows.answers.insert(digest(row, ANSWER)?, Some((digest(row, ANSWER + 1)?, answer)));
+        }
     }
     Ok(())
+}
+
+/// Whether a column has a value.
+fn is_there(row: &PgRow, column: usize) -> Result<bool, Fault> {
+    Ok(!row.try_get_raw(column)?.is_null())
 }
 
 fn digest(row: &PgRow, column: usize) -> Result<[u8; 32], Fault> {
@@ -79,40 +136,6 @@ async fn catalogue(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), 
         for row in tx.all(LAYOUTS, values![ids]).await? {
             let layout = layout_from_row(&row)?;
             rows.layouts.insert(layout.id, Some(layout));
-        }
-    }
-    if !wanted.events.is_empty() {
-        rows.events.extend(wanted.events.iter().map(|id| (*id, None)));
-        let ids = wanted.events.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>();
-        let found = from_rows::<Arc<Event>>(&tx.all(EVENTS, values![ids]).await?)?;
-        rows.events.extend(found.into_iter().map(|event| (event.id, Some(event))));
-    }
-    if !wanted.seats.is_empty() {
-        rows.seats.extend(wanted.seats.iter().map(|key| (*key, None)));
-        let (events, numbers): (Vec<Uuid>, Vec<i32>) =
-            wanted.seats.iter().map(|(event, number)| (*event.as_uuid(), signed(*number))).unzip();
-        for row in tx.all(SEATS, values![events, numbers]).await? {
-            let (event, seat) = (EventId::from_uuid(get(&row, 5)?), Seat::from_row(&row)?);
-            rows.seats.insert((event, seat.number), Some(seat));
-        }
-    }
-    Ok(())
-}
-
-async fn bookings(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
-    if !wanted.bookings.is_empty() {
-        rows.bookings.extend(wanted.bookings.iter().map(|id| (*id, None)));
-        let ids = wanted.bookings.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>();
-        let found = from_rows::<Booking>(&tx.all(BOOKINGS, values![ids]).await?)?;
-        rows.bookings.extend(found.into_iter().map(|booking| (booking.id, Some(booking))));
-    }
-    if !wanted.pending.is_empty() {
-        rows.pending.extend(wanted.pending.iter().map(|key| (*key, Vec::new())));
-        let (events, users): (Vec<Uuid>, Vec<Uuid>) =
-            wanted.pending.iter().map(|(event, user): &(EventId, UserId)| (*event.as_uuid(), *user.as_uuid())).unzip();
-        for booking in from_rows::<Booking>(&tx.all(PENDING, values![events, users]).await?)? {
-            rows.pending.entry((booking.event_id, booking.user_id)).or_default().push(booking.id);
-            rows.bookings.insert(booking.id, Some(booking));
         }
     }
     Ok(())

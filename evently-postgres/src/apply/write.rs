@@ -1,4 +1,5 @@
-//! Writes what a batch has decided: a statement for each kind of row, whatever their number.
+//! Writes what a batch has decided: a part of one statement for each kind of row, whatever their number. Money and what organizers do
+//! have statements of their own, since they read what was written before.
 //!
 //! Rows to be changed are looked up as they are [read](super::read), and then taken by their place (`ctid`).
 
@@ -11,14 +12,15 @@ use evently_core::domain::{
     Booking, BookingCode, BookingId, Event, EventId, Layout, Payment, PriceCategory, Refund, RefundState, Seat, SeatState, Stage,
     Ticket, TicketState, Transition,
 };
-use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::parts::{Part, Parts, part};
 use crate::{
     error::Fault,
     journal::content,
     ledger::{Rows, Written},
-    rows::{PaymentColumns, StateColumns, get, signed, to_json, to_sql},
+    plans::placeholders,
+    rows::{PaymentColumns, StateColumns, signed, to_json, to_sql},
     store::{PgStore, Tx, values},
 };
 
@@ -40,48 +42,66 @@ const PRICE_SEATS: &str = "update seats s set price = p.price \
     from unnest($2::smallint[], $3::bigint[]) p (category, price) \
     where s.event_id = $1 and s.category = p.category and s.price <> p.price";
 /// Only the version that was read is replaced.
-pub(crate) const UPDATE_SEATS: &str = "update seats s set status = n.status, booking_id = n.booking_id, version = n.version \
+const UPDATE_SEATS: Part = Part {
+    name: "changed_seats",
+    sql: "update seats s set status = n.status, booking_id = n.booking_id, version = n.version \
     from unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[]) \
         n (event_id, number, status, booking_id, version, was) \
     cross join lateral ( \
         select s.ctid from seats s where s.event_id = n.event_id and s.number = n.number offset 0) found \
-    where s.ctid = found.ctid and (s.version = n.was or $7)";
-const INSERT_BOOKINGS: &str = "insert into bookings \
+    where s.ctid = found.ctid and (s.version = n.was or $7) \
+    returning 1",
+};
+const INSERT_BOOKINGS: Part = Part {
+    name: "begun",
+    sql: "insert into bookings \
     (event_id, id, user_id, status, seats, prices, amount, currency, code, hold_until, payment_id, payment_until, expires_at, \
      confirmed_at, created_at, version, journal) \
     select n.event_id, n.id, n.user_id, n.status, n.seats::integer[], n.prices::bigint[], n.amount, n.currency, n.code, \
         n.hold_until, n.payment_id, n.payment_until, n.expires_at, n.confirmed_at, n.created_at, n.version, \
-        case when n.sequence is null then '{}' else array[n.sequence] end \
+        array(select r.sequence from recorded r where r.event_id = n.event_id) \
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[], \
-            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::bigint[], $14::uuid[], $15::bigint[], \
-            $16::text[], $17::timestamptz[]) \
+            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::uuid[], $14::bigint[], \
+            $15::text[], $16::timestamptz[]) \
         n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, \
-           sequence, user_id, amount, currency, created_at)";
+           user_id, amount, currency, created_at)",
+};
 /// Only the version that was read is replaced.
-pub(crate) const UPDATE_BOOKINGS: &str = "update bookings b \
+const UPDATE_BOOKINGS: Part = Part {
+    name: "changed_bookings",
+    sql: "update bookings b \
     set status = n.status, seats = n.seats::integer[], prices = n.prices::bigint[], code = n.code, hold_until = n.hold_until, \
         payment_id = n.payment_id, payment_until = n.payment_until, expires_at = n.expires_at, confirmed_at = n.confirmed_at, \
-        version = n.version, journal = case when n.sequence is null then b.journal else b.journal || n.sequence end \
+        version = n.version, journal = b.journal || array(select r.sequence from recorded r where r.event_id = n.event_id) \
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[], \
-            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::bigint[], $14::integer[]) \
-        n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, \
-           sequence, was) \
+            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::integer[]) \
+        n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, was) \
     cross join lateral (select b.ctid from bookings b where b.event_id = n.event_id and b.id = n.id offset 0) found \
-    where b.ctid = found.ctid and (b.version = n.was or $15)";
+    where b.ctid = found.ctid and (b.version = n.was or $14) \
+    returning 1",
+};
 /// What happened to bookings that are not changed by it: a ticket of theirs was used, money was sent.
-const FILE: &str = "update bookings b set journal = b.journal || n.sequence \
-    from unnest($1::uuid[], $2::uuid[], $3::bigint[]) n (event_id, id, sequence) \
+const FILE: Part = Part {
+    name: "filed",
+    sql: "update bookings b \
+    set journal = b.journal || array(select r.sequence from recorded r where r.event_id = n.event_id) \
+    from unnest($1::uuid[], $2::uuid[]) n (event_id, id) \
     cross join lateral (select b.ctid from bookings b where b.event_id = n.event_id and b.id = n.id offset 0) found \
-    where b.ctid = found.ctid";
-const INSERT_CODES: &str = "insert into booking_codes (code, booking_id) select * from unnest($1::text[], $2::uuid[])";
+    where b.ctid = found.ctid \
+    returning 1",
+};
+const INSERT_CODES: Part =
+    Part { name: "coded", sql: "insert into booking_codes (code, booking_id) select * from unnest($1::text[], $2::uuid[])" };
 const END_CLAIMS: &str = "delete from booking_items i \
     using unnest($1::uuid[], $2::uuid[], $3::integer[]) n (event_id, booking_id, seat) \
     cross join lateral ( \
         select i.ctid from booking_items i where i.event_id = n.event_id and i.seat = n.seat and i.booking_id = n.booking_id offset 0) found \
     where i.ctid = found.ctid";
 /// A second claim on a seat has no room, whatever was read.
-const CLAIM: &str =
-    "insert into booking_items (event_id, booking_id, seat) select * from unnest($1::uuid[], $2::uuid[], $3::integer[])";
+const CLAIM: Part = Part {
+    name: "claimed",
+    sql: "insert into booking_items (event_id, booking_id, seat) select * from unnest($1::uuid[], $2::uuid[], $3::integer[])",
+};
 const PUT_PAYMENTS: &str = "insert into payments \
     (event_id, id, booking_id, amount, currency, status, detail, succeeded_at, provider, reference, refunded, created_at) \
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], \
@@ -100,15 +120,28 @@ const PUT_TICKETS: &str = "insert into tickets (event_id, id, booking_id, seat, 
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[]) \
     on conflict (event_id, id) do update set status = excluded.status, used_at = excluded.used_at, used_by = excluded.used_by";
 const NOTE_MESSAGES: &str = "insert into gateway_messages (provider, message, taken_in_at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])";
-const RECORD: &str = "insert into journal (event_id, entries, content, writer) \
+const RECORD: Part = Part {
+    name: "recorded",
+    sql: "insert into journal (event_id, entries, content, writer) \
     select event_id, entries, content, $4 from unnest($1::uuid[], $2::integer[], $3::text[]) n (event_id, entries, content) \
-    returning event_id, sequence";
-const KEEP_ANSWERS: &str = "insert into answers (key, fingerprint, at, content) \
-    select * from unnest($1::bytea[], $2::bytea[], $3::timestamptz[], $4::text[])";
+    returning event_id, sequence",
+};
+const KEEP_ANSWERS: Part = Part {
+    name: "kept",
+    sql: "insert into answers (key, fingerprint, at, content) \
+    select * from unnest($1::bytea[], $2::bytea[], $3::timestamptz[], $4::text[])",
+};
 /// Those whose keys have been used again after their time.
-const REPLACE_ANSWERS: &str = "update answers a set fingerprint = n.fingerprint, at = n.at, content = n.content \
+const REPLACE_ANSWERS: Part = Part {
+    name: "kept_anew",
+    sql: "update answers a set fingerprint = n.fingerprint, at = n.at, content = n.content \
     from unnest($1::bytea[], $2::bytea[], $3::timestamptz[], $4::text[]) n (key, fingerprint, at, content) \
-    where a.key = n.key";
+    where a.key = n.key",
+};
+
+/// All that a batch may send as one.
+const PARTS: [Part; 9] =
+    [UPDATE_SEATS, RECORD, FILE, INSERT_BOOKINGS, UPDATE_BOOKINGS, INSERT_CODES, CLAIM, KEEP_ANSWERS, REPLACE_ANSWERS];
 
 /// A row was not of the version that was read, unless nobody looks.
 fn all_of(table: &'static str, wanted: usize, written: u64) -> Result<(), Fault> {
@@ -118,13 +151,24 @@ fn all_of(table: &'static str, wanted: usize, written: u64) -> Result<(), Fault>
 pub(super) async fn write(tx: &mut Tx, store: &PgStore, rows: &Rows, written: &Written) -> Result<(), Fault> {
     let check_versions = store.checks_versions();
     catalogue(tx, rows, written, check_versions).await?;
-    seats(tx, rows, written, check_versions).await?;
-    let recorded = journal(tx, store, written).await?;
-    bookings(tx, rows, written, &recorded, check_versions).await?;
-    claims(tx, rows, written).await?;
+    let (ended, begun) = claims(rows, written);
+    if !ended.is_empty() {
+        // Their seats may be claimed anew in the same batch.
+        let (events, bookings, seats) = columns(&ended);
+        tx.execute(END_CLAIMS, values![events, bookings, seats]).await?;
+    }
+    let mut parts = Parts::default();
+    seats(&mut parts, rows, written, check_versions)?;
+    journal(&mut parts, store, written)?;
+    bookings(&mut parts, rows, written, check_versions)?;
+    if !begun.is_empty() {
+        let (events, bookings, seats) = columns(&begun);
+        part!(parts, CLAIM, events, bookings, seats);
+    }
+    answers(&mut parts, rows, written)?;
+    parts.send(tx).await?;
     money(tx, written).await?;
-    tickets(tx, written).await?;
-    answers(tx, rows, written).await
+    tickets(tx, written).await
 }
 
 async fn catalogue(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: bool) -> Result<(), Fault> {
@@ -207,7 +251,7 @@ async fn update_event(tx: &mut Tx, before: &Event, event: &Event, check_versions
     Ok(())
 }
 
-async fn seats(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: bool) -> Result<(), Fault> {
+fn seats(parts: &mut Parts, rows: &Rows, written: &Written, check_versions: bool) -> Result<(), Fault> {
     if written.seats.is_empty() {
         return Ok(());
     }
@@ -229,7 +273,9 @@ async fn seats(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: bool
         SeatState::Reserved(owner) | SeatState::Booked(owner) => Some(*owner.as_uuid()),
         SeatState::Available | SeatState::Blocked => None,
     };
-    let values = values![
+    part!(
+        parts,
+        UPDATE_SEATS,
         seats.iter().map(|((event, _), _)| *event.as_uuid()).collect::<Vec<_>>(),
         seats.iter().map(|((_, number), _)| signed(*number)).collect::<Vec<_>>(),
         seats.iter().map(|(_, seat)| seat.status().name()).collect::<Vec<_>>(),
@@ -237,8 +283,9 @@ async fn seats(tx: &mut Tx, rows: &Rows, written: &Written, check_versions: bool
         seats.iter().map(|(_, seat)| signed(seat.version)).collect::<Vec<_>>(),
         seats.iter().map(|(key, seat)| was(*key, seat)).collect::<Vec<_>>(),
         !check_versions,
-    ];
-    all_of("seats", seats.len(), tx.execute(UPDATE_SEATS, values).await?)
+    );
+    parts.must_return(&UPDATE_SEATS, "seats", seats.len());
+    Ok(())
 }
 
 /// An array as text: rows of arrays cannot be sent as one.
@@ -247,7 +294,7 @@ fn array_text<T: ToString>(values: impl Iterator<Item = T>) -> String {
     format!("{{{}}}", values.join(","))
 }
 
-async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, recorded: &Recorded, check_versions: bool) -> Result<(), Fault> {
+fn bookings(parts: &mut Parts, rows: &Rows, written: &Written, check_versions: bool) -> Result<(), Fault> {
     let before = |id: &BookingId| rows.bookings.get(id).and_then(Option::as_ref);
     let mut bookings = written.bookings.values().collect::<Vec<_>>();
     bookings.sort_unstable_by_key(|booking| (booking.event_id, booking.id));
@@ -256,9 +303,11 @@ async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, recorded: &Record
 
     /// The columns that both statements begin with.
     macro_rules! changing {
-        ($bookings:ident, $($rest:expr),* $(,)?) => {{
+        ($part:expr, $bookings:ident, $($rest:expr),* $(,)?) => {{
             let states = $bookings.iter().map(|booking| StateColumns::from(&booking.state)).collect::<Vec<_>>();
-            values![
+            part!(
+                parts,
+                $part,
                 $bookings.iter().map(|booking| *booking.event_id.as_uuid()).collect::<Vec<_>>(),
                 $bookings.iter().map(|booking| *booking.id.as_uuid()).collect::<Vec<_>>(),
                 $bookings.iter().map(|booking| booking.status().name()).collect::<Vec<_>>(),
@@ -271,32 +320,32 @@ async fn bookings(tx: &mut Tx, rows: &Rows, written: &Written, recorded: &Record
                 states.iter().map(|state| state.expires_at).collect::<Vec<_>>(),
                 states.iter().map(|state| state.confirmed_at).collect::<Vec<_>>(),
                 $bookings.iter().map(|booking| signed(booking.version)).collect::<Vec<_>>(),
-                $bookings.iter().map(|booking| recorded.get(&booking.event_id).copied()).collect::<Vec<_>>(),
                 $($rest),*
-            ]
+            );
         }};
     }
     if !begun.is_empty() {
-        let values = changing![
+        changing!(
+            INSERT_BOOKINGS,
             begun,
             begun.iter().map(|booking| *booking.user_id.as_uuid()).collect::<Vec<_>>(),
             begun.iter().map(|booking| booking.total.amount).collect::<Vec<_>>(),
             begun.iter().map(|booking| booking.total.currency.code()).collect::<Vec<_>>(),
             begun.iter().map(|booking| to_sql(booking.created_at)).collect::<Vec<_>>(),
-        ];
-        tx.execute(INSERT_BOOKINGS, values).await?;
+        );
     }
     if !gone_on.is_empty() {
         let was = |booking: &&Booking| before(&booking.id).map_or(0, |before| signed(before.version));
-        let values = changing![gone_on, gone_on.iter().map(was).collect::<Vec<_>>(), !check_versions];
-        all_of("bookings", gone_on.len(), tx.execute(UPDATE_BOOKINGS, values).await?)?;
+        let was = gone_on.iter().map(was).collect::<Vec<_>>();
+        changing!(UPDATE_BOOKINGS, gone_on, was, !check_versions);
+        parts.must_return(&UPDATE_BOOKINGS, "bookings", gone_on.len());
     }
     let coded = |booking: &&Booking| before(&booking.id).is_none_or(|before| before.code.is_none());
     let codes = begun.iter().chain(&gone_on).copied().filter(coded).filter_map(|booking| Some((booking.code?, booking.id)));
     let (codes, ids): (Vec<String>, Vec<Uuid>) =
         codes.map(|(code, id): (BookingCode, BookingId)| (code.to_string(), *id.as_uuid())).unzip();
     if !codes.is_empty() {
-        tx.execute(INSERT_CODES, values![codes, ids]).await?;
+        part!(parts, INSERT_CODES, codes, ids);
     }
     Ok(())
 }
@@ -308,7 +357,8 @@ fn claimed(booking: &Booking) -> Vec<u32> {
 
 type Claim = (EventId, u32, BookingId);
 
-async fn claims(tx: &mut Tx, rows: &Rows, written: &Written) -> Result<(), Fault> {
+/// The claims that end with this batch, and those that begin.
+fn claims(rows: &Rows, written: &Written) -> (Vec<Claim>, Vec<Claim>) {
     let (mut ended, mut begun) = (Vec::<Claim>::new(), Vec::<Claim>::new());
     for booking in written.bookings.values() {
         let before = rows.bookings.get(&booking.id).and_then(Option::as_ref).map(claimed).unwrap_or_default();
@@ -317,20 +367,14 @@ async fn claims(tx: &mut Tx, rows: &Rows, written: &Written) -> Result<(), Fault
         ended.extend(before.iter().filter(|seat| !now.contains(seat)).map(claim));
         begun.extend(now.iter().filter(|seat| !before.contains(seat)).map(claim));
     }
-    // First those that end: their seats may be claimed in the same batch.
-    for (statement, mut claims) in [(END_CLAIMS, ended), (CLAIM, begun)] {
-        if claims.is_empty() {
-            continue;
-        }
-        claims.sort_unstable();
-        let values = values![
-            claims.iter().map(|(event, ..)| *event.as_uuid()).collect::<Vec<_>>(),
-            claims.iter().map(|(.., booking)| *booking.as_uuid()).collect::<Vec<_>>(),
-            claims.iter().map(|(_, seat, _)| signed(*seat)).collect::<Vec<_>>(),
-        ];
-        tx.execute(statement, values).await?;
-    }
-    Ok(())
+    ended.sort_unstable();
+    begun.sort_unstable();
+    (ended, begun)
+}
+
+/// The columns of claims: events, bookings, seats.
+fn columns(claims: &[Claim]) -> (Vec<Uuid>, Vec<Uuid>, Vec<i32>) {
+    claims.iter().map(|(event, seat, booking)| (*event.as_uuid(), *booking.as_uuid(), signed(*seat))).collect()
 }
 
 async fn money(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
@@ -402,59 +446,67 @@ async fn tickets(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
     tx.execute(PUT_TICKETS, values).await.map(drop)
 }
 
-/// The row of the journal that says what this batch has done at an event, by its sequence.
-type Recorded = FxHashMap<EventId, i64>;
-
-async fn journal(tx: &mut Tx, store: &PgStore, written: &Written) -> Result<Recorded, Fault> {
-    if written.journal.is_empty() {
-        return Ok(Recorded::default());
+/// What this batch has done, a row for each event. Bookings note which one is about them.
+fn journal(parts: &mut Parts, store: &PgStore, written: &Written) -> Result<(), Fault> {
+    if written.journal.is_empty() && written.bookings.is_empty() {
+        return Ok(());
     }
     let mut by_event = BTreeMap::<EventId, Vec<&Transition>>::new();
     for transition in &written.journal {
         by_event.entry(transition.event_id).or_default().push(transition);
     }
-    let values = values![
+    part!(
+        parts,
+        RECORD,
         by_event.keys().map(|event| *event.as_uuid()).collect::<Vec<_>>(),
         by_event.values().map(|of_event| i32::try_from(of_event.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         by_event.values().map(|of_event| content(of_event.iter().copied())).collect::<Vec<_>>(),
         store.writer.id,
-    ];
-    let rows = tx.all(RECORD, values).await?;
-    let recorded = rows.iter().map(|row| Ok((EventId::from_uuid(get(row, 0)?), get(row, 1)?)));
-    let recorded = recorded.collect::<Result<Recorded, Fault>>()?;
-    file(tx, written, &recorded).await?;
-    Ok(recorded)
-}
-
-/// Notes in bookings that are not written otherwise which row of the journal is about them.
-async fn file(tx: &mut Tx, written: &Written, recorded: &Recorded) -> Result<(), Fault> {
+    );
+    // Bookings that are not written otherwise.
     let about = written.journal.iter().filter_map(|transition| Some((transition.event_id, transition.booking_id()?)));
     let about = about.filter(|(_, booking)| !written.bookings.contains_key(booking)).collect::<BTreeSet<_>>();
-    if about.is_empty() {
-        return Ok(());
-    }
-    let values = values![
-        about.iter().map(|(event, _)| *event.as_uuid()).collect::<Vec<_>>(),
-        about.iter().map(|(_, booking)| *booking.as_uuid()).collect::<Vec<_>>(),
-        about.iter().map(|(event, _)| recorded.get(event).copied()).collect::<Vec<_>>(),
-    ];
-    all_of("bookings", about.len(), tx.execute(FILE, values).await?)
-}
-
-async fn answers(tx: &mut Tx, rows: &Rows, written: &Written) -> Result<(), Fault> {
-    let kept = |key| rows.answers.get(key).is_some_and(Option::is_some);
-    let (again, new): (Vec<_>, Vec<_>) = written.answers.iter().partition(|(key, _)| kept(*key));
-    for (statement, answers) in [(KEEP_ANSWERS, new), (REPLACE_ANSWERS, again)] {
-        if answers.is_empty() {
-            continue;
-        }
-        let values = values![
-            answers.iter().map(|(key, _)| key.to_vec()).collect::<Vec<_>>(),
-            answers.iter().map(|(_, (fingerprint, _))| fingerprint.to_vec()).collect::<Vec<_>>(),
-            answers.iter().map(|(_, (_, answer))| to_sql(answer.at)).collect::<Vec<_>>(),
-            answers.iter().map(|(_, (_, answer))| to_json(answer)).collect::<Vec<_>>(),
-        ];
-        tx.execute(statement, values).await?;
+    if !about.is_empty() {
+        let (events, ids): (Vec<Uuid>, Vec<Uuid>) =
+            about.iter().map(|(event, booking)| (*event.as_uuid(), *booking.as_uuid())).unzip();
+        part!(parts, FILE, events, ids);
+        parts.must_return(&FILE, "bookings", about.len());
     }
     Ok(())
+}
+
+fn answers(parts: &mut Parts, rows: &Rows, written: &Written) -> Result<(), Fault> {
+    let kept = |key| rows.answers.get(key).is_some_and(Option::is_some);
+    let (again, new): (Vec<_>, Vec<_>) = written.answers.iter().partition(|(key, _)| kept(*key));
+    macro_rules! kept {
+        ($part:expr, $answers:ident) => {
+            if !$answers.is_empty() {
+                part!(
+                    parts,
+                    $part,
+                    $answers.iter().map(|(key, _)| key.to_vec()).collect::<Vec<_>>(),
+                    $answers.iter().map(|(_, (fingerprint, _))| fingerprint.to_vec()).collect::<Vec<_>>(),
+                    $answers.iter().map(|(_, (_, answer))| to_sql(answer.at)).collect::<Vec<_>>(),
+                    $answers.iter().map(|(_, (_, answer))| to_json(answer)).collect::<Vec<_>>(),
+                );
+            }
+        };
+    }
+    kept!(KEEP_ANSWERS, new);
+    kept!(REPLACE_ANSWERS, again);
+    Ok(())
+}
+
+/// All of it, for whoever wants to know how the server goes about it.
+pub(crate) fn whole() -> String {
+    let mut parts = Parts::default();
+    let mut values = 0;
+    for part in &PARTS {
+        parts.push(part, values);
+        values += placeholders(part.sql);
+    }
+    for (part, table) in [(&UPDATE_SEATS, "seats"), (&UPDATE_BOOKINGS, "bookings"), (&FILE, "bookings")] {
+        parts.must_return(part, table, 0);
+    }
+    parts.statement()
 }

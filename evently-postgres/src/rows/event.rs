@@ -33,29 +33,39 @@ pub(crate) use event_sql;
 
 impl FromRow for Arc<Event> {
     fn from_row(row: &PgRow) -> Result<Self, Fault> {
-        let event = from_json::<Event>("events", get(row, 2)?)?;
-        if (*event.id.as_uuid(), event.version) != (get(row, 0)?, unsigned("events", get(row, 1)?)?) {
-            return Err(Fault::row("events", "the content is of another event or version"));
-        }
-        Ok(Self::new(event))
+        event_at(row, 0)
     }
+}
+
+/// An event whose columns begin there.
+pub(crate) fn event_at(row: &PgRow, first: usize) -> Result<Arc<Event>, Fault> {
+    let event = from_json::<Event>("events", get(row, first + 2)?)?;
+    if (*event.id.as_uuid(), event.version) != (get(row, first)?, unsigned("events", get(row, first + 1)?)?) {
+        return Err(Fault::row("events", "the content is of another event or version"));
+    }
+    Ok(Arc::new(event))
 }
 
 /// `select number, category, status, booking_id, version from seats`.
 impl FromRow for Seat {
     fn from_row(row: &PgRow) -> Result<Self, Fault> {
-        let category = u16::try_from(get::<i16>(row, 1)?).map_err(|error| Fault::row("seats", error))?;
-        let owner = get::<Option<Uuid>>(row, 3)?.map(BookingId::from_uuid);
-        let state = match (seat_status(get(row, 2)?)?, owner) {
-            (SeatStatus::Available, None) => SeatState::Available,
-            (SeatStatus::Reserved, Some(owner)) => SeatState::Reserved(owner),
-            (SeatStatus::Booked, Some(owner)) => SeatState::Booked(owner),
-            (SeatStatus::Blocked, None) => SeatState::Blocked,
-            (status, _) => return Err(Fault::row("seats", format!("{} does not go with its booking", status.name()))),
-        };
-        let version = unsigned("seats", get(row, 4)?)?;
-        Ok(Self { number: unsigned("seats", get(row, 0)?)?, category, state, version })
+        seat_at(row, 0)
     }
+}
+
+/// A seat whose columns begin there.
+pub(crate) fn seat_at(row: &PgRow, first: usize) -> Result<Seat, Fault> {
+    let category = u16::try_from(get::<i16>(row, first + 1)?).map_err(|error| Fault::row("seats", error))?;
+    let owner = get::<Option<Uuid>>(row, first + 3)?.map(BookingId::from_uuid);
+    let state = match (seat_status(get(row, first + 2)?)?, owner) {
+        (SeatStatus::Available, None) => SeatState::Available,
+        (SeatStatus::Reserved, Some(owner)) => SeatState::Reserved(owner),
+        (SeatStatus::Booked, Some(owner)) => SeatState::Booked(owner),
+        (SeatStatus::Blocked, None) => SeatState::Blocked,
+        (status, _) => return Err(Fault::row("seats", format!("{} does not go with its booking", status.name()))),
+    };
+    let version = unsigned("seats", get(row, first + 4)?)?;
+    Ok(Seat { number: unsigned("seats", get(row, first)?)?, category, state, version })
 }
 
 pub(crate) fn seat_status(name: &str) -> Result<SeatStatus, Fault> {

@@ -46,12 +46,12 @@ async fn every_hot_question_finds_its_rows_by_an_index() {
     let store = of_a_million(&place).await;
     let plans = store.plans().await.unwrap();
     for (what, index) in [
-        ("seats of a batch", "seats_pk"),
-        ("what customers have on hold at an event", "idx_bookings_user_status"),
-        ("bookings of a batch", "bookings_id"),
-        ("answers kept for keys", "answers_pk"),
-        ("seats that change", "Tid Scan on seats"),
-        ("bookings that change", "Tid Scan on bookings"),
+        ("what a batch reads", "seats_pk"),
+        ("what a batch reads", "idx_bookings_user_status"),
+        ("what a batch reads", "bookings_id"),
+        ("what a batch reads", "answers_pk"),
+        ("what a batch writes", "Tid Scan on seats"),
+        ("what a batch writes", "Tid Scan on bookings"),
         ("events on sale", "upcoming"),
         ("a customer's bookings", "idx_bookings_user_status"),
         ("seats that can be had, cheapest first", "idx_seats_availability"),
@@ -62,7 +62,7 @@ async fn every_hot_question_finds_its_rows_by_an_index() {
             assert!(!plan.plan.contains(&format!("Seq Scan {table}")), "{what} reads all of it:\n{}", plan.plan);
         }
     }
-    assert_eq!(plans.len(), 9, "every question is looked at");
+    assert_eq!(plans.len(), 5, "every question is looked at");
 }
 
 /// A new database, and every table for a minute after it has begun to grow: the server guesses, and what it has planned it keeps.
@@ -71,8 +71,7 @@ async fn a_batch_finds_its_rows_by_an_index_where_the_server_knows_nothing_of_th
     let place = Place::new();
     let store = place.open_with(Arc::new(SeededIds::new(3)), &place.options()).await;
     let plans = store.plans().await.unwrap();
-    let of_a_batch = plans.iter().filter(|plan| plan.what.contains("batch") || plan.what.contains("change"));
-    for plan in of_a_batch.chain(plans.iter().filter(|plan| plan.what.contains("on hold") || plan.what.contains("answers"))) {
+    for plan in plans.iter().filter(|plan| plan.what.contains("batch")) {
         assert!(!plan.plan.contains("Seq Scan"), "{} reads all of it:\n{}", plan.what, plan.plan);
         assert!(!plan.plan.contains("bookings_due"), "{} reads all that is pending:\n{}", plan.what, plan.plan);
         assert!(!plan.plan.contains("Hash") && !plan.plan.contains("Merge"), "{} joins all of it:\n{}", plan.what, plan.plan);
