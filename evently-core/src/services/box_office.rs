@@ -1,7 +1,8 @@
 //! The box office: requests queue, and are decided a batch at a time.
 //!
 //! An on-sale is thousands of requests in the same second, and one transaction each is the wall that they all run into. Here
-//! one batch is being committed while the next one gathers. There is no timer: a request that is alone waits for nobody.
+//! one batch is being committed while the next one gathers, and everybody is told of the one before. There is no timer: a request that is
+//! alone waits for nobody.
 //!
 //! Where there are seat locks, a batch first goes to them, in one call. Whoever wants a seat that somebody else has locked is refused as if
 //! the store had been asked; that leaves no trace in it.
@@ -10,8 +11,9 @@ mod locks;
 
 use std::{
     future::{Future, poll_fn},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
 };
@@ -170,18 +172,65 @@ struct Clerk {
     clock: Arc<dyn Clock>,
 }
 
+/// What is left to do about a batch that has been decided: to tell everybody.
+type Telling<'c> = Pin<Box<dyn Future<Output = ()> + Send + 'c>>;
+
+/// Goes on telling until the work beside it is done. Telling goes first: what it asks of the locks stands before what the next batch asks.
+async fn beside<T>(telling: &mut Option<Telling<'_>>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if telling.as_mut().is_some_and(|telling| telling.as_mut().poll(context).is_ready()) {
+            *telling = None;
+        }
+        work.as_mut().poll(context)
+    })
+    .await
+}
+
 impl Clerk {
-    async fn serve(mut self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
+    /// While one batch is being decided everybody is told of the one before. Nobody is told of a batch before all have been told of the
+    /// one before it.
+    async fn serve(self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
+        let (clerk, mut telling) = (&self, None);
         let mut batch = Vec::with_capacity(most);
-        while waiting.recv_many(&mut batch, most).await > 0 {
-            gather(&mut waiting, &mut batch, most).await;
-            if let Some(locks) = &mut self.locks {
-                locks.turn_away(&mut batch, self.clock.now()).await;
+        while beside(&mut telling, waiting.recv_many(&mut batch, most)).await > 0 {
+            beside(&mut telling, gather(&mut waiting, &mut batch, most)).await;
+            if let Some(locks) = &clerk.locks {
+                beside(&mut telling, locks.turn_away(&mut batch, clerk.clock.now())).await;
             }
-            let (requests, answers): (Vec<_>, Vec<_>) =
-                batch.drain(..).map(|Waiting { request, answer }| (request, answer)).unzip();
-            if !requests.is_empty() {
-                self.decide(&requests, answers).await;
+            let mut parts = vec![mem::take(&mut batch).into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip()];
+            while let Some((requests, answers)) = parts.pop() {
+                clerk.decide(requests, answers, &mut parts, &mut telling).await;
+            }
+        }
+        if let Some(telling) = telling {
+            telling.await;
+        }
+    }
+
+    /// Decides a part of a batch. One that fails is split, so that a request that breaks the store breaks nobody else's.
+    async fn decide<'c>(
+        &'c self,
+        mut requests: Vec<Request>,
+        mut answers: Vec<Reply>,
+        parts: &mut Vec<(Vec<Request>, Vec<Reply>)>,
+        telling: &mut Option<Telling<'c>>,
+    ) {
+        if requests.is_empty() {
+            return;
+        }
+        let applied = beside(telling, self.apply(&requests)).await;
+        match &applied {
+            Err(error) if requests.len() > 1 && !is_away(error) => {
+                let half = requests.len() / 2;
+                parts.push((requests.split_off(half), answers.split_off(half)));
+                parts.push((requests, answers));
+            }
+            _ => {
+                if let Some(before) = telling.take() {
+                    before.await;
+                }
+                *telling = Some(Box::pin(self.tell(requests, applied, answers)));
             }
         }
     }
@@ -193,40 +242,26 @@ impl Clerk {
         applied.unwrap_or_else(|panicked| Err(StoreError::new(StoreErrorKind::Corrupt, "apply", panicked)))
     }
 
-    async fn settle_locks(&mut self, requests: &[Request], answers: &[Answer]) {
-        if let Some(locks) = &mut self.locks {
-            locks.settle(requests, answers, self.clock.now()).await;
+    /// The locks and the feed first: whoever has been answered finds both caught up.
+    async fn tell(&self, requests: Vec<Request>, applied: Result<Applied, StoreError>, answers: Vec<Reply>) {
+        let settled = applied.as_ref().map_or(&[][..], |applied| &applied.answers);
+        if let Some(locks) = &self.locks {
+            locks.settle(&requests, settled, self.clock.now()).await;
         }
-    }
-
-    /// Decides a batch. One that fails is split, so that a request that breaks the store breaks nobody else's.
-    async fn decide(&mut self, requests: &[Request], answers: Vec<Reply>) {
-        let mut parts = vec![(requests, answers)];
-        while let Some((requests, mut answers)) = parts.pop() {
-            match self.apply(requests).await {
-                Ok(applied) => {
-                    // The feed and the locks first: whoever has been answered finds both caught up.
-                    if let Err(Panicked) = caught(self.feed.publish(&applied.changes)).await {
-                        tracing::error!("the feed has panicked; it may have lost changes");
-                    }
-                    self.settle_locks(requests, &applied.answers).await;
-                    for (answer, sender) in applied.answers.into_iter().zip(answers) {
-                        // Whoever asked may have gone.
-                        let _ = sender.send(Ok(answer));
-                    }
+        match applied {
+            Ok(Applied { answers: given, changes }) => {
+                if let Err(Panicked) = caught(self.feed.publish(&changes)).await {
+                    tracing::error!("the feed has panicked; it may have lost changes");
                 }
-                Err(error) if requests.len() > 1 && !is_away(&error) => {
-                    let half = requests.len() / 2;
-                    let rest = answers.split_off(half);
-                    parts.push((&requests[half..], rest));
-                    parts.push((&requests[..half], answers));
+                for (answer, reply) in given.into_iter().zip(answers) {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(Ok(answer));
                 }
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, requests = requests.len(), "batch failed");
-                    self.settle_locks(requests, &[]).await;
-                    for sender in answers {
-                        let _ = sender.send(Err(Error::Store(StoreError::new(error.kind(), "apply", error.to_string()))));
-                    }
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, requests = requests.len(), "batch failed");
+                for reply in answers {
+                    let _ = reply.send(Err(Error::Store(StoreError::new(error.kind(), "apply", error.to_string()))));
                 }
             }
         }

@@ -1,6 +1,12 @@
 //! The seat locks in front of the store: who is turned away, and what becomes of the locks afterwards.
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rustc_hash::FxHashSet;
 
@@ -14,16 +20,16 @@ use crate::{
 pub(super) struct Locks {
     port: Arc<dyn SeatLocks>,
     /// Whether they were there when they were last asked.
-    there: bool,
+    there: AtomicBool,
 }
 
 impl Locks {
-    pub(super) const fn new(port: Arc<dyn SeatLocks>) -> Self {
-        Self { port, there: true }
+    pub(super) fn new(port: Arc<dyn SeatLocks>) -> Self {
+        Self { port, there: AtomicBool::new(true) }
     }
 
     /// Answers those of a batch whose seats others have locked; the rest stays in the batch. Without the locks all stay.
-    pub(super) async fn turn_away(&mut self, batch: &mut Vec<Waiting>, now: Timestamp) {
+    pub(super) async fn turn_away(&self, batch: &mut Vec<Waiting>, now: Timestamp) {
         let wanted = batch.iter().filter_map(|waiting| wanted(&waiting.request)).collect::<Vec<_>>();
         if wanted.is_empty() {
             return;
@@ -46,7 +52,7 @@ impl Locks {
 
     /// Tells the locks what the store has made of requests; it has failed where there are no answers. A booking that is pending keeps its
     /// locks for as long as it lasts; all other seats are for the next one to ask the store about.
-    pub(super) async fn settle(&mut self, requests: &[Request], answers: &[Answer], now: Timestamp) {
+    pub(super) async fn settle(&self, requests: &[Request], answers: &[Answer], now: Timestamp) {
         let changed = answers.iter().filter(|answer| !answer.replayed).filter_map(|answer| match &answer.result {
             Ok(Outcome::Booking(booking) | Outcome::PaymentStarted(_, booking) | Outcome::Payment(_, booking)) => Some(booking),
             _ => None,
@@ -73,11 +79,12 @@ impl Locks {
     }
 
     /// What the locks have answered. Whether they are there is said when it changes, not with each batch.
-    fn there_is<T>(&mut self, answer: Result<Result<T, LocksAway>, Panicked>) -> Option<T> {
+    fn there_is<T>(&self, answer: Result<Result<T, LocksAway>, Panicked>) -> Option<T> {
         let answer = answer.unwrap_or_else(|panicked| Err(LocksAway(panicked.into())));
+        let was_there = self.there.swap(answer.is_ok(), Ordering::Relaxed);
         match &answer {
-            Ok(_) if !self.there => tracing::info!("the seat locks are there again"),
-            Err(error) if self.there => {
+            Ok(_) if !was_there => tracing::info!("the seat locks are there again"),
+            Err(error) if was_there => {
                 tracing::warn!(
                     error = error as &dyn std::error::Error,
                     "the seat locks are away; every request goes to the store"
@@ -85,7 +92,6 @@ impl Locks {
             }
             _ => {}
         }
-        self.there = answer.is_ok();
         answer.ok()
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::*;
@@ -111,17 +112,24 @@ impl Bookings for Till {
     }
 }
 
-/// Counts what it is told; the first so many times it panics.
-#[derive(Default)]
+/// Counts what it is told; the first so many times it panics. It is done as often as it may be.
 struct Board {
     panics: usize,
     told: AtomicUsize,
+    done: Arc<Semaphore>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { panics: 0, told: AtomicUsize::new(0), done: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) }
+    }
 }
 
 #[async_trait]
 impl SeatFeed for Board {
     async fn publish(&self, _: &[SeatChange]) {
         assert!(self.told.fetch_add(1, Ordering::Relaxed) >= self.panics, "the board falls off the wall");
+        self.done.acquire().await.expect("it stays open").forget();
     }
 
     async fn seat_map(&self, _: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
@@ -285,6 +293,31 @@ async fn a_board_that_falls_down_keeps_nobody_from_their_answer() {
     for number in 0..2 {
         assert_eq!(answered(office.submit(request(number)).await), number);
     }
+}
+
+/// Telling takes journeys where the seats are shared with other instances.
+#[tokio::test]
+async fn the_next_batch_is_decided_while_everybody_is_told_of_the_one_before() {
+    let till = Arc::new(Till::default());
+    let board = Board { done: Arc::new(Semaphore::new(0)), ..Board::default() };
+    let done = Arc::clone(&board.done);
+    let (office, work) = open_with(&till, board, OfficeSize { batch: 2, ..SIZE });
+    let mut work = pin!(work);
+    let mut waiting = queue(&office, 0..6).into_iter().map(|handed_in| Box::pin(handed_in.wait())).collect::<Vec<_>>();
+    for decided in [2, 3] {
+        assert!(soon(work.as_mut()).await.is_none());
+        assert_eq!(till.calls().len(), decided, "no further: the one before is not told of");
+        let (first, then) = waiting.split_at_mut(2);
+        for handed_in in first.iter_mut().chain(then) {
+            assert!(soon(handed_in.as_mut()).await.is_none(), "nobody is told before the board is done");
+        }
+        done.add_permits(1);
+        assert!(soon(work.as_mut()).await.is_none());
+        for handed_in in waiting.drain(..2) {
+            assert!(soon(Box::pin(handed_in).as_mut()).await.is_some());
+        }
+    }
+    assert!(soon(waiting[0].as_mut()).await.is_none());
 }
 
 #[tokio::test]
