@@ -21,6 +21,7 @@ use evently_core::{
     ports::{AccessTokens, Clock, Ids, RateLimits},
     rate::LocalRateLimits,
 };
+use tower::ServiceBuilder;
 
 pub use self::{
     client::{ClientAddress, Peer},
@@ -75,15 +76,18 @@ impl Stack {
 pub fn wrap(router: Router, stack: &Stack) -> Router {
     metrics::install();
     let stack = Arc::new(stack.clone());
-    router
-        .layer(middleware::from_fn_with_state(Arc::clone(&stack), deadline::deadline))
-        .layer(middleware::from_fn_with_state(rate_limit::Limiter::new(&stack), rate_limit::limit))
-        .layer(middleware::from_fn_with_state(shed::Room::new(stack.http.in_flight_max), shed::shed))
-        .layer(middleware::from_fn(answers::answer))
-        .layer(cors::layer(&stack.cors))
-        .layer(compress::layer())
+    // As one layer: each that the router is given by itself puts every route, as it is by then, into a box of its own, and a request
+    // copies all of them, one within the other.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(Arc::clone(&stack), observe::observe))
         .layer(middleware::from_fn_with_state(Arc::clone(&stack), headers::protect))
-        .layer(middleware::from_fn_with_state(stack, observe::observe))
+        .layer(compress::layer())
+        .layer(cors::layer(&stack.cors))
+        .layer(middleware::from_fn(answers::answer))
+        .layer(middleware::from_fn_with_state(shed::Room::new(stack.http.in_flight_max), shed::shed))
+        .layer(middleware::from_fn_with_state(rate_limit::Limiter::new(&stack), rate_limit::limit))
+        .layer(middleware::from_fn_with_state(stack, deadline::deadline));
+    router.layer(layers)
 }
 
 #[cfg(test)]
