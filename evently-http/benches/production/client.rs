@@ -20,6 +20,8 @@ pub struct Load {
 pub struct Measured {
     /// Holds in a second.
     pub rate: f64,
+    /// Answers in a second.
+    pub answers: f64,
     /// What 99 of 100 answers were faster than.
     pub p99: Duration,
     /// Answers that were no 201.
@@ -43,9 +45,10 @@ impl Load {
             times.extend(took);
             refused += no;
         }
-        let rate = f64::from(u32::try_from(count - refused).expect("there are few")) / began.elapsed().as_secs_f64();
+        let took = began.elapsed().as_secs_f64();
+        let per_second = |count: usize| f64::from(u32::try_from(count).expect("there are few")) / took;
         times.sort_unstable();
-        Measured { rate, p99: times[times.len() * 99 / 100], refused }
+        Measured { rate: per_second(count - refused), answers: per_second(count), p99: times[times.len() * 99 / 100], refused }
     }
 }
 

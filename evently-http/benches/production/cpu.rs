@@ -10,16 +10,17 @@ const TICKS: f64 = 100.0;
 pub struct Used {
     /// By this process: the service and the load generator.
     pub ours: f64,
-    /// By the database server.
+    /// By the database server and Redis.
     pub servers: f64,
 }
 
 impl Used {
-    /// Of this process, and of the server with its data in this folder. Of a backend that has ended nothing is known.
-    pub fn so_far(server: &Path) -> Self {
+    /// Of this process, and of the servers with their data in these folders. Of a backend that has ended nothing is known.
+    pub fn so_far(servers: &[&Path]) -> Self {
         let processes = fs::read_dir("/proc").expect("there is a /proc").flatten().map(|entry| entry.path());
-        let of_server = processes.filter(|process| process.join("cwd").read_link().is_ok_and(|cwd| cwd.starts_with(server)));
-        Self { ours: seconds(Path::new("/proc/self")), servers: of_server.map(|process| seconds(&process)).sum() }
+        let is_theirs = |cwd: &Path| servers.iter().any(|server| cwd.starts_with(server));
+        let of_servers = processes.filter(|process| process.join("cwd").read_link().is_ok_and(|cwd| is_theirs(&cwd)));
+        Self { ours: seconds(Path::new("/proc/self")), servers: of_servers.map(|process| seconds(&process)).sum() }
     }
 
     /// What was used after `before`.

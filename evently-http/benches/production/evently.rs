@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use evently_core::{
-    domain::{Principal, Role, SessionId, UserId},
+    domain::{Event, Principal, Role, SessionId, UserId},
     import::{self, Format},
     services::{EventDraft, PriceDraft, VenueDraft},
 };
@@ -30,12 +30,14 @@ pub struct Evently {
 }
 
 impl Evently {
-    pub async fn start(url: &str) -> Self {
+    /// On a database and a Redis.
+    pub async fn start(url: &str, redis: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().to_str().expect("its name is text");
         let settings = [
             ("data.dir", data),
             ("store.url", url),
+            ("redis.url", redis),
             ("http.listen", "127.0.0.1:0"),
             ("auth.bcrypt_cost", "4"),
             // On, and lifted: each request is counted.
@@ -52,14 +54,39 @@ impl Evently {
     }
 
     /// Holds of all different seats of a new event, all over the house, by buyers who have logged in.
-    pub async fn requests(&self, holds: u32) -> Vec<String> {
-        let tokens = self.tokens.get_or_init(|| self.buyers(holds.div_ceil(HOLDS_OF_A_BUYER))).await;
+    pub async fn one_event(&self, holds: u32) -> Vec<String> {
+        let event = self.event(SEATS).await;
+        let tokens = self.tokens(holds).await;
+        (0..).zip(pairs(holds)).map(|(hold, pair)| post(&event, tokens, hold, pair)).collect()
+    }
+
+    /// The same at so many events in turn.
+    pub async fn many_events(&self, events: u32, holds: u32) -> Vec<String> {
+        let tokens = self.tokens(holds).await;
+        let mut halls = Vec::new();
+        for _ in 0..events {
+            halls.push(self.event(holds.div_ceil(events) * 2).await);
+        }
+        let request = |hold: u32| post(&halls[(hold % events) as usize], tokens, hold, hold / events);
+        (0..holds).map(request).collect()
+    }
+
+    /// Somebody has two seats on hold, and so many others want them.
+    pub async fn losers(&self, count: u32) -> (Vec<String>, Vec<String>) {
+        let event = self.event(SEATS).await;
+        let tokens = self.tokens(count).await;
+        let wish = |hold| post(&event, tokens, hold, 0);
+        (vec![wish(0)], (1..count).map(wish).collect())
+    }
+
+    /// A new event that is on sale.
+    async fn event(&self, seats: u32) -> Event {
         let organizer = Principal {
             user_id: UserId::from_uuid(Uuid::nil()),
             role: Role::Admin,
             session_id: SessionId::from_uuid(Uuid::nil()),
         };
-        let read = import::read(Format::Own, &plan(), self.app.events.new_layout_id()).expect("the plan is right");
+        let read = import::read(Format::Own, &plan(seats), self.app.events.new_layout_id()).expect("the plan is right");
         let venue = VenueDraft { name: "Hall".to_owned(), layout: read.layout };
         let venue = self.app.events.create_venue(&organizer, venue, None).await.expect("a new venue").value;
         let start = self.app.clock.now() + Duration::from_hours(24);
@@ -68,16 +95,11 @@ impl Evently {
         let event = EventDraft::new("On sale", venue.id, times, "EUR".parse().expect("a currency"), prices);
         let event = self.app.events.create_event(&organizer, event, None).await.expect("a new event").value;
         self.app.events.publish(&organizer, event.id, None).await.expect("it can be sold");
-        let request = |(hold, pair): (usize, u32)| {
-            let [left, right] = [pair * 2, pair * 2 + 1].map(|number| event.layout_id.seat(number));
-            let headers = format!(
-                "authorization: Bearer {}\r\nidempotency-key: {}\r\n",
-                tokens[hold % tokens.len()],
-                crate::new_id().simple()
-            );
-            client::post("/api/v1/bookings", &headers, &json!({"event_id": event.id, "seat_ids": [left, right]}).to_string())
-        };
-        pairs(holds).enumerate().map(request).collect()
+        Event::clone(&event)
+    }
+
+    async fn tokens(&self, holds: u32) -> &[String] {
+        self.tokens.get_or_init(|| self.buyers(holds.div_ceil(HOLDS_OF_A_BUYER))).await
     }
 
     async fn buyers(&self, count: u32) -> Vec<String> {
@@ -98,10 +120,21 @@ pub fn pairs(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| n * STRIDE % (SEATS / 2))
 }
 
-/// Rows of a hundred seats.
-fn plan() -> Vec<u8> {
+/// One of those who have logged in wants a pair of seats.
+fn post(event: &Event, tokens: &[String], hold: u32, pair: u32) -> String {
+    let [left, right] = [pair * 2, pair * 2 + 1].map(|number| event.layout_id.seat(number));
+    let token = &tokens[hold as usize % tokens.len()];
+    let headers = format!("authorization: Bearer {token}\r\nidempotency-key: {}\r\n", crate::new_id().simple());
+    client::post("/api/v1/bookings", &headers, &json!({"event_id": event.id, "seat_ids": [left, right]}).to_string())
+}
+
+/// Rows of a hundred seats, if there are as many.
+fn plan(seats: u32) -> Vec<u8> {
     let seat = |row: u32, n: u32| json!({"label": n.to_string(), "x": n, "y": row, "category": "Seats"});
-    let row = |row: u32| json!({"label": row.to_string(), "seats": (1..=100).map(|n| seat(row, n)).collect::<Vec<_>>()});
-    let rows = (1..=SEATS / 100).map(row).collect::<Vec<_>>();
+    let row = |row: u32| {
+        let seats = (1..=seats.min(100)).map(|n| seat(row, n)).collect::<Vec<_>>();
+        json!({"label": row.to_string(), "seats": seats})
+    };
+    let rows = (1..=seats.div_ceil(100)).map(row).collect::<Vec<_>>();
     json!({"name": "Hall", "sections": [{"name": "Stalls", "rows": rows}]}).to_string().into_bytes()
 }

@@ -1,11 +1,12 @@
 //! Holds of two seats over HTTP on PostgreSQL, beside what one would write first and beside the bare server, in the same window:
 //!
-//! - this service: authenticated, with idempotency keys, durable, journal and all;
+//! - this service: authenticated, with idempotency keys, counted rates, seat locks in Redis, durable, journal and all;
 //! - a plain service (`plain.rs`): axum and sqlx, one SERIALIZABLE transaction for each request, nobody asked who they are;
 //! - `pgbench`: the same transaction without any HTTP.
 //!
 //! All share one private server with `fsync` on, one event of [`SEATS`] seats each, and the machine with the load generator. It
-//! prints figures; nothing fails for being slow. Numbers are taken as connections; `alone` leaves the others out, for a profiler.
+//! prints figures; nothing fails for being slow. Numbers are taken as connections; `alone` leaves the others out, for a profiler;
+//! `crowds` compares the crowd of one event with one at a thousand, with those who come too late, and with Redis away.
 
 mod client;
 mod cpu;
@@ -17,12 +18,13 @@ use std::{sync::LazyLock, time::Duration};
 
 use evently_core::ports::{Clock, Ids};
 use evently_http::{clock::SystemClock, ids::SystemIds};
-use evently_testservers::Postgres;
+use evently_testservers::{Postgres, Redis};
 use uuid::Uuid;
 
 use crate::{
     client::{Load, Measured},
     cpu::Used,
+    evently::Evently,
 };
 
 /// Of the event that everybody wants.
@@ -30,40 +32,50 @@ const SEATS: u32 = 60_000;
 /// Holds in one run.
 const HOLDS: u32 = 10_000;
 const RUNS: usize = 5;
+/// Connections of the other crowds.
+const CROWD: usize = 64;
+/// Events that are on sale at once.
+const EVENTS: u32 = 1_000;
 
 /// What the server has spent most time on.
 const DEAREST: &str = "select round(total_exec_time) as ms, calls, rows, left(regexp_replace(query, '\\s+', ' ', 'g'), 110) \
     from pg_stat_statements order by total_exec_time desc limit 25";
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let connections: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     let connections = if connections.is_empty() { vec![64, 256] } else { connections };
-    let alone = arguments.iter().any(|argument| argument == "alone");
+    let asked_for = |word: &str| arguments.iter().any(|argument| argument == word);
     let runtime = tokio::runtime::Runtime::new().expect("threads to run on");
-    let mut server = Postgres::options().durable(true).set("max_wal_size", "4GB").set("shared_buffers", "512MB");
-    if alone {
-        server = server.set("shared_preload_libraries", "pg_stat_statements");
+    let server = Postgres::options().durable(true).set("max_wal_size", "4GB").set("shared_buffers", "512MB");
+    let server = server.set("shared_preload_libraries", "pg_stat_statements").start().expect("a private PostgreSQL");
+    if asked_for("crowds") {
+        runtime.block_on(crowds(&server));
+    } else {
+        runtime.block_on(run(&server, &connections, asked_for("alone")));
     }
-    let server = server.start().expect("a private PostgreSQL");
-    runtime.block_on(run(&server, &connections, alone));
 }
 
 async fn run(server: &Postgres, connections: &[usize], alone: bool) {
-    let plain = plain::Plain::start(&server.create_database("plain").expect("a database")).await;
-    if alone {
-        server.query("evently", &["create extension pg_stat_statements"]).expect("it comes with the server");
-    }
-    let ours = evently::Evently::start(&server.create_database("service").expect("a database")).await;
+    let database = |name| server.create_database(name).expect("a database");
+    let redis = Redis::start().expect("a private Redis");
+    let servers = [server.socket_folder(), redis.log().parent().expect("a folder")];
+    let plain = plain::Plain::start(&database("plain")).await;
+    server.query("evently", &["create extension pg_stat_statements"]).expect("it comes with the server");
+    let ours = Evently::start(&database("service"), &redis.url()).await;
     let holds = if alone { SEATS / 2 } else { HOLDS };
     for &connections in connections {
         println!("\n{connections} connections, {RUNS} runs of {holds} holds, medians (lowest to highest)");
         let (mut with_us, mut used, mut with_plain, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            let requests = ours.requests(holds).await;
-            let before = Used::so_far(server.socket_folder());
+            let requests = ours.one_event(holds).await;
+            let before = Used::so_far(&servers);
             with_us.push(Load { address: ours.address, connections }.run(requests).await);
-            used.push(Used::so_far(server.socket_folder()).since(before).for_each(holds));
+            used.push(Used::so_far(&servers).since(before).for_each(holds));
             if alone {
                 continue;
             }
@@ -78,8 +90,43 @@ async fn run(server: &Postgres, connections: &[usize], alone: bool) {
         }
         let plain = report("plain axum + sqlx", &with_plain);
         let bare = figures("pgbench, one transaction each", &mut bare);
-        println!("ratios of medians: {:.1} of the plain service, {:.1} of pgbench", us / plain, us / bare);
+        println!("ratios of medians: {:.2} of the plain service, {:.2} of pgbench", us / plain, us / bare);
     }
+}
+
+/// Other crowds than that of one event, and a Redis that is away.
+async fn crowds(server: &Postgres) {
+    let database = |name| server.create_database(name).expect("a database");
+    let (redis, gone) = (Redis::start().expect("a private Redis"), Redis::start().expect("another"));
+    server.query("evently", &["create extension pg_stat_statements"]).expect("it comes with the server");
+    let ours = Evently::start(&database("service"), &redis.url()).await;
+    let bereft = Evently::start(&database("bereft"), &gone.url()).await;
+    gone.kill();
+    println!("\n{CROWD} connections, {RUNS} runs each in turn of {HOLDS} holds, medians (lowest to highest)");
+    let (mut one, mut many, mut without, mut lost, mut asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
+    let crowd = |service: &Evently| Load { address: service.address, connections: CROWD };
+    for _ in 0..RUNS {
+        one.push(crowd(&ours).run(ours.one_event(HOLDS).await).await);
+        many.push(crowd(&ours).run(ours.many_events(EVENTS, HOLDS).await).await);
+        without.push(crowd(&bereft).run(bereft.one_event(HOLDS).await).await);
+        let (winner, losers) = ours.losers(HOLDS).await;
+        crowd(&ours).run(winner).await;
+        let before = batches(server);
+        lost.push(crowd(&ours).run(losers).await.answers);
+        asked += batches(server) - before;
+    }
+    let one = report("one event", &one);
+    let many = report(&format!("{EVENTS} events"), &many);
+    let without = report("one event, Redis is away", &without);
+    figures("who wants what is on hold (409)", &mut lost);
+    println!("{:32} {asked} batches of all of these reached the server", "");
+    println!("ratios of medians: {EVENTS} events {:.2} of one, without Redis {:.2} of with it", many / one, without / one);
+}
+
+/// How many batches the server has read rows for.
+fn batches(server: &Postgres) -> u64 {
+    const READ: &str = "select coalesce(sum(calls), 0) from pg_stat_statements where query like '%kind (name)%'";
+    server.query("evently", &[READ]).expect("the extension is there").parse().expect("it is a number")
 }
 
 /// An id as the service makes them, in the order of time.
@@ -106,7 +153,7 @@ fn report_cpu(runs: &[Used]) {
         all[RUNS / 2] * 1e6
     };
     let (ours, servers) = (median(|used| used.ours), median(|used| used.servers));
-    println!("{:32} a hold takes {ours:.0} us of this process with its load generator, {servers:.0} us of the server", "");
+    println!("{:32} a hold takes {ours:.0} us of this process with its load generator, {servers:.0} us of the servers", "");
 }
 
 fn figures(name: &str, rates: &mut [f64]) -> f64 {
