@@ -138,6 +138,11 @@ impl Redis {
         if state.connection.is_some() { Ok(state.run.clone()) } else { Err(Away::Known) }
     }
 
+    /// Whether a script may have keys of any kind.
+    pub(crate) fn keeps_all_together(&self) -> bool {
+        self.link.place.keeps_all_together()
+    }
+
     /// How often a server is looked at.
     pub(crate) fn probe(&self) -> Duration {
         self.link.options.probe

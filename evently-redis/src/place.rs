@@ -76,6 +76,15 @@ impl Place {
         }
     }
 
+    /// Whether a script may have keys of any kind: a cluster keeps them on different servers.
+    pub(crate) const fn keeps_all_together(&self) -> bool {
+        match self {
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => false,
+            _ => true,
+        }
+    }
+
     /// A connection to the server, which is a master, and the name of its process; in a cluster the names of all of them.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<(Connection, String), Away> {
         match self {

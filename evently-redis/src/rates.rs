@@ -1,7 +1,8 @@
 //! Token buckets that all instances share.
 
 use std::{
-    sync::{Arc, LazyLock},
+    mem,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +12,9 @@ use evently_core::{
     ports::{RateLimit, RateLimits},
     rate::{LocalRateLimits, Verdict},
 };
+use futures_util::future::join_all;
 use redis::Script;
+use tokio::sync::oneshot;
 
 use crate::{keys, link::Redis};
 
@@ -37,36 +40,99 @@ impl RateLimits for RedisRateLimits {
     fn limit(&self, name: &'static str, permits: u32, per: Duration) -> Arc<dyn RateLimit> {
         // Their product, and the time, are exact as doubles.
         let (permits, per_ms) = (permits.clamp(1, 1 << 20), u64::try_from(per.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 32));
-        let local = LocalRateLimits.limit(name, permits, per);
-        Arc::new(Shared { redis: self.redis.clone(), local, name, permits, per_ms })
+        let buckets = Buckets { redis: self.redis.clone(), name, permits, per_ms, waiting: Mutex::default() };
+        Arc::new(Shared { buckets: Arc::new(buckets), local: LocalRateLimits.limit(name, permits, per) })
     }
 }
 
 struct Shared {
-    redis: Redis,
+    buckets: Arc<Buckets>,
     /// For when Redis is away.
     local: Arc<dyn RateLimit>,
+}
+
+/// Buckets in Redis. Those who ask at the same time share a journey.
+struct Buckets {
+    redis: Redis,
     name: &'static str,
     permits: u32,
     per_ms: u64,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+/// Somebody who has asked.
+struct Waiting {
+    bucket: String,
+    now_ms: i64,
+    told: oneshot::Sender<Taken>,
+}
+
+/// Whether they may, and how many parts are left.
+type Taken = (bool, u64);
+
+impl Buckets {
+    /// What Redis says, if it is there.
+    async fn take(self: &Arc<Self>, key: &str, now: Timestamp) -> Option<Taken> {
+        let (told, answer) = oneshot::channel();
+        let now_ms = now.as_micros().div_euclid(1000).max(0);
+        let is_first = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(Waiting { bucket: self.bucket(key), now_ms, told });
+            waiting.len() == 1
+        };
+        if is_first {
+            // On its own, because whoever asked first may leave before the others have been answered.
+            tokio::spawn(Arc::clone(self).ask_for_all());
+        }
+        answer.await.ok()
+    }
+
+    async fn ask_for_all(self: Arc<Self>) {
+        // Whoever can ask as well does so first.
+        tokio::task::yield_now().await;
+        let mut waiting = mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let together = if self.redis.keeps_all_together() { waiting.len() } else { 1 };
+        let mut calls = Vec::new();
+        while !waiting.is_empty() {
+            calls.push(self.ask_for(waiting.split_off(waiting.len().saturating_sub(together))));
+        }
+        join_all(calls).await;
+    }
+
+    /// Whoever is told nothing counts for themselves.
+    async fn ask_for(&self, some: Vec<Waiting>) {
+        let mut script = TAKE.prepare_invoke();
+        script.arg(self.permits).arg(self.per_ms);
+        for one in &some {
+            script.key(&one.bucket).arg(one.now_ms);
+        }
+        let Ok(answers) = self.redis.script::<Vec<Taken>>("take", &script).await else { return };
+        for (one, taken) in some.into_iter().zip(answers) {
+            // They may have left.
+            let _ = one.told.send(taken);
+        }
+    }
+
+    fn bucket(&self, key: &str) -> String {
+        self.redis.key(keys::rate(self.name, key))
+    }
 }
 
 #[async_trait]
 impl RateLimit for Shared {
     async fn take(&self, key: &str, now: Timestamp) -> Verdict {
-        let mut script = TAKE.prepare_invoke();
-        script.key(self.redis.key(keys::rate(self.name, key))).arg(self.permits).arg(self.per_ms);
-        script.arg(now.as_micros().div_euclid(1000).max(0));
-        match self.redis.script("take", &script).await {
-            Ok((allowed, parts)) => Verdict::of_parts(allowed, parts, self.permits, self.per_ms, Duration::from_millis),
-            Err(_) => self.local.take(key, now).await,
+        let Buckets { permits, per_ms, .. } = *self.buckets;
+        match self.buckets.take(key, now).await {
+            Some((allowed, parts)) => Verdict::of_parts(allowed, parts, permits, per_ms, Duration::from_millis),
+            None => self.local.take(key, now).await,
         }
     }
 
     async fn give_back(&self, key: &str) {
         let mut script = GIVE_BACK.prepare_invoke();
-        script.key(self.redis.key(keys::rate(self.name, key))).arg(self.per_ms).arg(u64::from(self.permits) * self.per_ms);
-        if self.redis.script::<()>("give_back", &script).await.is_err() {
+        let Buckets { permits, per_ms, .. } = *self.buckets;
+        script.key(self.buckets.bucket(key)).arg(per_ms).arg(u64::from(permits) * per_ms);
+        if self.buckets.redis.script::<()>("give_back", &script).await.is_err() {
             self.local.give_back(key).await;
         }
     }

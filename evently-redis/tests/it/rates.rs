@@ -10,6 +10,7 @@ use evently_core::{
 };
 use evently_redis::RedisRateLimits;
 use evently_testservers::{Redis as Server, shared_redis};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use tokio::runtime;
 
@@ -41,6 +42,30 @@ pub async fn share_one_bucket_at(url: &str) {
     assert!(one.take("another", START).await.allowed);
     assert!(instances[0].limit("events", 10, MINUTE).take("k", START).await.allowed);
     assert_eq!(allowed(&*other, 7, START + Duration::from_secs(12)).await, 2);
+}
+
+/// Whoever asks first may have left by then.
+#[tokio::test]
+async fn those_who_ask_at_once_share_a_journey_and_each_is_told_of_their_own() {
+    let server = Server::start().unwrap();
+    let limit = RedisRateLimits::new(connected(&options(&server.url())).await).limit("bookings", 10, MINUTE);
+    server.query(&["config", "resetstat"]).unwrap();
+    let asked = (0..64).map(|n| {
+        let limit = limit.clone();
+        tokio::spawn(async move { limit.take(if n % 4 == 0 { "greedy" } else { "k" }, START + Duration::from_mins(n)).await })
+    });
+    let mut asked = asked.collect::<Vec<_>>();
+    tokio::task::yield_now().await;
+    asked.remove(1).abort();
+    for (n, verdict) in asked.into_iter().enumerate() {
+        assert!(verdict.await.unwrap().allowed, "{n}");
+    }
+    let calls = server.info("commandstats").unwrap();
+    let calls = calls.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap().split(',').next().unwrap();
+    assert!(calls.parse::<u32>().unwrap() < 8, "{calls}");
+    let verdicts = join_all((0..20).map(|_| limit.take("late", START))).await;
+    assert_eq!(verdicts.iter().filter(|verdict| verdict.allowed).count(), 10);
+    assert_eq!(verdicts.iter().map(|verdict| verdict.remaining).min(), Some(0));
 }
 
 #[tokio::test]
