@@ -1,6 +1,12 @@
 //! Figures of the connections to a server, for whoever watches over the service.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -46,12 +52,13 @@ impl Gauges {
         Waiting { server: self, since: Instant::now(), many }
     }
 
-    /// Somebody has got a connection, one of so many.
-    pub(crate) fn in_use(self, open: u32) -> InUse {
+    /// Somebody has got a connection, one of so many; `leased` counts who has one.
+    pub(crate) fn in_use(self, open: u32, leased: Arc<AtomicU32>) -> InUse {
         metrics::gauge!("postgres_connections", "server" => self.name()).set(open);
         let in_use = metrics::gauge!("postgres_connections_in_use", "server" => self.name());
         in_use.increment(1);
-        InUse(in_use)
+        leased.fetch_add(1, SeqCst);
+        InUse { many: in_use, leased }
     }
 
     /// A statement has failed.
@@ -93,10 +100,14 @@ impl Drop for Waiting {
 }
 
 /// Somebody uses a connection, until this is dropped.
-pub(crate) struct InUse(metrics::Gauge);
+pub(crate) struct InUse {
+    many: metrics::Gauge,
+    leased: Arc<AtomicU32>,
+}
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.decrement(1);
+        self.many.decrement(1);
+        self.leased.fetch_sub(1, SeqCst);
     }
 }

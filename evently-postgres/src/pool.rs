@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -25,8 +28,6 @@ use crate::{
 
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a connection may have been idle that is taken without trying it.
-const RESTED: Duration = Duration::from_secs(1);
 const READ: &str = "begin isolation level repeatable read read only";
 
 /// Connections to one server. A handle: clones share them.
@@ -46,6 +47,8 @@ struct Terms {
     gauges: Gauges,
     /// When somebody got a connection last.
     given: Mutex<Instant>,
+    /// How many have one.
+    leased: Arc<AtomicU32>,
 }
 
 impl Terms {
@@ -64,13 +67,14 @@ impl Pool {
             doubts: Doubts::default(),
             gauges,
             given: Mutex::new(Instant::now()),
+            leased: Arc::default(),
         });
         let mut pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(options.patience)
-            // Not each time: it is a journey to the server. One that has just been used is whole, or its user is told.
+            // The pool's own test waits for ever.
             .test_before_acquire(false)
-            .before_acquire(|connection, about| Box::pin(is_whole(connection, about.idle_for)));
+            .before_acquire(|connection, _| Box::pin(is_whole(connection)));
         if gauges.is_of_primary() {
             let doubts = terms.doubts.clone();
             pool = pool.after_connect(move |connection, _| {
@@ -102,13 +106,21 @@ impl Pool {
         let connection = doubts.note(acquired.unwrap_or(Ok(Err(sqlx::Error::PoolTimedOut))).and_then(|acquired| acquired));
         match &connection {
             Ok(_) => *self.terms.last_given() = Instant::now(),
-            // Nobody got one meanwhile: whoever has them waits in vain, and so does the pool for those that are to come back to it.
-            Err(sqlx::Error::PoolTimedOut) if self.terms.last_given().elapsed() >= *patience => doubts.leave(Doubt::Replace),
+            // Nobody got one meanwhile, and not because all are in use: the pool waits in vain for some that are to come back to it.
+            Err(sqlx::Error::PoolTimedOut) if self.terms.last_given().elapsed() >= *patience && self.is_short() => {
+                doubts.leave(Doubt::Replace);
+            }
             Err(_) => {}
         }
         waiting.ended(&connection);
-        let in_use = gauges.in_use(self.connections.size());
-        Ok(Lease { connection: connection?, terms: Arc::clone(&self.terms), in_use })
+        let connection = connection?;
+        let in_use = gauges.in_use(self.connections.size(), Arc::clone(&self.terms.leased));
+        Ok(Lease { connection, terms: Arc::clone(&self.terms), in_use })
+    }
+
+    /// Whether there are connections that nobody has.
+    fn is_short(&self) -> bool {
+        self.terms.leased.load(SeqCst) < self.connections.size()
     }
 
     /// All rows that the statement finds, in a transaction of its own.
@@ -117,11 +129,8 @@ impl Pool {
     }
 }
 
-/// Whether a connection that nobody has used for a while still answers.
-async fn is_whole(connection: &mut sqlx::PgConnection, idle: Duration) -> Result<bool, sqlx::Error> {
-    if idle < RESTED {
-        return Ok(true);
-    }
+/// Whether a connection that nobody uses still answers.
+async fn is_whole(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     let late = |_| sqlx::Error::PoolTimedOut;
     timeout(GRACE, connection.ping()).await.map_err(late)?.map(|()| true)
 }

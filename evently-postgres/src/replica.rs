@@ -139,7 +139,7 @@ impl Replica {
         metrics::counter!("postgres_browsing_total", "server" => "primary").increment(1);
         let _at_the_primary = self.inner.gate.read().await;
         let rows = primary.rows(sql, values).await;
-        if self.inner.is_usable() {
+        if rows.is_ok() && self.inner.is_usable() {
             // It was changed over to after we had turned away from it, or failed us alone.
             self.fence();
         }

@@ -9,10 +9,15 @@ pub(crate) fn seat(event: EventId, number: u32) -> String {
     format!("seat:{{{event}}}:{number}")
 }
 
-/// The mark of a request that has been let through. Half of its key is enough to tell it from others.
+/// The mark of a request that has been let through or turned away.
 pub(crate) fn asked(event: EventId, key: &[u8; 32]) -> String {
-    let mut text = format!("asked:{{{event}}}:");
-    for byte in &key[..16] {
+    format!("asked:{{{event}}}:{}", half(key))
+}
+
+/// Half of a digest, which is enough to tell it from others.
+pub(crate) fn half(digest: &[u8; 32]) -> String {
+    let mut text = String::new();
+    for byte in &digest[..16] {
         _ = write!(text, "{byte:02x}");
     }
     text

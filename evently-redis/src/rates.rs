@@ -70,6 +70,30 @@ struct Waiting {
 /// Whether they may, and how many parts are left.
 type Taken = (bool, u64);
 
+/// Somebody is to ask for all who wait. If they are not let to, with a runtime that ends for instance, those who wait are let go.
+struct Turn(Option<Arc<Buckets>>);
+
+impl Turn {
+    async fn ask_for_all(mut self) {
+        // Whoever can ask as well does so first.
+        tokio::task::yield_now().await;
+        let Some(buckets) = self.0.take() else { return };
+        let mut waiting = buckets.take_waiting().into_iter().peekable();
+        let together = if buckets.redis.keeps_all_together() { usize::MAX } else { 1 };
+        let mut calls = Vec::new();
+        while waiting.peek().is_some() {
+            calls.push(buckets.ask_for(waiting.by_ref().take(together).collect()));
+        }
+        join_all(calls).await;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.0.take().map(|buckets| buckets.take_waiting()));
+    }
+}
+
 impl Buckets {
     /// What Redis says, if it is there.
     async fn take(self: &Arc<Self>, key: &str, now: Timestamp) -> Option<Taken> {
@@ -82,21 +106,14 @@ impl Buckets {
         };
         if is_first {
             // On its own, because whoever asked first may leave before the others have been answered.
-            tokio::spawn(Arc::clone(self).ask_for_all());
+            let turn = Turn(Some(Arc::clone(self)));
+            tokio::spawn(turn.ask_for_all());
         }
         answer.await.ok()
     }
 
-    async fn ask_for_all(self: Arc<Self>) {
-        // Whoever can ask as well does so first.
-        tokio::task::yield_now().await;
-        let mut waiting = mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        let together = if self.redis.keeps_all_together() { waiting.len() } else { 1 };
-        let mut calls = Vec::new();
-        while !waiting.is_empty() {
-            calls.push(self.ask_for(waiting.split_off(waiting.len().saturating_sub(together))));
-        }
-        join_all(calls).await;
+    fn take_waiting(&self) -> Vec<Waiting> {
+        mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whoever is told nothing counts for themselves.

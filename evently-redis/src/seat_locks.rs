@@ -48,11 +48,12 @@ impl RedisSeatLocks {
         let mut marks = 0;
         for request in requests {
             let mark = request.key.map_or(0, |key| {
-                script.key(self.redis.key(keys::asked(event, &key)));
+                script.key(self.redis.key(keys::asked(event, &key.id)));
                 marks += 1;
                 seats.len() + marks
             });
-            script.arg(request.booking_id.as_uuid().simple().to_string()).arg(mark).arg(request.seats.len());
+            script.arg(request.booking_id.as_uuid().simple().to_string()).arg(mark);
+            script.arg(request.key.map_or(String::new(), |key| keys::half(&key.fingerprint))).arg(request.seats.len());
             for seat in &request.seats {
                 script.arg(positions[seat]);
             }

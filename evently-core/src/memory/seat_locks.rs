@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    domain::{ANSWERS_KEPT, BookingId, EventId, Timestamp},
+    domain::{ANSWERS_KEPT, BookingId, EventId, RequestKey, Timestamp},
     ports::{Clock, DECIDING, LockRequest, LocksAway, SeatLocks, Settled},
     sync::{Mutex, lock},
 };
@@ -21,8 +21,10 @@ pub struct MemorySeatLocks {
 struct Held {
     /// Who has a seat, and until when.
     owners: FxHashMap<(EventId, u32), (BookingId, Timestamp)>,
-    /// By the keys of requests which of their seats were in the way, if any, and until when that is remembered.
-    keys: FxHashMap<[u8; 32], (Vec<u32>, Timestamp)>,
+    /// The keys of requests that were let through, and until when that is remembered.
+    let_through: FxHashMap<[u8; 32], Timestamp>,
+    /// The requests that were turned away, for which seats, and until when that is remembered.
+    turned_away: FxHashMap<RequestKey, (Vec<u32>, Timestamp)>,
     /// At so many entries those that have ended are thrown out.
     sweep_at: usize,
 }
@@ -39,9 +41,13 @@ impl Held {
         self.owners.get(&(event, seat)).filter(|(_, until)| now < *until).map(|(owner, _)| *owner)
     }
 
-    /// What a request with this key was told.
-    fn said(&self, request: &LockRequest, now: Timestamp) -> Option<&Vec<u32>> {
-        self.keys.get(&request.key?).filter(|(_, until)| now < *until).map(|(in_the_way, _)| in_the_way)
+    /// What was said to the request when it came before.
+    fn said(&self, request: &LockRequest, now: Timestamp) -> Option<Vec<u32>> {
+        let key = request.key?;
+        if self.let_through.get(&key.id).is_some_and(|until| now < *until) {
+            return Some(Vec::new());
+        }
+        self.turned_away.get(&key).filter(|(_, until)| now < *until).map(|(in_the_way, _)| in_the_way.clone())
     }
 
     /// The seats that others have.
@@ -51,10 +57,12 @@ impl Held {
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        if self.owners.len() + self.keys.len() >= self.sweep_at {
+        let entries = |held: &Self| held.owners.len() + held.let_through.len() + held.turned_away.len();
+        if entries(self) >= self.sweep_at {
             self.owners.retain(|_, (_, until)| now < *until);
-            self.keys.retain(|_, (_, until)| now < *until);
-            self.sweep_at = 2 * (self.owners.len() + self.keys.len()) + 1024;
+            self.let_through.retain(|_, until| now < *until);
+            self.turned_away.retain(|_, (_, until)| now < *until);
+            self.sweep_at = 2 * entries(self) + 1024;
         }
     }
 }
@@ -67,15 +75,18 @@ impl SeatLocks for MemorySeatLocks {
         held.sweep(now);
         let word = |request| {
             let said = held.said(request, now);
-            (said.is_some(), said.cloned().unwrap_or_else(|| held.in_the_way(request, now)))
+            (said.is_some(), said.unwrap_or_else(|| held.in_the_way(request, now)))
         };
         let words = requests.iter().map(word).collect::<Vec<_>>();
         for (request, (repeated, answer)) in requests.iter().zip(&words) {
             if *repeated {
                 continue;
             }
-            let remembered = now + if answer.is_empty() { ANSWERS_KEPT } else { DECIDING };
-            held.keys.extend(request.key.map(|key| (key, (answer.clone(), remembered))));
+            if answer.is_empty() {
+                held.let_through.extend(request.key.map(|key| (key.id, now + ANSWERS_KEPT)));
+            } else {
+                held.turned_away.extend(request.key.map(|key| (key, (answer.clone(), now + DECIDING))));
+            }
             if answer.is_empty() && held.in_the_way(request, now).is_empty() {
                 for &seat in &request.seats {
                     // What the booking has already lasts as long as it was said to.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{BookingId, EventId};
+use crate::domain::{BookingId, EventId, RequestKey};
 
 /// Turns away, cheaply, those who want a seat that somebody else is buying, before they reach the store.
 ///
@@ -16,9 +16,9 @@ use crate::domain::{BookingId, EventId};
 ///   each other's way: the store decides among them. The first of them that can have all its seats gets the locks.
 /// - **All or none.** A request gets locks on all its seats, or on none.
 /// - **A repetition is told the same.** A request with a key under which one has been let through goes through as well, for its answer
-///   may be kept in the store. One under whose key somebody was turned away in the last [`DECIDING`] is turned away for the same seats,
-///   because the first may still be on its way, and nobody expects it to be decided any more. A request for a booking that has the locks
-///   already goes through.
+///   may be kept in the store. One under whose key the same content was turned away in the last [`DECIDING`] is turned away for the
+///   same seats, because the first may still be on its way, and nobody expects it to be decided any more. A request for a booking that
+///   has the locks already goes through.
 /// - **A lock ends**, [`DECIDING`] after it was taken if nothing is said of it, and then when it was said.
 /// - **Only one's own.** Locks of another booking are never made longer or released.
 /// - **In time.** An answer, or an error, comes within a fraction of a second.
@@ -44,8 +44,8 @@ pub struct LockRequest {
     pub seats: Vec<u32>,
     /// The booking that they would be for, and the owner of the locks.
     pub booking_id: BookingId,
-    /// Names the request and its repetitions, if it has an idempotency key.
-    pub key: Option<[u8; 32]>,
+    /// Tells its repetitions, if it has an idempotency key.
+    pub key: Option<RequestKey>,
 }
 
 /// What has become of a booking's seats.

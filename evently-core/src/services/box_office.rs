@@ -61,7 +61,7 @@ type Reply = oneshot::Sender<Result<Answer, Error>>;
 
 impl BoxOffice {
     /// A box office, and the work it does: a future that ends when the last handle is gone and everything has been answered. If it is
-    /// dropped before, whoever waits and whoever comes is told that the store is unavailable.
+    /// dropped before, whoever comes is told that the store is unavailable, and whoever waits that it is in doubt.
     pub fn open(
         store: Arc<dyn Bookings>,
         feed: Arc<dyn SeatFeed>,

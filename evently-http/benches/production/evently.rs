@@ -30,8 +30,8 @@ pub struct Evently {
 }
 
 impl Evently {
-    /// On a database and a Redis.
-    pub async fn start(url: &str, redis: &str) -> Self {
+    /// On a database and a Redis, and a RabbitMQ where there is one.
+    pub async fn start(url: &str, redis: &str, rabbitmq: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().to_str().expect("its name is text");
         let settings = [
@@ -44,7 +44,8 @@ impl Evently {
             ("rate_limit.bookings", "1000000/minute"),
             ("rate_limit.auth", "1000000/minute"),
         ];
-        let flags = settings.map(|(key, value)| ("bench", key, value.to_owned())).into();
+        let settings = settings.into_iter().chain(rabbitmq.map(|url| ("rabbitmq.url", url)));
+        let flags = settings.map(|(key, value)| ("bench", key, value.to_owned())).collect();
         let config = Config::load(&Sources { flags, ..Sources::default() }).expect("the settings are right");
         let app = compose::open(config.clone()).await.expect("the server takes us");
         let (tell, told) = oneshot::channel();

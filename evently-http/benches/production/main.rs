@@ -6,7 +6,8 @@
 //!
 //! All share one private server with `fsync` on, one event of [`SEATS`] seats each, and the machine with the load generator. It
 //! prints figures; nothing fails for being slow. Numbers are taken as connections; `alone` leaves the others out, for a profiler;
-//! `crowds` compares the crowd of one event with one at a thousand, with those who come too late, and with Redis away.
+//! `crowds` compares the crowd of one event with one at a thousand, with those who come too late, and with Redis away; `drain` sells for a
+//! minute without RabbitMQ, and then looks how fast it is told.
 
 mod client;
 mod cpu;
@@ -14,11 +15,15 @@ mod evently;
 mod pgbench;
 mod plain;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use evently_core::ports::{Clock, Ids};
 use evently_http::{clock::SystemClock, ids::SystemIds};
-use evently_testservers::{Postgres, Redis};
+use evently_testservers::{Postgres, RabbitMq, Redis};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
@@ -34,6 +39,8 @@ const HOLDS: u32 = 10_000;
 const RUNS: usize = 5;
 /// Connections of the other crowds.
 const CROWD: usize = 64;
+/// How long RabbitMQ is away.
+const AWAY: Duration = Duration::from_mins(1);
 /// Events that are on sale at once.
 const EVENTS: u32 = 1_000;
 
@@ -55,6 +62,8 @@ fn main() {
     let server = server.set("shared_preload_libraries", "pg_stat_statements").start().expect("a private PostgreSQL");
     if asked_for("crowds") {
         runtime.block_on(crowds(&server));
+    } else if asked_for("drain") {
+        runtime.block_on(drain(&server));
     } else {
         runtime.block_on(run(&server, &connections, asked_for("alone")));
     }
@@ -66,7 +75,7 @@ async fn run(server: &Postgres, connections: &[usize], alone: bool) {
     let servers = [server.socket_folder(), redis.log().parent().expect("a folder")];
     let plain = plain::Plain::start(&database("plain")).await;
     server.query("evently", &["create extension pg_stat_statements"]).expect("it comes with the server");
-    let ours = Evently::start(&database("service"), &redis.url()).await;
+    let ours = Evently::start(&database("service"), &redis.url(), None).await;
     let holds = if alone { SEATS / 2 } else { HOLDS };
     for &connections in connections {
         println!("\n{connections} connections, {RUNS} runs of {holds} holds, medians (lowest to highest)");
@@ -99,8 +108,8 @@ async fn crowds(server: &Postgres) {
     let database = |name| server.create_database(name).expect("a database");
     let (redis, gone) = (Redis::start().expect("a private Redis"), Redis::start().expect("another"));
     server.query("evently", &["create extension pg_stat_statements"]).expect("it comes with the server");
-    let ours = Evently::start(&database("service"), &redis.url()).await;
-    let bereft = Evently::start(&database("bereft"), &gone.url()).await;
+    let ours = Evently::start(&database("service"), &redis.url(), None).await;
+    let bereft = Evently::start(&database("bereft"), &gone.url(), None).await;
     gone.kill();
     println!("\n{CROWD} connections, {RUNS} runs each in turn of {HOLDS} holds, medians (lowest to highest)");
     let (mut one, mut many, mut without, mut lost, mut asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
@@ -122,6 +131,44 @@ async fn crowds(server: &Postgres) {
     println!("{:32} {asked} batches of all of these reached the server", "");
     println!("ratios of medians: {EVENTS} events {:.2} of one, without Redis {:.2} of with it", many / one, without / one);
 }
+
+/// How fast what has piled up while RabbitMQ was away is handed on.
+#[expect(clippy::disallowed_methods, reason = "time is what is measured")]
+async fn drain(server: &Postgres) {
+    let (redis, rabbitmq) = (Redis::start().expect("a private Redis"), RabbitMq::start().expect("a private RabbitMQ"));
+    let url = server.create_database("service").expect("a database");
+    let ours = Evently::start(&url, &redis.url(), Some(&rabbitmq.url())).await;
+    let left = || {
+        let left = server.query("service", &[WAITING]).expect("the tables are there");
+        left.parse::<f64>().expect("it is a number")
+    };
+    rabbitmq.kill();
+    let (mut sold, mut took) = (0.0, Duration::ZERO);
+    while took < AWAY {
+        let requests = ours.one_event(SEATS / 2).await;
+        let began = Instant::now();
+        Load { address: ours.address, connections: CROWD }.run(requests).await;
+        took += began.elapsed();
+        sold += f64::from(SEATS / 2);
+    }
+    let waiting = left();
+    let rate = sold / took.as_secs_f64();
+    println!("RabbitMQ was away for {took:.0?} of sale, {rate:.0} holds/s; {waiting:.0} entries wait");
+    rabbitmq.restart().expect("it comes back");
+    while left() >= waiting {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    while left() > 0.0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let handed_on = waiting / began.elapsed().as_secs_f64();
+    println!("handed on within {:.1?}: {handed_on:.0} entries/s, {:.1} times as fast", began.elapsed(), handed_on / rate);
+}
+
+/// Entries that RabbitMQ has not confirmed.
+const WAITING: &str = "select h.position - coalesce((select position from consumers where name = 'relay'), 0) \
+    + (select coalesce(sum(entries), 0) from journal where position is null) from journal_head h";
 
 /// How many batches the server has read rows for.
 fn batches(server: &Postgres) -> u64 {

@@ -65,7 +65,7 @@ const ALWAYS: [(&str, &str); 5] = [
     ("429", "Too many requests; `Retry-After` says when to try again"),
     ("408", "The request took too long to arrive"),
     ("500", "A bug"),
-    ("503", "Too busy, or the store is away; nothing was done"),
+    ("503", "Too busy, or the store is away; nothing was done, unless the detail says that it is not known"),
     ("422", "Something in the request is not right"),
 ];
 

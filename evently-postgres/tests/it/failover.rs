@@ -96,6 +96,9 @@ async fn a_server_that_was_down_or_hung_is_used_again() {
     assert_eq!(venues(&server), "3");
 }
 
+/// Long enough to connect on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A lock that everybody waits for who wants to know of venues.
 struct Locked(sqlx::PgConnection);
 
@@ -129,7 +132,8 @@ impl Locked {
 async fn connections_that_were_forgotten_on_the_way_are_given_up() {
     let place = Place::new();
     let proxy = Proxy::before(&place.options().url).unwrap();
-    let options = Options { connections: 2, statement_timeout: Duration::from_secs(5), ..impatient(proxy.url()) };
+    let options =
+        Options { connections: 2, patience: PATIENCE, statement_timeout: Duration::from_secs(5), ..impatient(proxy.url()) };
     let store = open(&options).await;
     let mut locked = Locked::at(&place).await;
     let callers = [1, 2].map(|seed| {
@@ -152,7 +156,8 @@ async fn connections_that_were_forgotten_on_the_way_are_given_up() {
 async fn connections_that_were_forgotten_while_nobody_waited_for_them_are_given_up() {
     let place = Place::new();
     let proxy = Proxy::before(&place.options().url).unwrap();
-    let options = Options { connections: 2, statement_timeout: Duration::from_mins(1), ..impatient(proxy.url()) };
+    let options =
+        Options { connections: 2, patience: PATIENCE, statement_timeout: Duration::from_mins(1), ..impatient(proxy.url()) };
     let store = open(&options).await;
     let mut locked = Locked::at(&place).await;
     let callers = [1, 2].map(|_| {

@@ -2,12 +2,13 @@
 --
 -- KEYS  the seats, each once, and then the marks of requests with a key
 -- ARGV  how many seats there are; how long a lock lasts, and the mark of a request that is turned away; how long that of one that is
---       let through (both in milliseconds); and for each request: its booking, the position of its mark (0 for none), how many seats it
---       wants, and their positions
+--       let through (both in milliseconds); and for each request: its booking, the position of its mark (0 for none), a digest of its
+--       content, how many seats it wants, and their positions
 --
 -- For each request the positions of the seats that others have. As of one moment: what this call locks is in the way of nobody in it.
 --
--- A mark is empty if the request was let through. Else it says which of its seats were in the way: "1,3".
+-- A mark is empty if the request was let through. Else it has the digest of what was turned away, and which of its seats were in the
+-- way: "0a1b:1,3". To another content under the same key nothing was said.
 local seats, deciding, remembered = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local owners = {}
 for i = 1, seats do
@@ -16,13 +17,13 @@ end
 
 local requests, at = {}, 4
 while at <= #ARGV do
-  local request = { booking = ARGV[at], mark = tonumber(ARGV[at + 1]), seats = {} }
-  local count = tonumber(ARGV[at + 2])
+  local request = { booking = ARGV[at], mark = tonumber(ARGV[at + 1]), content = ARGV[at + 2], seats = {} }
+  local count = tonumber(ARGV[at + 3])
   for i = 1, count do
-    request.seats[i] = tonumber(ARGV[at + 2 + i])
+    request.seats[i] = tonumber(ARGV[at + 3 + i])
   end
   requests[#requests + 1] = request
-  at = at + 3 + count
+  at = at + 4 + count
 end
 
 -- Which of its seats others have.
@@ -39,10 +40,11 @@ end
 local found = {}
 for i, request in ipairs(requests) do
   local said = request.mark > 0 and redis.call('GET', KEYS[request.mark])
-  request.repeated = said and true
-  if said then
-    found[i] = {}
-    for seat in string.gmatch(said, '%d+') do
+  if said == '' then
+    request.repeated, found[i] = true, {}
+  elseif said and string.sub(said, 1, #request.content + 1) == request.content .. ':' then
+    request.repeated, found[i] = true, {}
+    for seat in string.gmatch(string.sub(said, #request.content + 2), '%d+') do
       table.insert(found[i], tonumber(seat))
     end
   else
@@ -58,8 +60,10 @@ for i, request in ipairs(requests) do
   end
   if not request.repeated then
     local free = #found[i] == 0
-    if request.mark > 0 then
-      redis.call('SET', KEYS[request.mark], table.concat(found[i], ','), 'PX', free and remembered or deciding)
+    if request.mark > 0 and free then
+      redis.call('SET', KEYS[request.mark], '', 'PX', remembered)
+    elseif request.mark > 0 and redis.call('GET', KEYS[request.mark]) ~= '' then
+      redis.call('SET', KEYS[request.mark], request.content .. ':' .. table.concat(found[i], ','), 'PX', deciding)
     end
     if free and #in_the_way(request) == 0 then
       for _, seat in ipairs(request.seats) do

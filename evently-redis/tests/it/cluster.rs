@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use evently_core::{
-    domain::{BookingId, EventId},
+    domain::{BookingId, EventId, RequestKey},
     ports::{LockRequest, SeatLocks},
 };
 use evently_redis::{Problem, Redis, RedisSeatLocks};
@@ -15,7 +15,7 @@ fn wants(event: u128) -> LockRequest {
         event_id: EventId::from_uuid(Uuid::from_u128(event)),
         seats: vec![1, 2, 3],
         booking_id: BookingId::from_uuid(Uuid::from_u128(event)),
-        key: Some([7; 32]),
+        key: Some(RequestKey { id: [7; 32], fingerprint: [1; 32] }),
     }
 }
 

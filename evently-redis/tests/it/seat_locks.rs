@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{BookingId, EventId},
+    domain::{BookingId, EventId, RequestKey},
     ports::{DECIDING, LockRequest, SeatLocks, Settled},
 };
 use evently_redis::{Options, RedisSeatLocks};
@@ -26,7 +26,7 @@ fn wants(booking: u128, seat: u32) -> LockRequest {
         event_id: EVENT,
         seats: vec![seat],
         booking_id: BookingId::from_uuid(Uuid::from_u128(booking)),
-        key: Some([7; 32]),
+        key: Some(RequestKey { id: [7; 32], fingerprint: [1; 32] }),
     }
 }
 
@@ -44,10 +44,11 @@ async fn locks_are_kept_as_documented() {
     let about = |left: Duration, whole: Duration| left <= whole && left > whole.saturating_sub(Duration::from_secs(5));
     assert!(about(left(&lock), DECIDING), "{:?}", left(&lock));
     assert!(about(left(&asked), Duration::from_hours(24)));
-    let turned_away = LockRequest { seats: vec![1, 3], key: Some([8; 32]), ..wants(0xc, 3) };
+    let turned_away =
+        LockRequest { seats: vec![1, 3], key: Some(RequestKey { id: [8; 32], fingerprint: [9; 32] }), ..wants(0xc, 3) };
     locks.acquire(&[turned_away]).await.unwrap();
-    let asked = asked.replace("07", "08");
-    assert_eq!(server.query(&["get", &asked]).unwrap(), "2");
+    let asked = asked.replace(&"07".repeat(16), &"08".repeat(16));
+    assert_eq!(server.query(&["get", &asked]).unwrap(), format!("{}:2", "09".repeat(16)));
     assert!(about(left(&asked), DECIDING), "{:?}", left(&asked));
     let five = Duration::from_mins(5);
     let LockRequest { event_id, seats, booking_id, .. } = request;

@@ -277,6 +277,7 @@ macro_rules! seat_locks_conformance {
                 a_request_gets_all_its_locks_or_none
                 a_repetition_goes_through
                 what_was_turned_away_stays_so_for_a_while
+                of_another_content_under_the_same_key_nothing_was_said
                 a_booking_goes_through_again
                 what_is_released_can_be_locked_again
                 nobody_elses_lock_is_released_or_kept

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{BookingId, EventId},
+    domain::{BookingId, EventId, RequestKey},
     ports::{DECIDING, LockRequest, SeatLocks, Settled},
 };
 
@@ -47,7 +47,7 @@ fn wants(event_id: EventId, booking: u128, seats: &[u32]) -> LockRequest {
 }
 
 fn with_key(request: LockRequest, key: u8) -> LockRequest {
-    LockRequest { key: Some([key; 32]), ..request }
+    LockRequest { key: Some(RequestKey { id: [key; 32], fingerprint: [1; 32] }), ..request }
 }
 
 pub async fn who_comes_later_is_told_what_is_in_the_way(test: LocksUnderTest) {
@@ -88,6 +88,23 @@ pub async fn what_was_turned_away_stays_so_for_a_while(test: LocksUnderTest) {
     assert_eq!(test.in_the_way(turned_away(3)).await, [3, 7], "as if it had come in the place of the first");
     assert_eq!(test.ask(&[wants(EVENT, 4, &[3]), turned_away(5)]).await, [vec![], vec![3, 7]]);
     assert!(test.in_the_way(with_key(wants(EVENT, 6, &[2, 4, 7]), 2)).await.is_empty(), "it has locked nothing");
+}
+
+pub async fn of_another_content_under_the_same_key_nothing_was_said(test: LocksUnderTest) {
+    test.ask(&[wants(EVENT, 1, &[7])]).await;
+    let of = |fingerprint, booking, seats| {
+        let key = RequestKey { id: [1; 32], fingerprint: [fingerprint; 32] };
+        LockRequest { key: Some(key), ..wants(EVENT, booking, seats) }
+    };
+    assert_eq!(test.in_the_way(of(1, 2, &[6, 7])).await, [7]);
+    assert!(test.in_the_way(of(2, 3, &[6, 8])).await.is_empty(), "8 is free");
+    assert!(test.in_the_way(of(1, 4, &[6, 7])).await.is_empty(), "the store knows which of them the key is for");
+    let both = [of(3, 5, &[1]), of(4, 6, &[7])].map(|request| {
+        let key = request.key.map(|key| RequestKey { id: [2; 32], ..key });
+        LockRequest { key, ..request }
+    });
+    assert_eq!(test.ask(&both).await, [vec![], vec![7]]);
+    assert!(test.in_the_way(both[1].clone()).await.is_empty(), "who was let through keeps the key");
 }
 
 pub async fn a_booking_goes_through_again(test: LocksUnderTest) {

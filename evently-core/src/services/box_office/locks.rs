@@ -108,8 +108,7 @@ fn hold(request: &Request) -> Option<(BookingId, EventId, &[SeatId])> {
 fn wanted(request: &Request) -> Option<LockRequest> {
     let (booking_id, event_id, seats) = hold(request)?;
     let seats = seats.iter().map(|seat| seat.number()).collect::<Option<Vec<_>>>()?;
-    let key = request.key.map(|key| key.id);
-    (!seats.is_empty()).then_some(LockRequest { event_id, seats, booking_id, key })
+    (!seats.is_empty()).then_some(LockRequest { event_id, seats, booking_id, key: request.key })
 }
 
 /// The seats as the request has named them. Whoever has locked one is about to hold it, or does.
