@@ -118,11 +118,14 @@ async fn a_broker_that_dies_costs_no_sale_and_no_mail() {
     for figure in [
         "rabbitmq_up 1",
         r#"rabbitmq_messages_total{what="confirmed",at="transitions"} "#,
-        r#"rabbitmq_entries_total{what="consumed",at="notifications"} 4"#,
         r#"rabbitmq_entries_total{what="confirmed",at="transitions"} 18"#,
     ] {
         assert!(figures.contains(figure), "{figure} is not in {figures}");
     }
+    // The broker may have died before it heard that the first one was done, and then it came again, for nothing.
+    let consumed = |count| figures.contains(&format!(r#"rabbitmq_entries_total{{what="consumed",at="notifications"}} {count}"#));
+    assert!(consumed(4) || consumed(5), "{figures}");
+    assert_eq!(mails(), 4);
     app.app.stopping.send_replace(true);
     while workers.join_next().await.is_some() {}
 }
