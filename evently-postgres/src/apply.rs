@@ -24,6 +24,8 @@ use crate::{
 const OPERATION: &str = "apply";
 /// How often a batch is tried before others are said to be in the way.
 const TRIES: u32 = 12;
+/// A batch that has waited for longer than this is decided as of then.
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// How long it rests before the second try, on average; twice as long before each further one, to a limit.
 const REST: Duration = Duration::from_millis(1);
 const REST_MAX: Duration = Duration::from_millis(250);
@@ -45,9 +47,9 @@ async fn until_decided(
     in_doubt: &mut bool,
 ) -> Result<Applied, StoreError> {
     let (mut tries, began) = (0, Instant::now());
-    let mut decided_at = now;
     loop {
-        let fault = match attempt(store, decided_at, requests).await {
+        let clock = AsOf { now, began, at_once: tries == 0 };
+        let fault = match attempt(store, &clock, requests).await {
             Ok(applied) => return Ok(applied),
             Err(fault) => fault,
         };
@@ -63,8 +65,22 @@ async fn until_decided(
         }
         tracing::debug!(error = %fault.inner(), tries, "batch is tried again");
         tokio::time::sleep(rest(store, tries)).await;
-        // Whoever was in the way may have begun after us. What is decided over their rows was not decided before them.
-        decided_at = now + began.elapsed();
+    }
+}
+
+/// As of when a batch is decided. What is decided over rows that others have written meanwhile was not decided before them: they may have
+/// begun after us where we were tried again, or have waited for a connection or an answer.
+struct AsOf {
+    now: Timestamp,
+    began: Instant,
+    at_once: bool,
+}
+
+impl AsOf {
+    /// To be asked when the rows have been read.
+    fn now(&self) -> Timestamp {
+        let waited = self.began.elapsed();
+        if self.at_once && waited < AT_ONCE { self.now } else { self.now + waited }
     }
 }
 
@@ -104,7 +120,7 @@ fn rest(store: &PgStore, tries: u32) -> Duration {
     average * 2 * share / 1024
 }
 
-async fn attempt(store: &PgStore, now: Timestamp, requests: &[Request]) -> Result<Applied, Failed> {
+async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<Applied, Failed> {
     let mut tx = store.begin(store.batch()).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
@@ -115,6 +131,7 @@ async fn attempt(store: &PgStore, now: Timestamp, requests: &[Request]) -> Resul
         }
         let mut ledger = BatchLedger::new(&rows);
         let mut answers = Vec::with_capacity(requests.len());
+        let now = clock.now();
         for request in requests {
             // Missing rows are wanted now. The others are decided all the same: they may want some as well.
             answers.extend(decide(&mut ledger, &*store.ids, now, request).ok());

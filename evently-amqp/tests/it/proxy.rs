@@ -119,7 +119,12 @@ async fn pass(mut client: TcpStream, broker: SocketAddr, way: watch::Receiver<(W
             },
             read = server.read(&mut from_server) => match read {
                 Ok(size @ 1..) => {
-                    let deaf = way.borrow().0 == Way::Deaf;
+                    // As of one moment: it may be opened again as soon as it has been cut.
+                    let (deaf, is_cut) = {
+                        let way = way.borrow();
+                        (way.0 == Way::Deaf, way.1 != cuts)
+                    };
+                    if is_cut { return }
                     if !deaf && client.write_all(&from_server[..size]).await.is_err() { return }
                 }
                 _ => return,

@@ -45,6 +45,20 @@ async fn what_is_tried_again_is_decided_as_of_then() {
     assert!(answer.at >= NOW + Duration::from_millis(200), "{}", answer.at);
 }
 
+/// What others have done while it waited for an answer stands before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_waited_for_the_server_is_decided_as_of_then() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let store = place.open_with(ids.clone(), &Options { url: proxy.url(), ..place.options() }).await;
+    let event = Fixture::new(&*ids, NOW, 1, 1);
+    let make = Request::new(ORGANIZER, event.create_venue());
+    proxy.delay(Duration::from_millis(600));
+    let answer = store.apply(NOW, &[make]).await.unwrap().answers.remove(0);
+    assert!(answer.at >= NOW + Duration::from_millis(600), "{}", answer.at);
+}
+
 /// Time to stop whoever writes to the journal first.
 const TIME_TO_STOP: &str = "
     create sequence tries;

@@ -7,6 +7,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{Bookings, Ids},
 };
+use evently_postgres::Options;
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
 use tracing::{
     Metadata,
@@ -64,7 +65,9 @@ async fn a_batch_of_holds_takes_as_many_statements_as_one() {
     tracing::subscriber::set_global_default(Statements).unwrap();
     let place = Place::new();
     let ids = Arc::new(SeededIds::new(7));
-    let store = place.open_with(ids.clone(), &place.options()).await;
+    // One that is made anew is asked first whether it can be written to.
+    let options = Options { connections: 1, ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
     let event = Fixture::new(&*ids, NOW, 10, 100);
     let commands = [event.create_venue(), event.create_event(), event.publish()];
     store.apply(NOW, &commands.map(|command| Request::new(ORGANIZER, command))).await.unwrap();
