@@ -101,8 +101,7 @@ fn without_trace(mut body: Value) -> Value {
 }
 
 async fn booking(connection: &mut Connection, customer: &Customer, id: &str, told: &Told, found: &mut Vec<String>) {
-    let path = format!("/api/v1/bookings/{id}");
-    let Some(now) = get(connection, customer, &path).await else {
+    let Some((now, entries)) = at_one_moment(connection, customer, id).await else {
         found.push(format!("booking {id} was acknowledged, and is gone"));
         return;
     };
@@ -126,15 +125,29 @@ async fn booking(connection: &mut Connection, customer: &Customer, id: &str, tol
     if told.code.is_some() && now["code"].as_str() != told.code.as_deref() {
         found.push(format!("booking {id} had the code {:?}, and has {}", told.code, now["code"]));
     }
-    history(connection, customer, id, status, found).await;
+    history(id, status, &entries, found);
     if told.paid {
         tickets(connection, customer, id, status, &acknowledged, found).await;
     }
 }
 
+/// The booking and its history as they are together: between the one question and the other a hold may run out, and then both are asked
+/// again. A booking ends once, so it is not asked for ever.
+async fn at_one_moment(connection: &mut Connection, customer: &Customer, id: &str) -> Option<(Value, Value)> {
+    let path = format!("/api/v1/bookings/{id}");
+    let mut before = get(connection, customer, &path).await?;
+    loop {
+        let entries = get(connection, customer, &format!("{path}/history")).await.unwrap_or_default();
+        let after = get(connection, customer, &path).await?;
+        if after["status"] == before["status"] {
+            return Some((after, entries));
+        }
+        before = after;
+    }
+}
+
 /// Where the booking stands is where its history has led, step by step.
-async fn history(connection: &mut Connection, customer: &Customer, id: &str, status: &str, found: &mut Vec<String>) {
-    let entries = get(connection, customer, &format!("/api/v1/bookings/{id}/history")).await.unwrap_or_default();
+fn history(id: &str, status: &str, entries: &Value, found: &mut Vec<String>) {
     let statuses = ["pending", "confirmed", "expired", "cancelled", "refunded"];
     let mut stands: Option<String> = None;
     for entry in entries.as_array().into_iter().flatten() {
