@@ -19,9 +19,6 @@ use crate::{
     ports::{Figures, Handler, OtherError, Outbox, SalesFilter},
 };
 
-/// How many entries are taken in at a time.
-const BATCH: u32 = 1000;
-
 /// For how long figures are kept that all instances share.
 const KEPT: Duration = Duration::from_mins(1);
 
@@ -99,6 +96,9 @@ impl AnalyticsService {
     /// The name under which the queue of figures is known.
     pub const CONSUMER: &str = "analytics";
 
+    /// How many entries are taken in at a time. Who has taken in fewer has caught up.
+    pub const AT_ONCE: u32 = 1000;
+
     /// The service over these ports.
     pub const fn new(outbox: Arc<dyn Outbox>, figures: Arc<dyn Figures>, events: Arc<EventService>) -> Self {
         Self { outbox, figures, events, taken_in: AtomicU64::new(0), kept: None }
@@ -111,14 +111,14 @@ impl AnalyticsService {
         Self { kept: caches.is_shared().then_some(kept), ..self }
     }
 
-    /// Takes in the part of the journal that is next. How many entries that were.
-    pub async fn take_in(&self) -> Result<usize, Error> {
-        Ok(self.take_in_next().await?.entries)
+    /// Takes in the part of the journal that is next. Whether there is more of it; during a sale there is always a little.
+    pub async fn take_in(&self) -> Result<bool, Error> {
+        Ok(self.take_in_next().await?.entries >= Self::AT_ONCE as usize)
     }
 
     async fn take_in_next(&self) -> Result<TakenIn, Error> {
         let from = self.figures.position().await?;
-        let entries = self.outbox.after(from, BATCH).await?;
+        let entries = self.outbox.after(from, Self::AT_ONCE).await?;
         let Some(last) = entries.last() else { return Ok(TakenIn { entries: 0, up_to: from }) };
         let sales = self.fold(&entries).await?;
         // False means that another instance was faster, with as many or fewer; the entries count once all the same.
@@ -148,7 +148,7 @@ impl AnalyticsService {
     /// Builds all figures again from the start of the journal.
     pub async fn rebuild(&self) -> Result<(), Error> {
         self.figures.reset().await?;
-        while self.take_in().await? > 0 {}
+        while self.take_in().await? {}
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl AnalyticsService {
     }
 
     async fn stored(&self, filter: &SalesFilter) -> Result<Arc<Rows>, Error> {
-        while self.take_in().await? > 0 {}
+        while self.take_in().await? {}
         Ok(Arc::new(self.figures.sales(filter).await?.rows.into_iter().collect()))
     }
 }

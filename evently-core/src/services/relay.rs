@@ -19,8 +19,6 @@ use crate::{
     ports::{CLAIM_LASTS, Carrier, Claim, Clock, Handler, Ids, NotCarried, OtherError, Outbox},
 };
 
-/// How many entries are read at a time.
-const BATCH: u32 = 2_000;
 /// After this time a round ends, so that whoever calls can look whether there is something else to do.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -61,6 +59,9 @@ enum Then {
 }
 
 impl Relay {
+    /// How many entries are read at a time.
+    pub const AT_ONCE: u32 = 2_000;
+
     /// The name under which the outbox knows how far entries have been handed on, whatever carries them: so nothing is told twice or
     /// left out when a broker comes or goes.
     pub const CONSUMER: &str = "relay";
@@ -70,27 +71,30 @@ impl Relay {
         Self { parts, stuck: Mutex::new(None), head: AtomicU64::new(0) }
     }
 
-    /// Hands on what is next, for about a second at most, unless another process is doing so. How many entries that were.
+    /// Hands on what there is, for about a second at most, unless another process is doing so. How many entries that were.
     ///
-    /// What the carrier does not take stops the rest; it is tried again with the next call.
+    /// What the carrier does not take stops the rest; it is tried again with the next call. So is what comes meanwhile: during a sale
+    /// there is always a little more, and to fetch it bit by bit would cost the sale as much as the selling.
     pub async fn hand_on(&self) -> Result<usize, Error> {
         let RelayParts { outbox, clock, ids, .. } = &self.parts;
         // Whoever finds nothing to do writes nothing.
         let seen = outbox.position(Self::CONSUMER).await?;
-        let mut entries = outbox.after(seen, BATCH).await?;
+        let mut entries = outbox.after(seen, Self::AT_ONCE).await?;
         if entries.is_empty() {
             return Ok(0);
         }
         let claim = Claim::new(&**ids, &**clock);
         let Some(start) = outbox.claim(Self::CONSUMER, &claim).await? else { return Ok(0) };
         if start != seen {
-            entries = outbox.after(start, BATCH).await?;
+            entries = outbox.after(start, Self::AT_ONCE).await?;
         }
         let mut round = Round { claim, ends: claim.now + ROUND, done: start, taken: 0 };
         let mut read = Ok(());
         while let Some(last) = entries.last() {
+            let (after, all) = (last.position, entries.len() < Self::AT_ONCE as usize);
             // The next are read while these are on their way.
-            let (then, next) = tokio::join!(self.carry(&entries, &mut round), outbox.after(last.position, BATCH));
+            let next = async { if all { Ok(Vec::new()) } else { outbox.after(after, Self::AT_ONCE).await } };
+            let (then, next) = tokio::join!(self.carry(&entries, &mut round), next);
             match then? {
                 Then::GoOn => {}
                 Then::Stop => break,
@@ -174,7 +178,7 @@ impl Relay {
         let RelayParts { outbox, clock, ids, .. } = &self.parts;
         let claim = Claim::new(&**ids, &**clock);
         let Some(mut position) = outbox.claim(Self::CONSUMER, &claim).await? else { return Err(Error::InFlight) };
-        while let Some(last) = outbox.after(position, BATCH).await?.last() {
+        while let Some(last) = outbox.after(position, Self::AT_ONCE).await?.last() {
             position = last.position;
         }
         outbox.advance(Self::CONSUMER, position, &claim.over(clock.now())).await?;

@@ -74,6 +74,16 @@ async fn world() -> World {
 
 const ENTRIES: u64 = 7;
 
+/// A world in which more entries have been written than are read at a time, and how many these are.
+async fn busy_world() -> (World, u64) {
+    let world = World::new(MemoryPlace).await;
+    // An event is created and put on sale.
+    for _ in 0..=Relay::AT_ONCE / 2 {
+        world.event(1, 1).await;
+    }
+    (world, u64::from(Relay::AT_ONCE) + 2)
+}
+
 #[test]
 fn many_processes_hand_each_entry_on_once_and_in_order() {
     evently_testkit::run(async {
@@ -184,20 +194,23 @@ impl Outbox for Watched {
 }
 
 fn watched(world: &World, carrier: Arc<dyn Carrier>, read: Arc<Notify>, refused_after: Option<u64>) -> Relay {
-    let outbox = Arc::new(Watched { outbox: world.store.outbox.clone(), at: ENTRIES, read, refused_after });
+    let outbox = Arc::new(Watched { outbox: world.store.outbox.clone(), at: Relay::AT_ONCE.into(), read, refused_after });
     Relay::new(RelayParts { outbox, carrier, clock: world.clock.clone(), ids: world.ids.clone() })
 }
 
-/// Is done with its entries when those after them are read.
+/// Is done with its first entries when those after them are read.
 struct Patient(Arc<Notify>);
 
 #[async_trait]
 impl Carrier for Patient {
     fn at_once(&self) -> usize {
-        100
+        Relay::AT_ONCE as usize
     }
 
-    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+    async fn carry(&self, entries: &[Entry]) -> Result<(), NotCarried> {
+        if entries.len() < self.at_once() {
+            return Ok(());
+        }
         let given_up = async {
             for _ in 0..1_000 {
                 tokio::task::yield_now().await;
@@ -213,21 +226,48 @@ impl Carrier for Patient {
 #[test]
 fn the_next_entries_are_read_while_the_last_are_on_their_way() {
     evently_testkit::run(async {
-        let (world, read) = (world().await, Arc::new(Notify::new()));
+        let ((world, entries), read) = (busy_world().await, Arc::new(Notify::new()));
         let relay = watched(&world, Arc::new(Patient(read.clone())), read, None);
-        assert_eq!(relay.hand_on().await.unwrap(), usize::try_from(ENTRIES).unwrap());
+        assert_eq!(relay.hand_on().await.unwrap(), usize::try_from(entries).unwrap());
     });
 }
 
 #[test]
 fn what_was_taken_is_kept_when_the_next_cannot_be_read() {
     evently_testkit::run(async {
+        let (world, entries) = busy_world().await;
+        let (recorder, taken) = (Recorder::new(1_000), u64::from(Relay::AT_ONCE));
+        assert!(watched(&world, recorder.clone(), Arc::default(), Some(taken)).hand_on().await.is_err());
+        assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), taken);
+        let left = usize::try_from(entries - taken).unwrap();
+        assert_eq!(relay(&world, recorder).hand_on().await.unwrap(), left, "and it is nobody's");
+    });
+}
+
+/// Whenever it carries something there is something new.
+struct DuringASale(World);
+
+#[async_trait]
+impl Carrier for DuringASale {
+    fn at_once(&self) -> usize {
+        100
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        self.0.event(1, 1).await;
+        self.0.wait(Duration::from_millis(100));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sale_does_not_keep_a_round_going() {
+    evently_testkit::run(async {
         let world = world().await;
-        let recorder = Recorder::new(100);
-        assert!(watched(&world, recorder.clone(), Arc::default(), Some(ENTRIES)).hand_on().await.is_err());
-        assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), ENTRIES);
-        world.event(1, 1).await;
-        assert_eq!(relay(&world, recorder).hand_on().await.unwrap(), 2, "and it is nobody's");
+        let (outbox, clock, ids) = (world.store.outbox.clone(), world.clock.clone(), world.ids.clone());
+        let relay = Relay::new(RelayParts { outbox, carrier: Arc::new(DuringASale(world)), clock, ids });
+        assert_eq!(relay.hand_on().await.unwrap(), usize::try_from(ENTRIES).unwrap());
+        assert_eq!(relay.hand_on().await.unwrap(), 2, "what came meanwhile is next");
     });
 }
 
@@ -463,5 +503,50 @@ fn of_entries_in_a_row_figures_ask_the_store_for_the_first_alone() {
             assert_eq!(std::mem::take(&mut *figures.asked.lock().unwrap()), 1, "taken in before: {done}");
         }
         assert_eq!(world.store.figures.position().await.unwrap(), ENTRIES);
+    });
+}
+
+/// An outbox in which something is new whenever it is read, up to fifty times.
+struct Growing {
+    world: World,
+    read: Mutex<u32>,
+}
+
+#[async_trait]
+impl Outbox for Growing {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let read = {
+            let mut read = self.read.lock().unwrap();
+            *read += 1;
+            *read
+        };
+        if read < 50 {
+            self.world.event(1, 1).await;
+        }
+        self.world.store.outbox.after(position, limit).await
+    }
+
+    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
+        self.world.store.outbox.position(consumer).await
+    }
+
+    async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
+        self.world.store.outbox.claim(consumer, claim).await
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, claim: &Claim) -> Result<bool, StoreError> {
+        self.world.store.outbox.advance(consumer, position, claim).await
+    }
+}
+
+#[test]
+fn whoever_wants_figures_does_not_wait_for_the_end_of_a_sale() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let (figures, events) = (world.store.figures.clone(), events(&world));
+        let outbox = Arc::new(Growing { world, read: Mutex::new(0) });
+        AnalyticsService::new(outbox.clone(), figures.clone(), events).rebuild().await.unwrap();
+        assert_eq!(figures.position().await.unwrap(), ENTRIES + 2);
+        assert_eq!(*outbox.read.lock().unwrap(), 1);
     });
 }
