@@ -14,8 +14,10 @@ use crate::{
 
 const BEGIN: &str = "select position, gen_random_uuid() from journal_head";
 const OTHERS_UNNUMBERED: &str = "select 1 from journal where position is null and writer is distinct from $1 limit 1";
-const SINCE: &str = "select h.position, \
-        exists (select 1 from journal j where j.position > $1 and j.writer is distinct from $2) \
+/// In order, and so by the index: where many have written the server expects to meet another at once, and would read all of the journal
+/// when there is none.
+pub(crate) const SINCE: &str = "select h.position, exists ( \
+        select 1 from (select writer from journal j where j.position > $1 order by j.position) j where j.writer is distinct from $2) \
     from journal_head h";
 
 /// Who a handle is, and how far it has looked.

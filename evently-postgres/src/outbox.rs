@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Rows until there are as many entries as are asked for. Of the first row some may have been handed on before.
-const ROWS: &str = "select position, content from ( \
+pub(crate) const ROWS: &str = "select position, content from ( \
         select position, content, left_over, sum(left_over) over (order by position) as up_to from ( \
             select position, content, least(entries, position - $1) as left_over from journal \
                 where position > $1 order by position limit $2) next \

@@ -3,8 +3,9 @@
 use evently_core::ports::StoreError;
 
 use crate::{
-    apply, bookings, catalog,
+    apply, bookings, catalog, elsewhere,
     error::Fault,
+    outbox,
     rows::get,
     store::{During, PgStore},
 };
@@ -25,6 +26,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("events on sale", catalog::EVENTS_PUBLISHED),
     ("a customer's bookings", bookings::BOOKINGS_OF_USER),
     ("seats that can be had, cheapest first", catalog::AVAILABLE),
+    ("whether others have written", elsewhere::SINCE),
+    ("what is handed on next", outbox::ROWS),
 ];
 
 impl PgStore {
