@@ -4,8 +4,9 @@
 //! one batch is being committed while the next one gathers, and everybody is told of the one before. There is no timer: a request that is
 //! alone waits for nobody.
 //!
-//! Where there are seat locks, a batch first goes to them, in one call. Whoever wants a seat that somebody else has locked is refused as if
-//! the store had been asked; that leaves no trace in it.
+//! Where there are seat locks there is a door in front: whoever comes is asked about there, all that wait in one call, while the store
+//! decides about those who came before. Whoever wants a seat that somebody else has locked is refused as if the store had been asked; that
+//! leaves no trace in it.
 
 mod locks;
 
@@ -39,7 +40,7 @@ pub struct BoxOffice {
 /// How much a box office takes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OfficeSize {
-    /// How many requests may wait; one more is turned away at once.
+    /// How many requests may wait; one more is turned away at once. Up to two batches of those who have come to the front are not counted.
     pub queue: usize,
     /// How many are decided in one transaction.
     pub batch: usize,
@@ -175,7 +176,7 @@ struct Clerk {
 /// What is left to do about a batch that has been decided: to tell everybody.
 type Telling<'c> = Pin<Box<dyn Future<Output = ()> + Send + 'c>>;
 
-/// Goes on telling until the work beside it is done. Telling goes first: what it asks of the locks stands before what the next batch asks.
+/// Goes on telling until the work beside it is done.
 async fn beside<T>(telling: &mut Option<Telling<'_>>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     poll_fn(|context| {
@@ -188,19 +189,36 @@ async fn beside<T>(telling: &mut Option<Telling<'_>>, work: impl Future<Output =
 }
 
 impl Clerk {
+    async fn serve(self, waiting: mpsc::Receiver<Waiting>, most: usize) {
+        let Some(locks) = &self.locks else { return self.counter(waiting, most).await };
+        let (let_in, admitted) = mpsc::channel(most);
+        // In this order: what telling a batch asks of the locks stands before what is asked next.
+        tokio::join!(biased; self.counter(admitted, most), self.door(locks, waiting, let_in, most));
+    }
+
+    /// Lets those in who want no seat that somebody else has locked, as many as are decided in one batch; then the next ones wait outside.
+    async fn door(&self, locks: &Locks, mut waiting: mpsc::Receiver<Waiting>, let_in: mpsc::Sender<Waiting>, most: usize) {
+        let mut batch = Vec::with_capacity(most);
+        while waiting.recv_many(&mut batch, most).await > 0 {
+            gather(&mut waiting, &mut batch, most).await;
+            locks.turn_away(&mut batch, self.clock.now()).await;
+            for one in batch.drain(..) {
+                // The counter is open for as long as the door is.
+                let _ = let_in.send(one).await;
+            }
+        }
+    }
+
     /// While one batch is being decided everybody is told of the one before. Nobody is told of a batch before all have been told of the
     /// one before it.
-    async fn serve(self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
-        let (clerk, mut telling) = (&self, None);
+    async fn counter(&self, mut waiting: mpsc::Receiver<Waiting>, most: usize) {
+        let mut telling = None;
         let mut batch = Vec::with_capacity(most);
         while beside(&mut telling, waiting.recv_many(&mut batch, most)).await > 0 {
             beside(&mut telling, gather(&mut waiting, &mut batch, most)).await;
-            if let Some(locks) = &clerk.locks {
-                beside(&mut telling, locks.turn_away(&mut batch, clerk.clock.now())).await;
-            }
             let mut parts = vec![mem::take(&mut batch).into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip()];
             while let Some((requests, answers)) = parts.pop() {
-                clerk.decide(requests, answers, &mut parts, &mut telling).await;
+                self.decide(requests, answers, &mut parts, &mut telling).await;
             }
         }
         if let Some(telling) = telling {

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     domain::{
-        Actor, Booking, BookingCode, BookingId, Command, EventId, Payment, PaymentId, Rejection, SeatChange, SeatMap, Ticket,
-        TicketId, Timestamp,
+        Actor, Booking, BookingCode, BookingId, Command, EventId, HoldTerms, LayoutId, Payment, PaymentId, Rejection, SeatChange,
+        SeatMap, Ticket, TicketId, Timestamp, UserId,
     },
     memory::ManualClock,
-    ports::{BookingFilter, BookingRecords, Page, Subscription},
+    ports::{BookingFilter, BookingRecords, LockRequest, LocksAway, Page, Settled, Subscription},
     sync::{Mutex, lock},
 };
 
@@ -22,11 +22,17 @@ enum Break {
     Panic,
 }
 
-/// Notes the numbers of the requests of each call, and answers each with its own.
-#[derive(Default)]
+/// Notes the numbers of the requests of each call, and answers each with its own, as often as it may.
 struct Till {
     breaks: Option<(u64, Break)>,
     calls: Mutex<Vec<Vec<u64>>>,
+    open: Arc<Semaphore>,
+}
+
+impl Default for Till {
+    fn default() -> Self {
+        Self { breaks: None, calls: Mutex::default(), open: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) }
+    }
 }
 
 impl Till {
@@ -48,8 +54,18 @@ fn request(number: u64) -> Request {
     Request::new(Actor::System, Command::Expire { booking_id })
 }
 
+/// The same for the seat of that number.
+fn hold(number: u32) -> Request {
+    let id = Uuid::from_u128(number.into());
+    let (booking_id, event_id, user_id) = (BookingId::from_uuid(id), EventId::from_uuid(id), UserId::from_uuid(id));
+    let seats = vec![LayoutId::from_uuid(Uuid::nil()).seat(number)];
+    Request::new(Actor::System, Command::Hold { booking_id, event_id, user_id, seats, terms: HoldTerms::default() })
+}
+
 fn number(request: &Request) -> u64 {
-    let Command::Expire { booking_id } = &request.command else { unreachable!("these tests ask for nothing else") };
+    let (Command::Expire { booking_id } | Command::Hold { booking_id, .. }) = &request.command else {
+        unreachable!("these tests ask for nothing else")
+    };
     booking_id.as_uuid().as_u64_pair().1
 }
 
@@ -73,6 +89,7 @@ impl Bookings for Till {
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
         let numbers = requests.iter().map(number).collect::<Vec<_>>();
         lock(&self.calls).push(numbers.clone());
+        self.open.acquire().await.expect("it stays open").forget();
         match self.breaks {
             Some((culprit, Break::Error(kind))) if numbers.contains(&culprit) => {
                 return Err(StoreError::new(kind, "apply", "no"));
@@ -318,6 +335,55 @@ async fn the_next_batch_is_decided_while_everybody_is_told_of_the_one_before() {
         }
     }
     assert!(soon(waiting[0].as_mut()).await.is_none());
+}
+
+/// Notes how many it is asked about in each call. Seat 9 is somebody else's.
+#[derive(Default)]
+struct Porter(Mutex<Vec<usize>>);
+
+#[async_trait]
+impl SeatLocks for Porter {
+    async fn acquire(&self, requests: &[LockRequest]) -> Result<Vec<Vec<u32>>, LocksAway> {
+        lock(&self.0).push(requests.len());
+        Ok(requests.iter().map(|request| request.seats.iter().copied().filter(|seat| *seat == 9).collect()).collect())
+    }
+
+    async fn settle(&self, _: &[Settled]) -> Result<(), LocksAway> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn who_comes_while_the_store_decides_is_asked_about_at_the_door() {
+    let (till, porter) = (Arc::new(Till { open: Arc::new(Semaphore::new(0)), ..Till::default() }), Arc::new(Porter::default()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+    let size = OfficeSize { queue: 3, batch: 2 };
+    let (office, work) = BoxOffice::open_behind(Some(porter.clone()), till.clone(), Arc::new(Board::default()), clock, size);
+    let mut work = pin!(work);
+    let hand_in = |number| Box::pin(office.hand_in(hold(number)).expect("there is room").wait());
+
+    let first = hand_in(1);
+    assert!(soon(work.as_mut()).await.is_none());
+    let (next, mut late) = (hand_in(2), hand_in(9));
+    assert!(soon(work.as_mut()).await.is_none());
+    assert_eq!((lock(&porter.0).clone(), till.calls()), (vec![1, 2], vec![vec![1]]), "the store is still at the first");
+    let answer = soon(late.as_mut()).await.expect("nobody waits for the store who is turned away").unwrap();
+    assert!(matches!(answer.result, Err(Rejection::SeatsUnavailable(_))), "{answer:?}");
+
+    let mut crowd = Vec::new();
+    for number in 100..200 {
+        crowd.extend(office.hand_in(hold(number)).map(HandedIn::wait).ok());
+        assert!(soon(work.as_mut()).await.is_none());
+    }
+    assert_eq!(crowd.len(), size.queue + 2, "those in the queue, one at the door, and one inside, where another has been let in");
+    till.open.add_permits(10);
+    assert!(soon(work.as_mut()).await.is_none());
+    assert_eq!(answered(first.await), 1);
+    assert_eq!(answered(next.await), 2);
+    for (number, handed_in) in (100..).zip(crowd) {
+        assert_eq!(answered(handed_in.await), number);
+    }
+    assert!(till.sizes().into_iter().all(|size| size <= 2), "{:?}", till.sizes());
 }
 
 #[tokio::test]
