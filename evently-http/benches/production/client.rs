@@ -88,3 +88,8 @@ pub fn post(path: &str, headers: &str, body: &str) -> String {
         body.len()
     )
 }
+
+/// A request without one.
+pub fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n")
+}

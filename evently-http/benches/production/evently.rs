@@ -1,6 +1,10 @@
 //! This service, as it is started from a configuration.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 use evently_core::{
     domain::{Event, Principal, Role, SessionId, UserId},
@@ -13,10 +17,13 @@ use evently_http::{
     serve::serve,
 };
 use serde_json::json;
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::{SEATS, client};
+use crate::{
+    SEATS,
+    client::{self, Load},
+};
 
 /// Nobody may have more than ten seats on hold.
 const HOLDS_OF_A_BUYER: u32 = 5;
@@ -25,7 +32,7 @@ pub struct Evently {
     pub address: SocketAddr,
     /// A second pair of hands on the same store.
     app: App,
-    tokens: OnceCell<Vec<String>>,
+    buyers: AtomicU32,
     _folder: tempfile::TempDir,
 }
 
@@ -51,14 +58,14 @@ impl Evently {
         let (tell, told) = oneshot::channel();
         tokio::spawn(serve(config, move |_, address| tell.send(address).expect("somebody waits for it")));
         let address = told.await.expect("it starts");
-        Self { address, app, tokens: OnceCell::new(), _folder: folder }
+        Self { address, app, buyers: AtomicU32::new(0), _folder: folder }
     }
 
-    /// Holds of all different seats of a new event, all over the house, by buyers who have logged in.
+    /// Holds of all different seats of a new event, all over the house, by buyers who have logged in and looked around.
     pub async fn one_event(&self, holds: u32) -> Vec<String> {
         let event = self.event(SEATS).await;
         let tokens = self.tokens(holds).await;
-        (0..).zip(pairs(holds)).map(|(hold, pair)| post(&event, tokens, hold, pair)).collect()
+        (0..).zip(pairs(holds)).map(|(hold, pair)| post(&event, &tokens, hold, pair)).collect()
     }
 
     /// The same at so many events in turn.
@@ -68,7 +75,7 @@ impl Evently {
         for _ in 0..events {
             halls.push(self.event(holds.div_ceil(events) * 2).await);
         }
-        let request = |hold: u32| post(&halls[(hold % events) as usize], tokens, hold, hold / events);
+        let request = |hold: u32| post(&halls[(hold % events) as usize], &tokens, hold, hold / events);
         (0..holds).map(request).collect()
     }
 
@@ -76,7 +83,7 @@ impl Evently {
     pub async fn losers(&self, count: u32) -> (Vec<String>, Vec<String>) {
         let event = self.event(SEATS).await;
         let tokens = self.tokens(count).await;
-        let wish = |hold| post(&event, tokens, hold, 0);
+        let wish = |hold| post(&event, &tokens, hold, 0);
         (vec![wish(0)], (1..count).map(wish).collect())
     }
 
@@ -99,17 +106,16 @@ impl Evently {
         Event::clone(&event)
     }
 
-    async fn tokens(&self, holds: u32) -> &[String] {
-        self.tokens.get_or_init(|| self.buyers(holds.div_ceil(HOLDS_OF_A_BUYER))).await
-    }
-
-    async fn buyers(&self, count: u32) -> Vec<String> {
+    /// Of buyers who are new: nobody has something on hold at another event.
+    async fn tokens(&self, holds: u32) -> Vec<String> {
         let mut tokens = Vec::new();
-        for buyer in 0..count {
-            let email = format!("buyer{buyer}@example.org");
+        for _ in 0..holds.div_ceil(HOLDS_OF_A_BUYER) {
+            let email = format!("buyer{}@example.org", self.buyers.fetch_add(1, Relaxed));
             self.app.auth.register(&email, "correct horse", "Buyer", Role::Customer).await.expect("a new account");
             tokens.push(self.app.auth.login(&email, "correct horse").await.expect("its password").access_token);
         }
+        let look = |token| client::get("/api/v1/bookings", &format!("authorization: Bearer {token}\r\n"));
+        Load { address: self.address, connections: 8 }.run(tokens.iter().map(look).collect()).await;
         tokens
     }
 }
