@@ -3,16 +3,17 @@
 -- KEYS  a bucket for each request: what is left, and as of when
 -- ARGV  how many parts come in a millisecond; how many parts a request takes; and for each request the time in milliseconds
 --
--- For each request whether it may, and how many parts are left. Every number is whole, and small enough to be exact as a double.
+-- For each request whether it may, and how many parts are left. Every number is whole, and small enough to be exact as a double. What is no
+-- bucket of ours, or one of a day to come, counts as a full one, so that nobody else in the call has to suffer for it.
 local permits, per = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = permits * per
+local full, day = permits * per, 86400000
 local answers = {}
 for i, bucket in ipairs(KEYS) do
   local now = tonumber(ARGV[2 + i])
   local parts, at = full, now
-  local known = redis.call('GET', bucket)
-  if known then
-    local left, as_of = string.match(known, '^(%d+) (%d+)$')
+  local known = redis.pcall('GET', bucket)
+  local left, as_of = string.match(type(known) == 'string' and known or '', '^(%d+) (%d+)$')
+  if left and tonumber(as_of) < now + day then
     parts, at = math.min(tonumber(left), full), tonumber(as_of)
     -- A clock that goes back gives nothing away.
     if now > at then

@@ -68,6 +68,27 @@ async fn those_who_ask_at_once_share_a_journey_and_each_is_told_of_their_own() {
     assert_eq!(verdicts.iter().map(|verdict| verdict.remaining).min(), Some(0));
 }
 
+/// Whoever gets at the server can put anything there.
+#[tokio::test]
+async fn garbage_is_a_full_bucket_and_nobody_else_suffers_for_it() {
+    let server = Server::start().unwrap();
+    let options = options(&server.url());
+    let limit = RedisRateLimits::new(connected(&options).await).limit("bookings", 1, MINUTE);
+    let name = &format!("{}:rate:{{bookings:garbage}}", options.namespace);
+    let far = format!("0 {}", i64::MAX);
+    let strings = ["", "full", "-1 0", "0 0 0", "1.5 2", "0 1e9", &far].map(|value| vec!["set", name, value]);
+    let others = [vec!["lpush", name, "a"], vec!["hset", name, "a", "b"]];
+    assert!(limit.take("spent", START).await.allowed);
+    for garbage in strings.into_iter().chain(others) {
+        server.query(&["del", name]).unwrap();
+        server.query(&garbage).unwrap();
+        limit.give_back("garbage").await;
+        let (spent, first) = tokio::join!(limit.take("spent", START), limit.take("garbage", START));
+        assert_eq!((spent.allowed, first.allowed), (false, true), "{garbage:?}");
+        assert!(!limit.take("garbage", START).await.allowed, "{garbage:?} has given way");
+    }
+}
+
 #[tokio::test]
 async fn a_bucket_that_is_full_again_is_forgotten() {
     let server = Server::start().unwrap();
