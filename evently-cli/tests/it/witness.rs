@@ -14,6 +14,9 @@ use crate::{
 /// Longer than a seat lock lasts whose owner does not settle it.
 pub const LOCKS_LAST: Duration = Duration::from_secs(12);
 
+/// How a booking may stand; it goes on in this order, and never back.
+const STATUSES: [&str; 5] = ["pending", "expired", "confirmed", "cancelled", "refunded"];
+
 /// Asks again for every answer that got lost, with the same key, until it is known.
 pub async fn resolve(service: &Service, customers: &mut [Customer]) -> usize {
     let mut connection = service.connection();
@@ -101,20 +104,22 @@ fn without_trace(mut body: Value) -> Value {
 }
 
 async fn booking(connection: &mut Connection, customer: &Customer, id: &str, told: &Told, found: &mut Vec<String>) {
-    let Some((now, entries)) = at_one_moment(connection, customer, id).await else {
+    let Some(Seen { statuses, now, entries }) = Seen::at_one_moment(connection, customer, id).await else {
         found.push(format!("booking {id} was acknowledged, and is gone"));
         return;
     };
-    let status = now["status"].as_str().unwrap_or_default();
     let may_be: &[&str] = match (told.cancelled, told.paid, told.asked_to_cancel) {
         (true, _, _) => &["cancelled", "refunded"],
         (false, true, false) => &["confirmed"],
         (false, true, true) => &["confirmed", "refunded", "cancelled"],
         (false, false, _) => &["pending", "expired", "cancelled"],
     };
-    if !may_be.contains(&status) {
-        found.push(format!("booking {id} should be one of {may_be:?}, and is {status}"));
+    for status in &statuses {
+        if !may_be.contains(&status.as_str()) {
+            found.push(format!("booking {id} should be one of {may_be:?}, and is {status}"));
+        }
     }
+    let status = now["status"].as_str().unwrap_or_default();
     let mut seats = ids(&now["seats"]);
     let mut acknowledged = told.seats.clone();
     seats.sort_unstable();
@@ -131,28 +136,41 @@ async fn booking(connection: &mut Connection, customer: &Customer, id: &str, tol
     }
 }
 
-/// The booking and its history as they are together: between the one question and the other a hold may run out, and then both are asked
-/// again. A booking ends once, so it is not asked for ever.
-async fn at_one_moment(connection: &mut Connection, customer: &Customer, id: &str) -> Option<(Value, Value)> {
-    let path = format!("/api/v1/bookings/{id}");
-    let mut before = get(connection, customer, &path).await?;
-    loop {
-        let entries = get(connection, customer, &format!("{path}/history")).await.unwrap_or_default();
-        let after = get(connection, customer, &path).await?;
-        if after["status"] == before["status"] {
-            return Some((after, entries));
+/// A booking as it was seen.
+struct Seen {
+    /// How it stood, each time that it was asked for.
+    statuses: Vec<String>,
+    now: Value,
+    /// Its history.
+    entries: Value,
+}
+
+impl Seen {
+    /// The booking and its history as they are together: between the one question and the other a hold may run out, and then both are asked
+    /// again. It only goes on, and so it is not asked for ever: what goes back is at odds with its history.
+    async fn at_one_moment(connection: &mut Connection, customer: &Customer, id: &str) -> Option<Self> {
+        let path = format!("/api/v1/bookings/{id}");
+        let status = |booking: &Value| booking["status"].as_str().unwrap_or_default().to_owned();
+        let mut statuses = vec![status(&get(connection, customer, &path).await?)];
+        loop {
+            let entries = get(connection, customer, &format!("{path}/history")).await.unwrap_or_default();
+            let now = get(connection, customer, &path).await?;
+            let went_on = STATUSES.iter().position(|known| *known == status(&now))
+                > STATUSES.iter().position(|known| Some(*known) == statuses.last().map(String::as_str));
+            statuses.push(status(&now));
+            if !went_on {
+                return Some(Self { statuses, now, entries });
+            }
         }
-        before = after;
     }
 }
 
 /// Where the booking stands is where its history has led, step by step.
 fn history(id: &str, status: &str, entries: &Value, found: &mut Vec<String>) {
-    let statuses = ["pending", "confirmed", "expired", "cancelled", "refunded"];
     let mut stands: Option<String> = None;
     for entry in entries.as_array().into_iter().flatten() {
         let to = entry["to"].as_str().unwrap_or_default();
-        if statuses.contains(&to) {
+        if STATUSES.contains(&to) {
             if entry["from"].as_str() != stands.as_deref() {
                 found.push(format!("booking {id} went from {} although it was {stands:?}", entry["from"]));
             }
