@@ -77,7 +77,7 @@ async fn repeat(app: Arc<App>, name: &'static str, pause: Duration, work: Work) 
     }
 }
 
-/// Whoever has found few has found all, unless it took long.
+/// Whoever has handed on few has found all, or was stopped, and rests; unless it took long.
 async fn hand_on(app: Arc<App>) -> Result<bool, Error> {
     let began = Instant::now();
     let handed_on = app.relay.hand_on().await?;

@@ -70,7 +70,8 @@ pub struct SectionSales {
 
 /// What a step has taken in.
 struct TakenIn {
-    entries: usize,
+    /// Whether some may be left of what there was.
+    more: bool,
     /// The figures go up to here, at least.
     up_to: u64,
 }
@@ -84,7 +85,7 @@ impl Handler for AnalyticsService {
         while self.taken_in.load(Ordering::Relaxed) < entry.position {
             let taken_in = self.take_in_next().await?;
             self.taken_in.fetch_max(taken_in.up_to, Ordering::Relaxed);
-            if taken_in.entries == 0 {
+            if !taken_in.more {
                 break;
             }
         }
@@ -96,7 +97,7 @@ impl AnalyticsService {
     /// The name under which the queue of figures is known.
     pub const CONSUMER: &str = "analytics";
 
-    /// How many entries are taken in at a time. Who has taken in fewer has caught up.
+    /// How many entries are taken in at a time.
     pub const AT_ONCE: u32 = 1000;
 
     /// The service over these ports.
@@ -111,19 +112,21 @@ impl AnalyticsService {
         Self { kept: caches.is_shared().then_some(kept), ..self }
     }
 
-    /// Takes in the part of the journal that is next. Whether there is more of it; during a sale there is always a little.
+    /// Takes in the part of the journal that is next. Whether some may be left of what there was; during a sale a little always comes
+    /// meanwhile.
     pub async fn take_in(&self) -> Result<bool, Error> {
-        Ok(self.take_in_next().await?.entries >= Self::AT_ONCE as usize)
+        Ok(self.take_in_next().await?.more)
     }
 
     async fn take_in_next(&self) -> Result<TakenIn, Error> {
         let from = self.figures.position().await?;
         let entries = self.outbox.after(from, Self::AT_ONCE).await?;
-        let Some(last) = entries.last() else { return Ok(TakenIn { entries: 0, up_to: from }) };
+        let Some(last) = entries.last() else { return Ok(TakenIn { more: false, up_to: from }) };
         let sales = self.fold(&entries).await?;
         // False means that another instance was faster, with as many or fewer; the entries count once all the same.
         let ours = self.figures.add(from, last.position, &sales).await?;
-        Ok(TakenIn { entries: entries.len(), up_to: if ours { last.position } else { from } })
+        let more = !ours || entries.len() >= Self::AT_ONCE as usize;
+        Ok(TakenIn { more, up_to: if ours { last.position } else { from } })
     }
 
     async fn fold(&self, entries: &[Entry]) -> Result<Sales, Error> {

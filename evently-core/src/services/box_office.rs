@@ -192,7 +192,7 @@ impl Clerk {
     async fn serve(self, waiting: mpsc::Receiver<Waiting>, most: usize) {
         let Some(locks) = &self.locks else { return self.counter(waiting, most).await };
         let (let_in, admitted) = mpsc::channel(most);
-        // In this order: what telling a batch asks of the locks stands before what is asked next.
+        // First who may give seats back, then who wants some.
         tokio::join!(biased; self.counter(admitted, most), self.door(locks, waiting, let_in, most));
     }
 

@@ -196,7 +196,7 @@ settings! {
     }
     /// The queue in front of the store.
     box_office: BoxOffice {
-        /// Requests that may wait; what comes beyond is answered 503 at once.
+        /// Requests that may wait; what comes beyond is answered 503 at once. Behind seat locks up to two batches more.
         queue: usize = "4096" in 1..=1_000_000;
         /// Requests that are decided in one transaction.
         batch: usize = "256" in 1..=10_000;

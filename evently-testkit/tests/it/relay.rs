@@ -550,3 +550,42 @@ fn whoever_wants_figures_does_not_wait_for_the_end_of_a_sale() {
         assert_eq!(*outbox.read.lock().unwrap(), 1);
     });
 }
+
+/// Figures of which somebody else is always quicker to add the first entry.
+struct Contested {
+    figures: Arc<dyn Figures>,
+    quicker: Mutex<bool>,
+}
+
+#[async_trait]
+impl Figures for Contested {
+    async fn position(&self) -> Result<u64, StoreError> {
+        self.figures.position().await
+    }
+
+    async fn add(&self, from: u64, up_to: u64, sales: &Sales) -> Result<bool, StoreError> {
+        let quicker = std::mem::take(&mut *self.quicker.lock().unwrap());
+        if quicker {
+            assert!(self.figures.add(from, from + 1, &Sales::default()).await?);
+        }
+        self.figures.add(from, up_to, sales).await
+    }
+
+    async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
+        self.figures.sales(filter).await
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        self.figures.reset().await
+    }
+}
+
+#[test]
+fn figures_are_complete_for_whoever_asks_though_somebody_else_is_quicker() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let figures = Arc::new(Contested { figures: world.store.figures.clone(), quicker: Mutex::new(true) });
+        AnalyticsService::new(world.store.outbox.clone(), figures.clone(), events(&world)).rebuild().await.unwrap();
+        assert_eq!(figures.position().await.unwrap(), ENTRIES);
+    });
+}

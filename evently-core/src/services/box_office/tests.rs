@@ -387,6 +387,22 @@ async fn who_comes_while_the_store_decides_is_asked_about_at_the_door() {
 }
 
 #[tokio::test]
+async fn behind_locks_the_work_ends_as_well_when_all_is_answered() {
+    let till = Arc::new(Till::default());
+    let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+    let size = OfficeSize { queue: 64, batch: 2 };
+    let locks = Arc::new(Porter::default());
+    let (office, work) = BoxOffice::open_behind(Some(locks), till.clone(), Arc::new(Board::default()), clock, size);
+    let mut work = pin!(work);
+    let waiting = (100..107).map(|number| office.hand_in(hold(number)).expect("there is room")).collect::<Vec<_>>();
+    drop(office);
+    assert_eq!(soon(work.as_mut()).await, Some(()));
+    for (number, handed_in) in (100..).zip(waiting) {
+        assert_eq!(answered(handed_in.wait().await), number);
+    }
+}
+
+#[tokio::test]
 async fn who_waits_is_told_when_there_is_nobody_left_to_decide() {
     let till = Arc::new(Till::default());
     let (office, work) = open(&till, SIZE);
