@@ -18,11 +18,12 @@
 //! ```
 //!
 //! A store that outlives its process registers `durable_conformance!` as well. What makes a store to be tested is a [`StorePlace`].
-//! A failure of the model prints the shortest history that it has found, in the words of [`model::Step`].
+//! What real clients were told is judged by [`history`]. A failure of the model prints the shortest history that it has found, in the words of [`model::Step`].
 
 pub mod conformance;
 mod counted;
 mod fixtures;
+pub mod history;
 pub mod model;
 mod store;
 

@@ -1,6 +1,7 @@
 //! The ports in memory, against the suites; and the suites, against stores that are broken.
 
 mod broken;
+mod history;
 mod model;
 mod payments;
 mod ports;
