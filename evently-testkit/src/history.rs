@@ -6,6 +6,9 @@
 //! (<https://doi.org/10.1145/78969.78972>), which holds for all seats if it holds for each. Refusals count: who was told that a seat is
 //! taken must find a moment at which it was.
 //!
+//! Seats one by one do not show that a booking of two is all or nothing. [`one_order`] looks at transactions over several seats, by the versions
+//! that they made and saw.
+//!
 //! - A call without an answer may have been carried out at any time since, or not at all. Many of them at one seat make a search long, so
 //!   ask again with the same key, and record what is said then.
 //! - A hold ends by itself, not before and not after what its [`Lapse`] says.
@@ -28,12 +31,14 @@
 //! ```
 
 mod seat;
+mod versions;
 
 use std::{collections::BTreeMap, fmt};
 
 use evently_core::domain::BookingId;
 
 use self::seat::{Found, Operation};
+pub use self::versions::{Disorder, Transaction, one_order};
 
 /// What one client did, and what it saw of it. Times are in microseconds of any one clock.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The judge of histories: it accepts what one seat can have been through, and finds what it cannot.
 
 use evently_core::{domain::BookingId, memory::SeededIds, ports::Ids};
-use evently_testkit::history::{Call, Did, Lapse, Sight, judge};
+use evently_testkit::history::{Call, Did, Disorder, Lapse, Sight, Transaction, judge, one_order};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -398,4 +398,101 @@ fn it_says_what_trying_every_order_says() {
     });
     same.unwrap_or_else(|error| panic!("{error}"));
     assert!(sound.get() > 1_000 && unsound.get() > 1_000, "{} sound, {} not", sound.get(), unsound.get());
+}
+
+/// Numbers of seats and versions.
+type Versions = &'static [(u32, u64)];
+
+fn transaction(times: (u64, u64), saw: Versions, wrote: Versions) -> Transaction {
+    Transaction { sent: times.0, answered: Some(times.1), wrote: wrote.to_vec(), saw: saw.to_vec() }
+}
+
+#[test]
+fn transactions_come_in_the_order_of_their_versions() {
+    let later = transaction((0, 10), &[(1, 1), (2, 1)], &[(1, 2)]);
+    let first = transaction((0, 10), &[(1, 0), (2, 0)], &[(1, 1), (2, 1)]);
+    let look = transaction((11, 12), &[(1, 2), (2, 1)], &[]);
+    assert_eq!(one_order(&[later.clone(), look.clone(), first.clone()]), Ok(vec![2, 0, 1]));
+    assert_eq!(one_order(&[]), Ok(vec![]));
+    let lost = Transaction { answered: None, ..first };
+    assert_eq!(one_order(&[later, look, lost]), Ok(vec![2, 0, 1]));
+}
+
+#[test]
+fn two_cannot_make_the_same_version() {
+    let one = transaction((0, 10), &[], &[(1, 1)]);
+    let found = one_order(&[one.clone(), transaction((0, 10), &[], &[(2, 1)]), one]);
+    assert_eq!(found, Err(Disorder::SameVersion { seat: 1, version: 1, transactions: [0, 2] }));
+}
+
+/// Those of the circle, smallest first.
+fn circle(transactions: &[Transaction]) -> Vec<usize> {
+    match one_order(transactions) {
+        Err(Disorder::Circle(mut circle)) => {
+            circle.sort_unstable();
+            circle
+        }
+        other => panic!("there should be a circle: {other:?}"),
+    }
+}
+
+#[test]
+fn half_a_booking_is_not_seen() {
+    let booked = transaction((0, 10), &[], &[(1, 1), (2, 1)]);
+    let look = transaction((5, 6), &[(1, 1), (2, 0)], &[]);
+    assert_eq!(circle(&[booked.clone(), look]), [0, 1]);
+    // Half of one, and half of what came after it: by somebody who is not known.
+    let look = transaction((5, 6), &[(1, 0), (2, 2)], &[]);
+    assert_eq!(circle(&[booked, look]), [0, 1]);
+}
+
+#[test]
+fn who_has_seen_the_same_cannot_each_change_half_of_it() {
+    let one = transaction((0, 10), &[(1, 0), (2, 0)], &[(1, 1)]);
+    let other = transaction((0, 10), &[(1, 0), (2, 0)], &[(2, 1)]);
+    assert_eq!(circle(&[one, other]), [0, 1]);
+}
+
+#[test]
+fn what_was_answered_is_seen_by_who_asks_then() {
+    let booked = transaction((0, 10), &[], &[(1, 1)]);
+    let look = |sent| transaction((sent, 20), &[(1, 0)], &[]);
+    assert_eq!(one_order(&[booked.clone(), look(10)]), Ok(vec![1, 0]));
+    assert_eq!(circle(&[booked, look(11)]), [0, 1]);
+}
+
+/// Transactions over two of four seats, each at one moment of its own; `torn` is one that sees a seat as it was a while ago.
+fn transactions(seed: u64, torn: Option<usize>) -> Vec<Transaction> {
+    let ids = SeededIds::new(seed);
+    let below = |end: u64| u64::try_from(ids.secret() % u128::from(end)).unwrap();
+    let (mut now, mut versions, mut before) = (20, [0; 4], [0; 4]);
+    let step = |number| {
+        now += below(6);
+        let first = usize::try_from(below(4)).unwrap();
+        let both = [first, (first + 1) % 4];
+        let mut saw = both.map(|seat| (u32::try_from(seat).unwrap(), versions[seat])).to_vec();
+        if torn == Some(number) {
+            saw[0].1 = before[first];
+        }
+        if number % 50 == 0 {
+            before = versions;
+        }
+        let changes = below(2) == 0;
+        let wrote = if changes { saw.iter().map(|(seat, version)| (*seat, version + 1)).collect() } else { Vec::new() };
+        for (seat, version) in both.iter().zip(&wrote) {
+            versions[*seat] = versions[*seat].max(version.1);
+        }
+        let (sent, answered) = (now - below(20).min(now), now + below(20));
+        Transaction { sent, answered: Some(answered), wrote, saw }
+    };
+    (0..2_000).map(step).collect()
+}
+
+#[test]
+fn transactions_at_one_moment_each_have_an_order_and_one_that_is_torn_has_none() {
+    for seed in 0..100 {
+        let order = one_order(&transactions(seed, None)).unwrap();
+        assert_eq!(order.len(), 2_000);
+        assert!(one_order(&transactions(seed, Some(1_049))).is_err(), "seed {seed}");
+    }
 }
