@@ -19,6 +19,9 @@ use crate::{
     ports::{Figures, Handler, OtherError, Outbox, SalesFilter},
 };
 
+/// How many entries are taken in at a time.
+const AT_ONCE: u32 = 1000;
+
 /// For how long figures are kept that all instances share.
 const KEPT: Duration = Duration::from_mins(1);
 
@@ -97,9 +100,6 @@ impl AnalyticsService {
     /// The name under which the queue of figures is known.
     pub const CONSUMER: &str = "analytics";
 
-    /// How many entries are taken in at a time.
-    pub const AT_ONCE: u32 = 1000;
-
     /// The service over these ports.
     pub const fn new(outbox: Arc<dyn Outbox>, figures: Arc<dyn Figures>, events: Arc<EventService>) -> Self {
         Self { outbox, figures, events, taken_in: AtomicU64::new(0), kept: None }
@@ -120,12 +120,12 @@ impl AnalyticsService {
 
     async fn take_in_next(&self) -> Result<TakenIn, Error> {
         let from = self.figures.position().await?;
-        let entries = self.outbox.after(from, Self::AT_ONCE).await?;
+        let entries = self.outbox.after(from, AT_ONCE).await?;
         let Some(last) = entries.last() else { return Ok(TakenIn { more: false, up_to: from }) };
         let sales = self.fold(&entries).await?;
         // False means that another instance was faster, with as many or fewer; the entries count once all the same.
         let ours = self.figures.add(from, last.position, &sales).await?;
-        let more = !ours || entries.len() >= Self::AT_ONCE as usize;
+        let more = !ours || entries.len() >= AT_ONCE as usize;
         Ok(TakenIn { more, up_to: if ours { last.position } else { from } })
     }
 
