@@ -8,7 +8,7 @@ use crate::{
     bench::BenchCommand,
     commands::{
         booking::BookingCommand, config::ConfigCommand, db::DbCommand, event::EventCommand, manual::Completions, manual::Man,
-        queue::QueueCommand, seats::SeatsCommand, serve::Serve, user::UserCommand, venue::VenueCommand,
+        queue::QueueCommand, seats::SeatsCommand, serve::Serve, simulate::Simulate, user::UserCommand, venue::VenueCommand,
     },
 };
 
@@ -74,6 +74,9 @@ pub enum Command {
     /// Check that nothing in the store contradicts itself: every invariant that can be read from it
     #[command(after_help = EXIT_CODES)]
     Verify,
+    /// Whole on-sales in which everything goes wrong, each as it follows from its seed: the same seed is the same run
+    #[command(after_help = EXIT_CODES)]
+    Simulate(Simulate),
     /// Load on a running service
     #[command(subcommand, after_help = EXIT_CODES)]
     Bench(BenchCommand),

@@ -4,7 +4,6 @@ mod accounts;
 mod buyer;
 mod check;
 mod hall;
-mod random;
 mod record;
 mod report;
 mod stage;

@@ -10,6 +10,7 @@ pub mod manual;
 pub mod queue;
 pub mod seats;
 pub mod serve;
+pub mod simulate;
 pub mod user;
 pub mod venue;
 pub mod verify;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<Reply, Failure> {
         Command::Booking(command) => threads()?.block_on(booking::run(&global, command)),
         Command::User(command) => threads()?.block_on(user::run(&global, command)),
         Command::Verify => threads()?.block_on(verify::run(&global)),
+        Command::Simulate(command) => simulate::simulate(&command),
         Command::Bench(command) => bench::run(&global, command),
         Command::Db(command) => threads()?.block_on(db::run(&global, command)),
         Command::Queue(command) => threads()?.block_on(queue::run(&global, command)),

@@ -22,8 +22,8 @@ use std::{fmt, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use self::figures::audit_figures;
 use self::rows::Rows;
+pub use self::{figures::audit_figures, journal::Follower};
 use crate::{
     domain::{Booking, BookingCode, EventId, HoldTerms, Layout, LayoutId, TicketCode, Timestamp},
     ports::{Audit, Catalog, EventRecords, StoreError},

@@ -39,6 +39,7 @@ pub use ledger::Ledger;
 pub use money::{Currency, InvalidCurrency, Money};
 pub use natural::natural_order;
 pub use nearby::nearest_block;
+pub(crate) use payment::NO_ANSWER;
 pub use payment::{GatewayReport, Payment, PaymentState, Refund, RefundState};
 pub use sales::{Sales, SalesKey, SalesRow};
 pub use seat::{Seat, SeatAction, SeatState, SeatStatus};

@@ -25,7 +25,7 @@ const CALLED_OFF: &str = "select b.id from events e cross join lateral ( \
 const UNDECIDED_PAYMENTS: &str = payment_sql!(
     "where p.provider = $1 and p.created_at < $2 \
         and (p.created_at, p.id) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, '00000000-0000-0000-0000-000000000000'::uuid)) \
-        and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail = 'superseded')) \
+        and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail in ('superseded', 'no_answer'))) \
         order by p.created_at, p.id limit $5"
 );
 /// Without a page before, all are after it.

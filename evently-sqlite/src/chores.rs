@@ -21,7 +21,7 @@ statements! {
         where e.stage = 'cancelled' and b.status in ('pending', 'confirmed') limit ?1";
     UNDECIDED_PAYMENTS = payment_sql!(
         "where p.provider = ?1 and p.created_at < ?2 and (p.created_at, p.id) > (?3, ?4) \
-            and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail = 'superseded')) \
+            and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail in ('superseded', 'no_answer'))) \
             order by p.created_at, p.id limit ?5"
     );
     OWED_REFUNDS = refund_sql!(

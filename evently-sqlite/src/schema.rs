@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "20261122190100_sessions_end",
     "20261122220000_claims",
     "20261126210000_taken_back",
+    "20261127070000_payments_given_up",
 ];
 
 /// The latest version of the schema that this build knows.

@@ -18,13 +18,15 @@
 //! ```
 //!
 //! A store that outlives its process registers `durable_conformance!` as well. What makes a store to be tested is a [`StorePlace`].
-//! What real clients were told is judged by [`history`]. A failure of the model prints the shortest history that it has found, in the words of [`model::Step`].
+//! Whole on-sales in which everything goes wrong are in [`simulation`]. What real clients were told is judged by [`history`]. A failure of the model prints the shortest history that it has found, in the words of [`model::Step`].
 
 pub mod conformance;
 mod counted;
 mod fixtures;
 pub mod history;
+#[cfg(feature = "model")]
 pub mod model;
+pub mod simulation;
 mod store;
 
 pub use counted::CountedBookings;

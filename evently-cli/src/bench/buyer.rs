@@ -13,7 +13,6 @@ use super::{
     OnSale, Steps,
     accounts::Account,
     hall::Hall,
-    random::Random,
     record::{Confirmed, Record},
     stage::{Problem, Stage},
 };
@@ -32,7 +31,7 @@ pub struct Rush {
     pub stage: Stage,
     pub accounts: Vec<Account>,
     options: OnSale,
-    random: RefCell<Random>,
+    random: RefCell<fastrand::Rng>,
     began: Instant,
     next: Cell<u64>,
     served: Cell<u64>,
@@ -70,7 +69,7 @@ impl Rush {
             stage,
             accounts,
             options: options.clone(),
-            random: RefCell::new(Random::new(options.seed)),
+            random: RefCell::new(fastrand::Rng::with_seed(options.seed)),
             began,
             next: Cell::new(0),
             served: Cell::new(0),
@@ -190,7 +189,7 @@ impl Rush {
         if self.options.steps == Steps::Hold {
             return;
         }
-        if self.random.borrow_mut().percent(self.options.abandon) {
+        if self.random.borrow_mut().u8(..100) < self.options.abandon {
             self.record.borrow_mut().abandoned += 1;
             return;
         }

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::random::Random;
-
 /// The seats as far as the buyers know.
 #[derive(Debug)]
 pub struct Hall {
@@ -36,15 +34,15 @@ impl Hall {
     }
 
     /// Any free seats, beside each other if it can be; nothing if there are not so many.
-    pub fn choose(&self, random: &mut Random, quantity: usize) -> Option<Vec<usize>> {
+    pub fn choose(&self, random: &mut fastrand::Rng, quantity: usize) -> Option<Vec<usize>> {
         if self.free.len() < quantity {
             return None;
         }
-        let mut chosen = vec![self.free[random.below(self.free.len())]];
+        let mut chosen = vec![self.free[random.usize(..self.free.len())]];
         while chosen.len() < quantity {
             let beside = chosen[chosen.len() - 1] + 1;
             let beside = self.places.get(beside).is_some_and(Option::is_some).then_some(beside);
-            let next = beside.filter(|seat| !chosen.contains(seat)).unwrap_or_else(|| self.free[random.below(self.free.len())]);
+            let next = beside.filter(|seat| !chosen.contains(seat)).unwrap_or_else(|| self.free[random.usize(..self.free.len())]);
             if !chosen.contains(&next) {
                 chosen.push(next);
             }
@@ -88,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_seat_is_chosen_once_and_then_there_is_none() {
-        let (mut hall, mut random) = (hall(101), Random::new(7));
+        let (mut hall, mut random) = (hall(101), fastrand::Rng::with_seed(7));
         let mut taken = Vec::new();
         while let Some(chosen) = hall.choose(&mut random, 2) {
             for &seat in &chosen {

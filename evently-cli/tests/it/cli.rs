@@ -353,3 +353,28 @@ async fn an_on_sale_sells_every_seat_once_and_agrees_with_the_service() {
     assert_eq!(said.code, 3);
     assert!(hint_of(&said).contains("evently serve"), "{said:?}");
 }
+
+#[test]
+fn the_same_seed_is_told_in_the_same_words() {
+    let evently = Evently::new();
+    let told = evently.run(&["simulate", "--seed", "3", "--trace"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.stdout.lines().count() > 50 && told.stdout.ends_with("every invariant held\n"), "{}", told.stdout);
+    assert_eq!(evently.run(&["simulate", "--seed", "3", "--trace"]).stdout, told.stdout);
+    let left = evently.json(&["simulate", "--seed", "3", "--steps", "100"]);
+    assert_eq!((left["steps"].as_u64(), left["violations"].as_array().map(Vec::len)), (Some(100), Some(0)));
+}
+
+#[test]
+fn many_seeds_say_what_they_met() {
+    let evently = Evently::new();
+    let many = evently.json(&["simulate", "--seeds", "10..40", "--threads", "2"]);
+    assert_eq!((many["seeds"].as_u64(), many["smallest"].clone()), (Some(30), Value::Null));
+    assert!(many["rare_states"]["all seats are sold"].as_u64() > Some(0), "{many}");
+    for wrong in ["40..10", "10", "a..b"] {
+        let said = evently.run(&["simulate", "--seeds", wrong]);
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{wrong}");
+        assert!(said.stderr.contains("seed"), "{said:?}");
+    }
+    assert_eq!(evently.run(&["simulate"]).code, 2, "one of the two");
+}

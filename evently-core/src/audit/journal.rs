@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Findings, Invariant, rows::Rows};
+use super::{Findings, Invariant, Violation, rows::Rows};
 use crate::domain::{
     BookingId, BookingStatus, Entry, EventId, Fact, PaymentId, RefundId, SeatStatus, Stage, TicketId, Timestamp, Transition,
     UserId,
@@ -19,6 +19,23 @@ pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
         fold.take_in(entry, found);
     }
     compare::check(&fold, rows, found);
+}
+
+/// Follows the journal of one event as it is written, and finds fault with each entry that cannot follow those before it.
+pub struct Follower(Fold);
+
+impl Follower {
+    /// One that has seen nothing yet.
+    pub fn new(event_id: EventId) -> Self {
+        Self(Fold::new(event_id))
+    }
+
+    /// What is wrong with the entry that is next.
+    pub fn take_in(&mut self, entry: &Entry) -> Vec<Violation> {
+        let mut found = Findings::default();
+        self.0.take_in(entry, &mut found);
+        found.0
+    }
 }
 
 /// What the journal says so far.

@@ -34,7 +34,7 @@ pub fn decide<L: Ledger>(ledger: &mut L, ids: &dyn Ids, now: Timestamp, request:
         && let Some((fingerprint, kept)) = ledger.answer(&key.id)?
         && now < kept.at + ANSWERS_KEPT
     {
-        return Ok(if fingerprint == key.fingerprint {
+        return Ok(if fingerprint == key.fingerprint || planted!(AcceptsReusedKeys) {
             Answer { replayed: true, ..kept }
         } else {
             Answer { at: now, replayed: false, result: Err(Rejection::KeyReused) }
@@ -47,7 +47,7 @@ pub fn decide<L: Ledger>(ledger: &mut L, ids: &dyn Ids, now: Timestamp, request:
         Err(Stop::Failed(error)) => return Err(error),
     };
     let answer = Answer { at: now, replayed: false, result };
-    if let Some(key) = &request.key {
+    if let Some(key) = request.key.as_ref().filter(|_| !planted!(ForgetsKeys)) {
         ledger.keep_answer(key, &answer)?;
     }
     match &request.command {
@@ -143,6 +143,7 @@ impl<L: Ledger> Desk<'_, L> {
         let booking = self.ledger.booking(id).map_err(Stop::Failed)?;
         booking
             .filter(|booking| match self.actor {
+                _ if planted!(AnybodyMayAct) => true,
                 Actor::User(user_id, super::account::Role::Customer) => booking.user_id == user_id,
                 _ => true,
             })
@@ -182,6 +183,9 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     fn record(&mut self, event_id: EventId, fact: Fact, seats: Vec<SeatStep>, reason: Option<&str>) -> Decision<(), L> {
+        if planted!(WritesNoJournal) && reason == Some("extended") {
+            return Ok(());
+        }
         let reason = reason.map(str::to_owned);
         let transition = Transition { event_id, at: self.now, actor: self.actor, fact, reason, seats };
         self.ledger.record(transition).map_err(Stop::Failed)

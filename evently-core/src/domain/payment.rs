@@ -56,6 +56,16 @@ pub enum PaymentState {
 
 /// The reason of a payment that was given up for another.
 pub(super) const SUPERSEDED: &str = "superseded";
+/// The reason of a payment of which the gateway knew nothing when the time for it was over. It may hear of it later still: whoever was to
+/// tell it may have stood still.
+pub(crate) const NO_ANSWER: &str = "no_answer";
+
+/// Whether a payment was given up by us, and its gateway was not asked.
+fn is_given_up(reason: &str) -> bool {
+    let superseded = reason == SUPERSEDED && !planted!(ForgetsSuperseded);
+    let unanswered = reason == NO_ANSWER && !planted!(ForgetsUnanswered);
+    superseded || unanswered
+}
 
 /// What a gateway says of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,12 +92,18 @@ impl Payment {
     ///
     /// Gateways repeat themselves and do not keep to the order of things, so the machine only ever moves forward. A capture is
     /// believed even after a failure: what has been captured must be written down before it is judged.
+    #[expect(clippy::match_same_arms, reason = "faults are planted in arms of their own")]
     pub fn report(&self, report: &GatewayReport, now: Timestamp) -> Option<PaymentState> {
         use PaymentState::{Failed, Processing, RequiresAction, Succeeded};
         match (&self.state, report) {
+            (Failed { .. }, GatewayReport::Succeeded) if planted!(CapturesOnlyOpen) => None,
             (Processing | RequiresAction { .. } | Failed { .. }, GatewayReport::Succeeded) => Some(Succeeded { at: now }),
+            (Succeeded { .. }, GatewayReport::Succeeded) if planted!(CapturesTwice) => Some(Succeeded { at: now }),
+            (Processing, GatewayReport::Processing) if planted!(ConfirmsUnpaid) => Some(Succeeded { at: now }),
             (Processing | RequiresAction { .. }, GatewayReport::Failed { reason }) => Some(Failed { reason: reason.clone() }),
-            (Failed { reason: ours }, GatewayReport::Failed { reason }) if ours == SUPERSEDED && reason != SUPERSEDED => {
+            (Failed { reason: ours }, GatewayReport::Failed { reason })
+                if is_given_up(ours) && reason != ours && reason != SUPERSEDED =>
+            {
                 Some(Failed { reason: reason.clone() })
             }
             (Processing, GatewayReport::RequiresAction { client_secret }) => {
@@ -102,9 +118,9 @@ impl Payment {
         matches!(self.state, PaymentState::Processing | PaymentState::RequiresAction { .. })
     }
 
-    /// Whether the gateway may still decide. It may of a payment that was given up for another: nobody has told it.
+    /// Whether the gateway may still decide. It may of a payment that we have given up: nobody has told it.
     pub fn is_undecided(&self) -> bool {
-        self.is_open() || matches!(&self.state, PaymentState::Failed { reason } if reason == SUPERSEDED)
+        self.is_open() || matches!(&self.state, PaymentState::Failed { reason } if is_given_up(reason))
     }
 
     /// What the gateway has captured, in minor units.

@@ -88,6 +88,10 @@ impl Seat {
             (Available, Take(booking)) => Booked(booking),
             (Reserved(owner) | Booked(owner), Release(booking)) if owner == booking => Available,
             (Available, Block) => Blocked,
+            (Reserved(_) | Booked(_), Reserve(booking)) if planted!(LocksAlone) => Reserved(booking),
+            (Booked(_), Take(booking)) if planted!(TakesBookedSeats) => Booked(booking),
+            (Reserved(_), Block) if planted!(BlocksHeldSeats) => Blocked,
+            (Reserved(_), Reserve(booking)) if planted!(TakesOverWithoutEnding) => Reserved(booking),
             (Blocked, Unblock) => Available,
             _ => return None,
         };

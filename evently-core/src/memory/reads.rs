@@ -21,6 +21,9 @@ use crate::{
 impl Bookings for MemoryStore {
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
         let mut state = self.state();
+        // Whoever asked may have waited while somebody who asked later was answered.
+        let latest = state.journal.last().filter(|_| !planted!(TimeGoesBack));
+        let now = latest.map_or(now, |last| now.max(last.at));
         let answers = requests
             .iter()
             .map(|request| {
@@ -29,6 +32,9 @@ impl Bookings for MemoryStore {
             })
             .collect();
         let changes = std::mem::take(&mut state.changes);
+        if planted!(LosesAnswered) && state.bookings.len() == 3 {
+            state.bookings.pop_first();
+        }
         Ok(Applied { answers, changes })
     }
 
@@ -250,7 +256,7 @@ impl Figures for MemoryStore {
 
     async fn add(&self, from: u64, to: u64, sales: &Sales) -> Result<bool, StoreError> {
         let mut state = self.state();
-        if state.sales_position != from {
+        if state.sales_position != from && !planted!(FiguresCountTwice) {
             return Ok(false);
         }
         for (key, row) in &sales.rows {

@@ -8,8 +8,8 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use super::{Answered, BoxOffice, Error, EventService, booking};
 use crate::{
     domain::{
-        Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, Outcome, Payment, PaymentId,
-        Principal, RefundId, Request, RequestKey, Timestamp, nearest_block,
+        Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, NO_ANSWER, Outcome, Payment,
+        PaymentId, PaymentState, Principal, RefundId, Request, RequestKey, Timestamp, nearest_block,
     },
     ports::{Bookings, Charge, Chores, Clock, Ids, Page, PaymentGateway, Webhook},
     sync::{Mutex, lock},
@@ -17,6 +17,8 @@ use crate::{
 
 /// How old an undecided payment is before its gateway is asked about it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long a gateway is asked about a payment that it has never heard of.
+const ASKED_FOR: Duration = Duration::from_hours(24);
 /// How many payments or refunds the gateway is asked about at a time.
 const BATCH: u32 = 100;
 
@@ -92,6 +94,10 @@ impl PaymentService {
     /// Asks for the money. Without an answer the payment goes on being processed, as far as we know.
     async fn charge(&self, payment: &Payment, booking: &Booking, token: String) -> (GatewayReport, Option<String>) {
         let hold_expires_at = booking.hold().map_or(payment.created_at, crate::domain::Hold::expires_at);
+        // Whoever has stood still until the hold was over does not ask any more. Whether somebody else has, with the same key, is not known.
+        if self.clock.now() >= hold_expires_at {
+            return (GatewayReport::Processing, None);
+        }
         let charge = Charge { payment_id: payment.id, amount: payment.amount, token, hold_expires_at };
         match self.gateway.charge(&charge).await {
             Ok(charged) => (charged.report, Some(charged.reference)),
@@ -160,6 +166,9 @@ impl PaymentService {
     /// Asks the gateway about some payments that it has left undecided for a while, and about others with the next call. How many
     /// were decided.
     pub async fn reconcile(&self) -> Result<u32, Error> {
+        if planted!(NeverReconciles) {
+            return Ok(0);
+        }
         let now = self.clock.now();
         let mut decided = 0;
         let page = Page { after: *lock(&self.asked), limit: BATCH };
@@ -168,10 +177,10 @@ impl PaymentService {
         for payment in undecided {
             let report = match self.gateway.look_up(&payment).await {
                 Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
-                // A charge that the gateway has never heard of cannot come true once the time for it is over.
-                Ok(None) if payment.created_at + self.terms.payment_window + PATIENCE < now => {
-                    GatewayReport::Failed { reason: "no_answer".into() }
-                }
+                Ok(None) => match self.given_up(&payment, now) {
+                    Some(report) => report,
+                    None => continue,
+                },
                 Ok(_) => continue,
                 Err(error) => {
                     tracing::warn!(payment_id = %payment.id, %error, "payment still in doubt");
@@ -184,6 +193,19 @@ impl PaymentService {
         Ok(decided)
     }
 
+    /// What becomes of a payment that its gateway has never heard of: it is given up when its time is over, and asked about for a day in
+    /// case that the charge was under way all the same.
+    fn given_up(&self, payment: &Payment, now: Timestamp) -> Option<GatewayReport> {
+        let window = self.terms.payment_window + PATIENCE;
+        let failed = |reason: &str| Some(GatewayReport::Failed { reason: reason.to_owned() });
+        match &payment.state {
+            _ if payment.created_at + window.max(ASKED_FOR) < now => failed("never_charged"),
+            PaymentState::Failed { reason } if reason == NO_ANSWER => None,
+            _ if payment.created_at + window < now => failed(NO_ANSWER),
+            _ => None,
+        }
+    }
+
     /// Asks the gateway for some of the refunds that it owes, and for others with the next call. How many were sent. Whoever took money
     /// elsewhere gives it back there, and says so.
     pub async fn send_refunds(&self) -> Result<u32, Error> {
@@ -192,6 +214,13 @@ impl PaymentService {
         let owed = self.chores.owed_refunds(self.gateway.name(), page).await?;
         *lock(&self.refunded) = last_of_full(&owed, |(refund, _)| (refund.created_at, refund.id));
         for (refund, payment) in owed {
+            if planted!(NeverRefunds) {
+                return Ok(0);
+            }
+            if planted!(SettlesRefundsUnsent) {
+                let command = Command::SettleRefund { refund_id: refund.id };
+                self.office.submit(Request::new(Actor::Gateway, command)).await?.result?;
+            }
             if let Err(error) = self.gateway.refund(&refund, &payment).await {
                 tracing::warn!(refund_id = %refund.id, %error, "refund not sent yet");
                 continue;

@@ -121,6 +121,7 @@ impl Relay {
         for part in entries.chunks(carrier.at_once().max(1)) {
             let carried = carrier.carry(part).await;
             let taken = carried.as_ref().map_or_else(|error| error.taken, |()| part.len());
+            let taken = if planted!(RelayMovesOnFirst) { part.len() } else { taken };
             round.done = part[..taken].last().map_or(round.done, |entry| entry.position);
             round.taken += taken;
             self.say(round.done, carried.as_ref().err());

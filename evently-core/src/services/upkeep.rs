@@ -29,12 +29,18 @@ impl Upkeep {
 
     /// Ends the holds that have run out. How many there were.
     pub async fn expire_holds(&self) -> Result<usize, Error> {
+        if planted!(NeverExpires) {
+            return Ok(0);
+        }
         let due = self.chores.due_holds(self.clock.now(), BATCH).await?;
         self.submit_all(&due, |booking_id| Command::Expire { booking_id }).await
     }
 
     /// Cancels the bookings of events that have been called off. How many there were.
     pub async fn cancel_called_off(&self) -> Result<usize, Error> {
+        if planted!(NeverCallsOff) {
+            return Ok(0);
+        }
         let called_off = self.chores.called_off(BATCH).await?;
         let reason = Some("event_cancelled".to_owned());
         self.submit_all(&called_off, |booking_id| Command::Cancel { booking_id, reason: reason.clone() }).await

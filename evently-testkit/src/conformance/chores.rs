@@ -166,8 +166,12 @@ pub async fn a_payment_that_was_given_up_is_asked_about_until_it_is_decided(worl
         found.into_iter().map(|payment| payment.id).collect::<Vec<_>>()
     };
     assert_eq!(undecided().await, [given_up[0], given_up[1], last.id]);
-    let (payment, booking) = world.report(given_up[0], GatewayReport::Failed { reason: "no_answer".to_owned() }).await;
+    let failed = |reason: &str| GatewayReport::Failed { reason: reason.to_owned() };
+    let (payment, _) = world.report(given_up[0], failed("no_answer")).await;
     assert_eq!(payment.state, PaymentState::Failed { reason: "no_answer".to_owned() });
+    assert_eq!(undecided().await, [given_up[0], given_up[1], last.id], "the gateway may hear of it yet");
+    let (payment, booking) = world.report(given_up[0], failed("card_declined")).await;
+    assert_eq!(payment.state, PaymentState::Failed { reason: "card_declined".to_owned() });
     assert_eq!(booking.hold().and_then(|hold| hold.payment).map(|(id, _)| id), Some(last.id), "it is about the last one");
     assert_eq!(undecided().await, [given_up[1], last.id]);
     world.report(last.id, GatewayReport::Succeeded).await;

@@ -7,5 +7,6 @@ mod payments;
 mod ports;
 mod relay;
 mod seat_locks;
+mod simulation;
 mod store;
 mod views;

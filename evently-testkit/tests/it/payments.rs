@@ -1,15 +1,25 @@
 //! The service of payments: whoever stays undecided keeps nobody from their turn.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{BookingId, BookingStatus, GatewayReport, Payment, Refund, RefundState, Timestamp},
+    domain::{
+        Actor, BookingId, BookingStatus, GatewayReport, Payment, PaymentId, PaymentState, Principal, Refund, RefundState,
+        Request, SessionId, Timestamp,
+    },
     memory::MemorySeatFeed,
-    ports::{Charge, Charged, GatewayUnavailable, PaymentGateway, Webhook, WebhookError},
+    ports::{Charge, Charged, GatewayUnavailable, Page, PaymentGateway, Webhook, WebhookError},
     services::{BoxOffice, EventService, OfficeSize, PaymentParts, PaymentService},
 };
 use evently_testkit::{Fixture, HOUSE, MemoryPlace, World, customer};
+use uuid::Uuid;
 
 /// Decides the payment and sends the refund of one booking, and never those of others.
 struct Stubborn(BookingId);
@@ -42,16 +52,56 @@ impl PaymentGateway for Stubborn {
     }
 }
 
-/// A service whose gateway sees to this booking only, and its office at work.
+/// A service whose gateway sees to this booking only.
 fn service(world: &World, booking: BookingId) -> PaymentService {
+    service_with(world, Arc::new(Stubborn(booking)))
+}
+
+/// A service with this gateway, and its office at work.
+fn service_with(world: &World, gateway: Arc<dyn PaymentGateway>) -> PaymentService {
     let feed = Arc::new(MemorySeatFeed::new(world.store.catalog.clone()));
     let (clock, ids, store) = (world.clock.clone(), world.ids.clone(), world.store.clone());
     let (office, work) = BoxOffice::open(store.bookings.clone(), feed.clone(), clock.clone(), OfficeSize::default());
     tokio::spawn(work);
     let events = Arc::new(EventService::new(office.clone(), store.catalog, feed, clock.clone(), ids.clone()));
-    let gateway = Arc::new(Stubborn(booking));
     let (store, chores) = (store.bookings, store.chores);
     PaymentService::new(PaymentParts { office, store, chores, events, gateway, clock, ids, terms: world.terms })
+}
+
+/// Hears of charges late, or never, and captures each that it hears of. Nobody hears what it answers to one.
+#[derive(Default)]
+struct FarAway {
+    charges: Mutex<Vec<PaymentId>>,
+    known: AtomicBool,
+}
+
+#[async_trait]
+impl PaymentGateway for FarAway {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn check_token(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable> {
+        self.charges.lock().unwrap().push(charge.payment_id);
+        Err(GatewayUnavailable("the line is dead".to_owned()))
+    }
+
+    async fn look_up(&self, payment: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
+        let known = self.known.load(Relaxed) && self.charges.lock().unwrap().contains(&payment.id);
+        Ok(known.then_some(GatewayReport::Succeeded))
+    }
+
+    async fn refund(&self, _: &Refund, _: &Payment) -> Result<(), GatewayUnavailable> {
+        Ok(())
+    }
+
+    fn read_webhook(&self, _: &[u8], _: Option<&str>, _: Timestamp) -> Result<Webhook, WebhookError> {
+        unreachable!("nobody writes")
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -103,6 +153,75 @@ fn payments_that_stay_undecided_keep_no_other_from_its_turn() {
         }
         assert_eq!(decided, [0, 1, 0, 0], "the first hundred, the last, and then from the start");
         assert_eq!(world.booking(last.unwrap()).await.status(), BookingStatus::Confirmed);
+        world.audited(&event).await;
+    });
+}
+
+fn buyer() -> Principal {
+    let Actor::User(user_id, role) = customer(1) else { unreachable!("customers have accounts") };
+    Principal { user_id, role, session_id: SessionId::from_uuid(Uuid::nil()) }
+}
+
+#[test]
+fn a_charge_that_the_gateway_hears_of_after_it_was_given_up_is_found() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let (payment, _) = payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap().value;
+        world.wait(world.terms.payment_window + SECOND * 6);
+        assert_eq!(payments.reconcile().await.unwrap(), 1, "it is given up");
+        let stands = world.store.bookings.payment(payment.id).await.unwrap().unwrap();
+        assert_eq!(stands.state, PaymentState::Failed { reason: "no_answer".to_owned() });
+        assert_eq!(payments.reconcile().await.unwrap(), 0, "and asked about all the same");
+
+        gateway.known.store(true, Relaxed);
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        assert_eq!(world.booking(held.id).await.status(), BookingStatus::Confirmed, "its seats were still there");
+        world.audited(&event).await;
+    });
+}
+
+#[test]
+fn a_charge_that_the_gateway_never_hears_of_is_asked_about_for_a_day() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let payments = service_with(&world, Arc::new(FarAway::default()));
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let (payment, _) = payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap().value;
+        let window = world.terms.payment_window + SECOND * 6;
+        world.wait(window);
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        let undecided = async || {
+            let page = Page { after: None, limit: 10 };
+            world.store.chores.undecided_payments("sandbox", world.now(), page).await.unwrap().len()
+        };
+        world.wait(Duration::from_hours(23));
+        assert_eq!((payments.reconcile().await.unwrap(), undecided().await), (0, 1));
+        world.wait(window);
+        assert_eq!((payments.reconcile().await.unwrap(), undecided().await), (1, 0));
+        let stands = world.store.bookings.payment(payment.id).await.unwrap().unwrap();
+        assert_eq!(stands.state, PaymentState::Failed { reason: "never_charged".to_owned() });
+    });
+}
+
+#[test]
+fn nothing_is_charged_for_a_hold_that_has_run_out_meanwhile() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let held = world.hold(&event, customer(1), &[0]).await;
+        // The same request, again, by a process that has stood still since it began the payment.
+        let key = World::key("pay", "card");
+        let start = Request::new(customer(1), world.start_command(held.id)).with_key(key);
+        world.answer(start).await.result.unwrap();
+        world.wait(world.terms.payment_window);
+        let (payment, booking) = payments.pay(&buyer(), held.id, "card".to_owned(), key).await.unwrap().value;
+        assert_eq!(payment.state, PaymentState::Processing, "somebody else may have asked, with the same key");
+        assert_eq!(booking.status(), BookingStatus::Pending, "whoever ends holds will end it");
+        assert_eq!(*gateway.charges.lock().unwrap(), []);
         world.audited(&event).await;
     });
 }

@@ -26,7 +26,8 @@ impl<L: Ledger> Desk<'_, L> {
         let BookingState::Confirmed { payment, .. } = booking.state else {
             unreachable!("only confirmed bookings come here");
         };
-        for ticket in tickets.into_iter().filter(|ticket| ticket.state == TicketState::Valid) {
+        let void = |ticket: &Ticket| ticket.state == TicketState::Valid && !planted!(KeepsTicketsOfCancelled);
+        for ticket in tickets.into_iter().filter(void) {
             self.ledger.put_ticket(&Ticket { state: TicketState::Void, ..ticket }).map_err(Stop::Failed)?;
         }
         let amount = booking.total.amount * i64::from(percent) / 100;
@@ -46,10 +47,14 @@ impl<L: Ledger> Desk<'_, L> {
         if event.stage == Stage::Cancelled || !matches!(self.actor, Actor::User(_, Role::Customer)) {
             return Ok(100);
         }
-        if tickets.iter().any(|ticket| matches!(ticket.state, TicketState::CheckedIn { .. })) {
+        let is_used = |ticket: &Ticket| matches!(ticket.state, TicketState::CheckedIn { .. }) && !planted!(GivesUpUsedTickets);
+        if tickets.iter().any(is_used) {
             return Err(Rejection::TicketUsed);
         }
         let policy = event.details.refunds;
+        if planted!(RefundsEverything) {
+            return Ok(100);
+        }
         if self.now < policy.until { Ok(policy.percent) } else { Err(Rejection::CancellationClosed(policy.until)) }
     }
 
@@ -76,7 +81,7 @@ impl<L: Ledger> Desk<'_, L> {
 
     pub(super) fn settle_refund(&mut self, id: RefundId) -> Decision<Outcome, L> {
         let refund = self.ledger.refund(id).map_err(Stop::Failed)?.ok_or(Rejection::NotFound(Thing::Refund))?;
-        if refund.state == RefundState::Pending {
+        if refund.state == RefundState::Pending || planted!(RefundsTwice) {
             let sent = Fact::RefundSent { refund_id: id, booking_id: refund.booking_id };
             let event_id = refund.event_id;
             let refund = Refund { state: RefundState::Succeeded { at: self.now }, ..refund };

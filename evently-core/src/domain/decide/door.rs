@@ -16,6 +16,7 @@ impl<L: Ledger> Desk<'_, L> {
         }
         let admission = match ticket.state {
             TicketState::Void => Admission::Cancelled,
+            TicketState::CheckedIn { .. } if planted!(AdmitsTwice) => Admission::Admitted,
             TicketState::CheckedIn { at, .. } => Admission::AlreadyAdmitted { at },
             TicketState::Valid => Admission::Admitted,
         };

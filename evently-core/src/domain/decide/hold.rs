@@ -21,9 +21,11 @@ impl<L: Ledger> Desk<'_, L> {
             return if same { Ok(Outcome::Booking(known)) } else { Err(used_before("booking_id").into()) };
         }
         let event = self.event(event_id)?;
-        event.bookable(self.now).map_err(Rejection::NotOnSale)?;
+        if !planted!(SellsCancelledEvents) {
+            event.bookable(self.now).map_err(Rejection::NotOnSale)?;
+        }
         let max = event.details.max_seats_per_booking;
-        if seats.len() > max as usize {
+        if seats.len() > max as usize && !planted!(IgnoresBookingLimit) {
             return Err(Rejection::TooManySeats(SeatLimit::PerBooking { max }).into());
         }
         let numbers = Self::seat_numbers(&event, seats)?;
@@ -55,7 +57,7 @@ impl<L: Ledger> Desk<'_, L> {
     fn check_held(&mut self, event: &Event, user: UserId, wanted: usize) -> Decision<(), L> {
         let max = event.details.max_seats_held;
         let held = self.ledger.held_seats(event.id, user, self.now).map_err(Stop::Failed)?;
-        if held as usize + wanted > max as usize {
+        if held as usize + wanted > max as usize && !planted!(IgnoresHeldLimit) {
             return Err(Rejection::TooManySeats(SeatLimit::Held { max, held }).into());
         }
         Ok(())
@@ -69,9 +71,15 @@ impl<L: Ledger> Desk<'_, L> {
             let seat = self.seat(event.id, number)?.expect("the event's seats are numbered without a gap");
             match seat.state {
                 SeatState::Available => {}
-                SeatState::Reserved(owner) if self.is_due(owner)? => due.push(owner),
+                SeatState::Reserved(_) | SeatState::Booked(_) if planted!(LocksAlone) => {}
+                SeatState::Reserved(owner) if planted!(TakesOverLiveHolds) || self.is_due(owner)? => due.push(owner),
                 _ => taken.push((event.layout_id.seat(number), seat.status())),
             }
+        }
+        if planted!(HoldsSomeSeats) && !taken.is_empty() && taken.len() < numbers.len() {
+            let free = |number: &u32| taken.iter().all(|(seat, _): &(SeatId, _)| seat.number() != Some(*number));
+            let numbers = numbers.iter().copied().filter(free).collect::<Vec<_>>();
+            return self.available(event, &numbers);
         }
         if !taken.is_empty() {
             return Err(Rejection::SeatsUnavailable(taken).into());
@@ -88,6 +96,9 @@ impl<L: Ledger> Desk<'_, L> {
     pub(super) fn take_over(&mut self, mut due: Vec<BookingId>) -> Decision<(), L> {
         due.sort_unstable();
         due.dedup();
+        if planted!(TakesOverWithoutEnding) {
+            return Ok(());
+        }
         for owner in due {
             let booking = self.ledger.booking(owner).map_err(Stop::Failed)?.expect("a reserved seat names its booking");
             self.end_hold(booking, BookingState::Expired, Some("taken_over"))?;
@@ -96,6 +107,9 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     pub(super) fn is_due(&mut self, owner: BookingId) -> Decision<bool, L> {
+        if planted!(NeverTakesOver) {
+            return Ok(false);
+        }
         let booking = self.ledger.booking(owner).map_err(Stop::Failed)?;
         Ok(booking.is_some_and(|booking| booking.hold().is_some_and(|hold| !hold.is_live(self.now))))
     }
@@ -112,8 +126,12 @@ impl<L: Ledger> Desk<'_, L> {
 
     pub(super) fn extend(&mut self, id: BookingId, terms: &HoldTerms) -> Decision<Outcome, L> {
         let booking = self.booking(id)?;
-        let hold = self.live_hold(&booking)?;
-        let cap = booking.created_at + terms.cap;
+        let hold = match booking.hold() {
+            Some(hold) if planted!(ExtendsTooLate) => *hold,
+            _ => self.live_hold(&booking)?,
+        };
+        let began = if planted!(ExtendsForEver) { self.now } else { booking.created_at };
+        let cap = began + terms.cap;
         let until = (self.now + terms.ttl).min(cap);
         if until <= hold.until {
             return Err(Rejection::ExtensionLimit(cap).into());
@@ -126,7 +144,7 @@ impl<L: Ledger> Desk<'_, L> {
     /// The hold of a booking that is pending, whose time has not run out, and whose event has not been called off.
     pub(super) fn live_hold(&mut self, booking: &Booking) -> Decision<Hold, L> {
         let hold = match booking.hold() {
-            Some(hold) if hold.is_live(self.now) => *hold,
+            Some(hold) if hold.is_live(self.now) || planted!(PaysTooLate) => *hold,
             Some(_) => return Err(Rejection::HoldExpired.into()),
             None if booking.state == BookingState::Expired => return Err(Rejection::HoldExpired.into()),
             None => return Err(Rejection::NotPending(booking.status()).into()),
@@ -140,14 +158,15 @@ impl<L: Ledger> Desk<'_, L> {
     pub(super) fn expire(&mut self, id: BookingId) -> Decision<Outcome, L> {
         let booking = self.booking(id)?;
         // Asked for at least once, so that a booking that has gone on in the meantime is not an error.
-        let due = booking.hold().is_some_and(|hold| !hold.is_live(self.now));
+        let due = booking.hold().is_some_and(|hold| planted!(ExpiresEarly) || !hold.is_live(self.now));
         let booking = if due { self.end_hold(booking, BookingState::Expired, None)? } else { booking };
         Ok(Outcome::Booking(booking))
     }
 
     /// Ends a pending booking and frees its seats.
     pub(super) fn end_hold(&mut self, booking: Booking, to: BookingState, reason: Option<&str>) -> Decision<Booking, L> {
-        let steps = self.move_seats(&booking, SeatAction::Release(booking.id))?;
+        let keeps = planted!(KeepsSeatsOfExpired) && to == BookingState::Expired;
+        let steps = if keeps { Vec::new() } else { self.move_seats(&booking, SeatAction::Release(booking.id))? };
         self.transition(booking, to, steps, reason)
     }
 }

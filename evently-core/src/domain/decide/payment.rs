@@ -153,7 +153,11 @@ impl<L: Ledger> Desk<'_, L> {
                 Ok(Outcome::Payment(payment, booking))
             }
             BookingState::Expired => self.captured_late(payment, booking, instead),
+            BookingState::Confirmed { .. } if planted!(KeepsSecondPayment) => Ok(Outcome::Payment(payment, booking)),
             BookingState::Confirmed { .. } => self.pay_back(payment, booking, "already_paid"),
+            BookingState::Cancelled | BookingState::Refunded if planted!(KeepsMoneyOfCancelled) => {
+                Ok(Outcome::Payment(payment, booking))
+            }
             BookingState::Cancelled | BookingState::Refunded => self.pay_back(payment, booking, "booking_cancelled"),
         }
     }
@@ -184,6 +188,9 @@ impl<L: Ledger> Desk<'_, L> {
                 .map(|free| (free, "paid_late_other_seats"))
         };
         let Some((free, reason)) = found else {
+            if planted!(KeepsLateMoney) {
+                return Ok(Outcome::Payment(payment, booking));
+            }
             return self.pay_back(payment, booking, "paid_too_late");
         };
         self.take_over(free.iter().filter_map(Seat::owner).collect())?;
@@ -200,6 +207,7 @@ impl<L: Ledger> Desk<'_, L> {
             let Some(seat) = self.seat(booking.event_id, number)? else { return Ok(None) };
             match seat.state {
                 SeatState::Available => free.push(seat),
+                SeatState::Booked(_) if planted!(TakesBookedSeats) => free.push(seat),
                 SeatState::Reserved(owner) if self.is_due(owner)? => free.push(seat),
                 _ => return Ok(None),
             }
@@ -235,7 +243,7 @@ impl<L: Ledger> Desk<'_, L> {
         let sell = if booking.hold().is_some() { SeatAction::Book(booking.id) } else { SeatAction::Take(booking.id) };
         let steps = self.move_seats(&booking, sell)?;
         assert_eq!(steps.len(), booking.seats.len(), "a booking has its seats until it ends");
-        for seat in &booking.seats {
+        for seat in booking.seats.iter().filter(|_| !planted!(ConfirmsWithoutTickets)) {
             let ticket = Ticket {
                 id: TicketId::from_uuid(self.ids.uuid(self.now)),
                 booking_id: booking.id,
