@@ -23,7 +23,7 @@ mod time;
 pub use account::{Email, InvalidEmail, InvalidRole, Principal, Role, User};
 pub use booking::{BookedSeat, Booking, BookingCode, BookingState, BookingStatus, Hold, HoldTerms};
 pub use command::{Answer, Command, Outcome, Rejection, Request, RequestKey, SeatLimit, Thing};
-pub use decide::{ANSWERS_KEPT, decide};
+pub use decide::{ANSWERS_KEPT, decide, decided_as_of};
 pub use event::{
     Event, EventDetails, EventStatus, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, OnSale, PriceCategory, RefundPolicy, Stage,
 };

@@ -12,7 +12,7 @@ use evently_core::{
         Jobs, NotificationParts, NotificationService, OfficeSize, PaymentParts, PaymentService, Relay, RelayParts, Upkeep,
     },
 };
-use evently_postgres::PgStore;
+use evently_postgres::{PgStore, Time};
 use evently_sqlite::SqliteStore;
 use tokio::sync::watch;
 
@@ -169,7 +169,8 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
     let token_secret = secret(&config.auth.secret, "auth.secret")?;
     let webhook_secret = secret(&config.payment.webhook_secret, "webhook.secret")?;
 
-    let (store, database) = open_store(&config, &ids).await?;
+    let time = if clock.is_some() { Time::Caller } else { Time::Server };
+    let (store, database) = open_store(&config, time, &ids).await?;
     let clock = match (clock, &database) {
         (Some(clock), _) => clock,
         (None, Some(database)) => StoreClock::following(database.clone()).await,
@@ -259,13 +260,13 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
     })
 }
 
-async fn open_store(config: &Config, ids: &Arc<dyn Ids>) -> Result<(Store, Option<PgStore>), StartError> {
+async fn open_store(config: &Config, time: Time, ids: &Arc<dyn Ids>) -> Result<(Store, Option<PgStore>), StartError> {
     let ids = Arc::clone(ids);
     if let Some(file) = config.store_file() {
         let store = SqliteStore::open(file, ids, &evently_sqlite::Options::default())?;
         return Ok((Store::new(Arc::new(store)), None));
     }
-    let store = database::open(config, ids).await?;
+    let store = database::open_by(time, config, ids).await?;
     Ok((Store::new(Arc::new(store.clone())), Some(store)))
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use evently_core::ports::Ids;
-use evently_postgres::Options;
 pub use evently_postgres::{Durability, Inspection, MONTHS_AHEAD, Partition, PgStore, Plan, ReplicaHealth, SCHEMA_VERSION};
+use evently_postgres::{Options, Time};
 
 use crate::{
     compose::StartError,
@@ -13,7 +13,12 @@ use crate::{
 
 /// Opens the store, and brings its schema up to date where it can.
 pub async fn open(config: &Config, ids: Arc<dyn Ids>) -> Result<PgStore, StartError> {
-    Ok(PgStore::open(ids, &options(config)).await?)
+    open_by(Time::Server, config, ids).await
+}
+
+/// The same, deciding by this time.
+pub(crate) async fn open_by(time: Time, config: &Config, ids: Arc<dyn Ids>) -> Result<PgStore, StartError> {
+    Ok(PgStore::open(ids, &Options { time, ..options(config) }).await?)
 }
 
 /// What there is to know of the server and the database; nothing is opened, and nothing changed.

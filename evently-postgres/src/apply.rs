@@ -16,6 +16,7 @@ use tokio::time::Instant;
 pub(crate) use self::{read::SALE, write::whole};
 use self::{read::read, write::write};
 use crate::{
+    Time,
     error::Fault,
     ledger::{BatchLedger, Rows, Wanted, Written},
     store::PgStore,
@@ -24,7 +25,7 @@ use crate::{
 const OPERATION: &str = "apply";
 /// How often a batch is tried before others are said to be in the way.
 const TRIES: u32 = 12;
-/// A batch that has waited for longer than this is decided as of then.
+/// A batch that has waited for longer than this is decided as of then, where the time is that of whoever asks.
 const AT_ONCE: Duration = Duration::from_millis(500);
 /// How long it rests before the second try, on average; twice as long before each further one, to a limit.
 const REST: Duration = Duration::from_millis(1);
@@ -68,8 +69,8 @@ async fn until_decided(
     }
 }
 
-/// As of when a batch is decided. What is decided over rows that others have written meanwhile was not decided before them: they may have
-/// begun after us where we were tried again, or have waited for a connection or an answer.
+/// As of when a batch is decided, where the server's time is not to be gone by. What is decided over rows that others have written meanwhile
+/// was not decided before them: they may have begun after us where we were tried again, or have waited for a connection or an answer.
 struct AsOf {
     now: Timestamp,
     began: Instant,
@@ -125,13 +126,16 @@ async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
     loop {
-        while !wanted.is_empty() {
+        while !wanted.is_empty() || rows.read_at.is_none() {
             read(&mut tx, &wanted, &mut rows).await?;
             wanted = Wanted::foreseen(requests, &rows);
         }
         let mut ledger = BatchLedger::new(&rows);
         let mut answers = Vec::with_capacity(requests.len());
-        let now = clock.now();
+        let now = match (store.time, rows.read_at) {
+            (Time::Server, Some(read_at)) => read_at,
+            _ => store.asked(clock.now()),
+        };
         for request in requests {
             // Missing rows are wanted now. The others are decided all the same: they may want some as well.
             answers.extend(decide(&mut ledger, &*store.ids, now, request).ok());

@@ -18,6 +18,8 @@ pub(crate) type Kept = ([u8; 32], Answer);
 /// Rows that have been read. What is known not to be there is there as `None`.
 #[derive(Default)]
 pub(crate) struct Rows {
+    /// The server's time when the first of them were read.
+    pub(crate) read_at: Option<Timestamp>,
     pub(crate) venues: FxHashMap<VenueId, Option<Venue>>,
     pub(crate) layouts: FxHashMap<LayoutId, Option<Arc<Layout>>>,
     pub(crate) events: FxHashMap<EventId, Option<Arc<Event>>>,

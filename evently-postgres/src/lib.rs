@@ -38,7 +38,7 @@ pub use catalog::AvailableSeat;
 pub use clock::TimeSample;
 pub use inspect::{Durability, Inspection, inspect, migrate};
 pub use opening::{OpenError, Problem, Way};
-pub use options::{Guards, Options, Pooler};
+pub use options::{Guards, Options, Pooler, Time};
 pub use partitions::{MONTHS_AHEAD, Partition};
 pub use plans::Plan;
 pub use replica::ReplicaHealth;

@@ -21,8 +21,21 @@ pub struct Options {
     pub patience: Duration,
     /// How long one statement may take, and how long it may wait for a lock.
     pub statement_timeout: Duration,
+    /// By which time requests are decided.
+    pub time: Time,
     /// What keeps a seat from being sold twice.
     pub guards: Guards,
+}
+
+/// By which time requests are decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Time {
+    /// That of the server, when it reads what the decision is about. So whatever is decided over what somebody has written is decided
+    /// later than that, on however many machines, whatever their clocks say.
+    #[default]
+    Server,
+    /// That of whoever asks, and of the time that has passed since. For clocks that are moved by hand.
+    Caller,
 }
 
 /// What stands between us and the server.
@@ -65,6 +78,7 @@ impl Options {
             connections: 16,
             patience: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(3),
+            time: Time::default(),
             guards: Guards::default(),
         }
     }

@@ -1,8 +1,14 @@
 //! The store, and the transactions that everything runs in.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
-use evently_core::ports::Ids;
+use evently_core::{
+    domain::{Timestamp, decided_as_of},
+    ports::Ids,
+};
 use sqlx::postgres::{PgArguments, PgRow};
 
 pub(crate) use crate::pool::{During, Tx, values};
@@ -10,7 +16,7 @@ use crate::{
     elsewhere::Writer,
     error::Fault,
     opening::{OpenError, Problem, Way, prepared},
-    options::{Guards, Options},
+    options::{Guards, Options, Time},
     primary::Primary,
     replica::{Replica, ReplicaHealth},
 };
@@ -37,6 +43,9 @@ pub struct PgStore {
     primary: Primary,
     replica: Option<Replica>,
     guards: Guards,
+    pub(crate) time: Time,
+    /// The latest time that somebody has asked at, where their time counts.
+    latest: Arc<AtomicI64>,
 }
 
 impl PgStore {
@@ -45,7 +54,8 @@ impl PgStore {
         let (place, host) = prepared(options).await?;
         let bad_url = |error| Problem::Url.because(Way::Url, error);
         let primary = Primary::at(place, host, options).map_err(bad_url)?;
-        let mut store = Self { ids, writer: Arc::default(), primary, replica: None, guards: options.guards };
+        let (writer, latest, guards, time) = (Arc::default(), Arc::default(), options.guards, options.time);
+        let mut store = Self { ids, writer, primary, replica: None, guards, time, latest };
         let writer = Writer::new(&store).await.during("open");
         store.writer = Arc::new(writer.map_err(|error| Problem::Unreadable.because(Way::Url, error))?);
         if let Some(url) = &options.replica_url {
@@ -62,6 +72,12 @@ impl PgStore {
     /// A transaction that writes rows by their keys.
     pub(crate) async fn write(&self) -> Result<Tx, Fault> {
         self.begin(begin_by_keys!("read committed")).await
+    }
+
+    /// The time by those who ask. It does not go back.
+    pub(crate) fn asked(&self, now: Timestamp) -> Timestamp {
+        let latest = self.latest.fetch_max(now.as_micros(), Ordering::Relaxed);
+        decided_as_of(now, Timestamp::from_micros(latest))
     }
 
     /// How a batch begins.

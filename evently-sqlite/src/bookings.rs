@@ -68,6 +68,7 @@ impl Bookings for SqliteStore {
                 kept.catch_up(tx)?;
             }
             let mut ledger = SqliteLedger::new(tx, &kept);
+            let now = ledger.as_of(now)?;
             let decide = |request| decide(&mut ledger, &*ids, now, request);
             let answers = requests.iter().map(decide).collect::<Result<Vec<_>, _>>()?;
             Ok(Applied { answers, changes: ledger.into_changes() })

@@ -7,9 +7,9 @@ use std::{collections::HashMap, sync::Arc};
 use evently_core::domain::{
     Answer, Booking, BookingCode, BookingId, ChainHash, Event, EventId, Layout, LayoutId, Ledger, Payment, PaymentId, Refund,
     RefundId, RefundState, RequestKey, Seat, SeatChange, SeatState, Ticket, TicketCode, TicketState, Timestamp, Transition,
-    UserId, Venue, VenueId,
+    UserId, Venue, VenueId, decided_as_of,
 };
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 #[cfg(test)]
 pub(crate) use self::sql::STATEMENTS;
@@ -42,6 +42,8 @@ pub(crate) struct SqliteLedger<'t> {
 struct Head {
     position: i64,
     hash: ChainHash,
+    /// When the last entry was written; the beginning of time where there is none, or none that can be read.
+    at: Timestamp,
 }
 
 impl<'t> SqliteLedger<'t> {
@@ -81,9 +83,18 @@ impl<'t> SqliteLedger<'t> {
         if let Some(head) = self.head.take() {
             return Ok(head);
         }
-        let head = self.tx.prepare_cached(HEAD)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let (position, hash) = head.unwrap_or_default();
-        Ok(Head { position, hash: ChainHash(hash) })
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?));
+        let (position, hash, at) = self.tx.prepare_cached(HEAD)?.query_row([], read).optional()?.unwrap_or_default();
+        let at = at.and_then(|at| at.parse().ok()).unwrap_or_default();
+        Ok(Head { position, hash: ChainHash(hash), at })
+    }
+
+    /// As of when is decided what was asked at `now`: others may have asked later, and been decided before.
+    pub(crate) fn as_of(&mut self, now: Timestamp) -> Result<Timestamp, Fault> {
+        let head = self.head()?;
+        let as_of = decided_as_of(now, head.at);
+        self.head = Some(head);
+        Ok(as_of)
     }
 
     fn insert_booking(&mut self, booking: &Booking) -> Result<(), Fault> {
@@ -329,13 +340,13 @@ impl Ledger for SqliteLedger<'_> {
 
     fn record(&mut self, transition: Transition) -> Result<(), Fault> {
         let key = self.key(transition.event_id)?;
-        let Head { position, hash } = self.head()?;
+        let (Head { position, hash, .. }, at) = (self.head()?, transition.at);
         let content = to_json(&transition);
         let (position, hash) = (position + 1, hash.then(content.as_bytes()));
         let booking = transition.booking_id();
         let values = params![position, key, booking.as_ref().map(BookingId::as_uuid), content, hash.0];
         execute(self.tx, RECORD, values)?;
-        self.head = Some(Head { position, hash });
+        self.head = Some(Head { position, hash, at });
         Ok(())
     }
 

@@ -28,6 +28,15 @@ use crate::ports::Ids;
 /// How long the answer to a request with a key is kept.
 pub const ANSWERS_KEPT: Duration = Duration::from_hours(24);
 
+/// Clocks that are further apart than this are wrong, and nobody goes by them for longer than they are.
+const CLOCKS_APART: Duration = Duration::from_mins(10);
+
+/// As of when is decided what was asked at `now`, where something was decided as of `latest` before: not earlier than that, because whoever
+/// asked may have waited while others asked later and were decided. Where a clock was far ahead for a while, time goes back once.
+pub fn decided_as_of(now: Timestamp, latest: Timestamp) -> Timestamp {
+    if latest.since(now) <= CLOCKS_APART { now.max(latest) } else { now }
+}
+
 /// Decides one request at `now`. An error of the ledger ends the whole transaction.
 pub fn decide<L: Ledger>(ledger: &mut L, ids: &dyn Ids, now: Timestamp, request: &Request) -> Result<Answer, L::Error> {
     if let Some(key) = &request.key

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         Booking, BookingCode, BookingId, Entry, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund, RefundId, Request,
-        Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide,
+        Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide, decided_as_of,
     },
     ports::{
         Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, EventFilter, EventRecords, Figures, Page,
@@ -21,9 +21,8 @@ use crate::{
 impl Bookings for MemoryStore {
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
         let mut state = self.state();
-        // Whoever asked may have waited while somebody who asked later was answered.
         let latest = state.journal.last().filter(|_| !planted!(TimeGoesBack));
-        let now = latest.map_or(now, |last| now.max(last.at));
+        let now = latest.map_or(now, |last| decided_as_of(now, last.at));
         let answers = requests
             .iter()
             .map(|request| {

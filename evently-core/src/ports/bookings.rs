@@ -12,6 +12,8 @@ use crate::domain::{
 /// - **Atomic.** One call of `apply` is one transaction: rows, journal and kept answers are written together, or nothing is.
 /// - **One after another.** Each request is decided by [`decide`](crate::domain::decide) as if those before it had been committed
 ///   already, and those of other calls entirely before or entirely after.
+/// - **Time does not go back.** `now` is when somebody asked. Where something has been decided as of a later time meanwhile, a request is
+///   decided as of that or later; a store that knows the time better goes by its own.
 /// - **Made once.** An id names one thing: what is made with an id that is there is the same thing again or is refused, and
 ///   nothing is overwritten.
 /// - **Each on its own.** A refused request leaves no trace and does not keep others of its call from being accepted.

@@ -9,7 +9,7 @@ use evently_core::{
     ports::{Audit, EventRecords, Ids, SeatLocks, Store},
     services::{BoxOffice, OfficeSize},
 };
-use evently_postgres::{Guards, Options, PgStore};
+use evently_postgres::{Guards, Options, PgStore, Time};
 use evently_redis::{Redis, RedisSeatLocks};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
 use evently_testservers::{Database, fresh_database, fresh_namespace, shared_redis};
@@ -47,7 +47,8 @@ impl Instance {
     async fn open(database: &Database, layers: Layers, locks: Option<Arc<dyn SeatLocks>>, number: u64) -> Self {
         let Layers { serializable, versions, .. } = layers;
         // Few connections, because many tests share the server.
-        let options = Options { connections: 4, guards: Guards { serializable, versions }, ..Options::new(database.url()) };
+        let guards = Guards { serializable, versions };
+        let options = Options { connections: 4, guards, time: Time::Caller, ..Options::new(database.url()) };
         let store = PgStore::open(Arc::new(SeededIds::new(100 + number)), &options).await.unwrap();
         let ports = Store::new(Arc::new(store.clone()));
         let feed = Arc::new(MemorySeatFeed::new(ports.catalog));

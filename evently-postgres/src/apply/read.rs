@@ -13,7 +13,7 @@ use crate::{
     ledger::{Rows, Wanted},
     rows::{
         FromRow, booking_sql, event_at, event_sql, from_json, from_rows, get, layout_from_row, payment_sql, refund_sql, seat_at,
-        signed, ticket_sql,
+        signed, ticket_sql, time,
     },
     store::{Tx, values},
 };
@@ -23,7 +23,7 @@ const LAYOUTS: &str = "select id, content from layouts where id = any($1)";
 /// What holds need, and most else: bookings by their ids and what customers have on hold, seats, events, and kept answers. Each row is of
 /// one kind, and all columns of the others are null. A kind of which nothing is wanted is asked for by no key, and costs next to nothing.
 pub(crate) const SALE: &str = concat!(
-    "select b.*, s.*, e.*, a.* from unnest(array['bookings', 'seats', 'events', 'answers']) kind (name) \
+    "select b.*, s.*, e.*, a.*, clock_timestamp() from unnest(array['bookings', 'seats', 'events', 'answers']) kind (name) \
      left join lateral (select * from (",
     booking_sql!("where b.id = any($1)"),
     " union all ",
@@ -51,6 +51,8 @@ pub(crate) const SALE: &str = concat!(
 const SEAT: usize = 15;
 const EVENT: usize = 21;
 const ANSWER: usize = 24;
+/// The server's time, which every row has.
+const TIME: usize = 27;
 /// Locked: two reports on one payment must not both be the first.
 const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
 const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");
@@ -60,6 +62,7 @@ const MESSAGES: &str = "select m.provider, m.message from unnest($1::text[], $2:
     cross join lateral ( \
         select * from gateway_messages m where m.provider = w.provider and m.message = w.message offset 0) m";
 
+/// Reads rows. The first time it notes the server's time: all that is read later is read as of this moment or before.
 pub(super) async fn read(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
     sale(tx, wanted, rows).await?;
     catalogue(tx, wanted, rows).await?;
@@ -69,7 +72,8 @@ pub(super) async fn read(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Resul
 
 async fn sale(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault> {
     let Wanted { bookings, pending, seats, events, answers, .. } = wanted;
-    if bookings.is_empty() && pending.is_empty() && seats.is_empty() && events.is_empty() && answers.is_empty() {
+    let wants_nothing = bookings.is_empty() && pending.is_empty() && seats.is_empty() && events.is_empty() && answers.is_empty();
+    if wants_nothing && rows.read_at.is_some() {
         return Ok(());
     }
     rows.bookings.extend(bookings.iter().map(|id| (*id, None)));
@@ -91,6 +95,9 @@ async fn sale(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault
         answers.iter().map(|key| key.to_vec()).collect::<Vec<_>>(),
     ];
     for row in &tx.all(SALE, values).await? {
+        if rows.read_at.is_none() {
+            rows.read_at = Some(time(row, TIME)?);
+        }
         if is_there(row, 0)? {
             let booking = Booking::from_row(row)?;
             let on_hold = rows.pending.get_mut(&(booking.event_id, booking.user_id));

@@ -7,7 +7,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{Bookings, Catalog, Page, StoreErrorKind},
 };
-use evently_postgres::{Options, PgStore};
+use evently_postgres::{Options, PgStore, Time};
 use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{Postgres, Proxy};
 use sqlx::Connection as _;
@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn impatient(url: impl Into<String>) -> Options {
     let brief = Duration::from_millis(500);
-    Options { connections: 4, patience: brief, statement_timeout: brief, ..Options::new(url) }
+    Options { connections: 4, patience: brief, statement_timeout: brief, time: Time::Caller, ..Options::new(url) }
 }
 
 async fn open(options: &Options) -> PgStore {

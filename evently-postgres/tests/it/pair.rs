@@ -13,7 +13,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{Ids, Store},
 };
-use evently_postgres::{Options, PgStore};
+use evently_postgres::{Options, PgStore, Time};
 use evently_testkit::StorePlace;
 use evently_testservers::Postgres;
 
@@ -41,7 +41,7 @@ impl Pair {
 
     pub fn options(&self) -> Options {
         let replica_url = Some(self.replica.url());
-        Options { connections: 4, replica_url, ..Options::new(self.primary.url()) }
+        Options { connections: 4, replica_url, time: Time::Caller, ..Options::new(self.primary.url()) }
     }
 
     /// A store on the pair, once its replica is fit.
@@ -119,7 +119,8 @@ impl StorePlace for Replicated {
     async fn open(&self, ids: Arc<dyn Ids>) -> Store {
         let pair = Pair::shared();
         let replica_url = Some(pair.replica.admin_url(&self.name));
-        let options = Options { connections: 4, replica_url, ..Options::new(pair.primary.admin_url(&self.name)) };
+        let url = pair.primary.admin_url(&self.name);
+        let options = Options { connections: 4, replica_url, time: Time::Caller, ..Options::new(url) };
         let store = PgStore::open(ids, &options).await.unwrap();
         until_in_use(&store).await;
         Store::new(Arc::new(store))

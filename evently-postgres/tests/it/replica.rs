@@ -14,7 +14,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{Bookings, Catalog, EventFilter, Page},
 };
-use evently_postgres::{Options, PgStore, Pooler, Problem, Way};
+use evently_postgres::{Options, PgStore, Pooler, Problem, Time, Way};
 use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{PgBouncer, Postgres};
 
@@ -82,7 +82,9 @@ async fn who_has_written_sees_it_and_the_others_what_the_replica_has() {
     pair.replay(true);
     stand_still(&pair, &store, venue).await;
     // Made elsewhere, it is not on the replica, and found all the same.
-    let other = PgStore::open(Arc::new(SeededIds::new(8)), &Options::new(pair.primary.url())).await.unwrap();
+    let other = PgStore::open(Arc::new(SeededIds::new(8)), &Options { time: Time::Caller, ..Options::new(pair.primary.url()) })
+        .await
+        .unwrap();
     let (_, theirs) = make_venue(&other, 2).await;
     assert!(store.venue(theirs).await.unwrap().is_some());
     assert_eq!(name_of(&store, venue).await, "After", "who has seen the one sees the other");
@@ -137,7 +139,12 @@ async fn nobody_sees_time_go_back() {
             pair.replay(false);
         }
         // News of others, which all readers then see.
-        let other = PgStore::open(Arc::new(SeededIds::new(10 + round)), &Options::new(pair.primary.url())).await.unwrap();
+        let other = PgStore::open(
+            Arc::new(SeededIds::new(10 + round)),
+            &Options { time: Time::Caller, ..Options::new(pair.primary.url()) },
+        )
+        .await
+        .unwrap();
         make_venue(&other, 10 + round).await;
         assert!(store.changed_elsewhere().await.unwrap());
         let seen = reads.load(SeqCst);

@@ -1,14 +1,17 @@
 //! A batch that is tried again is decided again, and one that stands still is given up.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use evently_core::{
-    domain::{Request, Timestamp},
+    domain::{Actor, BookingId, Command, HoldTerms, Request, Timestamp},
     memory::SeededIds,
-    ports::{Bookings, StoreErrorKind},
+    ports::{Audit, Bookings, Ids, StoreErrorKind},
 };
-use evently_postgres::Options;
-use evently_testkit::{Fixture, ORGANIZER};
+use evently_postgres::{Options, Time};
+use evently_testkit::{Fixture, ORGANIZER, customer};
 use evently_testservers::Proxy;
 use sqlx::Connection as _;
 
@@ -104,4 +107,33 @@ async fn who_stands_still_in_the_middle_of_a_batch_holds_nobody_up() {
     assert!(answer.result.is_ok(), "{answer:?}");
     proxy.open();
     assert_eq!(stopped.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+}
+
+/// Whoever asks may have read their clock before others, wait, and be decided after them; or have a clock that is wrong.
+#[tokio::test]
+async fn time_does_not_go_back_whatever_the_clocks_of_those_who_ask_say() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let options = Options { time: Time::Server, ..place.options() };
+    let (here, there) = (place.open_with(ids.clone(), &options).await, place.open_with(ids.clone(), &options).await);
+    #[expect(clippy::disallowed_methods, reason = "the server's time is the real one")]
+    let now = Timestamp::default() + SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let event = Fixture::new(&*ids, now - Duration::from_mins(1), 1, 4);
+    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    here.apply(now, &make).await.unwrap();
+
+    let terms = HoldTerms { ttl: Duration::from_mins(1), ..HoldTerms::default() };
+    let booking_id = BookingId::from_uuid(ids.uuid(now));
+    let by = customer(1);
+    let Actor::User(user_id, _) = by else { unreachable!("customers have accounts") };
+    let hold = Command::Hold { booking_id, event_id: event.id(), user_id, seats: event.seats(&[0]), terms };
+    let ahead = now + Duration::from_mins(10);
+    let held = here.apply(ahead, &[Request::new(by, hold)]).await.unwrap().answers.remove(0);
+    assert!(held.at < now + Duration::from_mins(1), "{} is not the server's time", held.at);
+    there.apply(ahead, &[Request::new(by, Command::Extend { booking_id, terms })]).await.unwrap();
+    let behind = now - Duration::from_mins(10);
+    here.apply(behind, &[Request::new(by, Command::Cancel { booking_id, reason: None })]).await.unwrap();
+    let records = here.event_records(event.id()).await.unwrap().unwrap();
+    assert_eq!(evently_core::audit::check(&records, Some(&event.layout), ahead), []);
+    assert_eq!(records.journal.len(), 5);
 }

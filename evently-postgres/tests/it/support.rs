@@ -12,7 +12,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{Ids, Store},
 };
-use evently_postgres::{Options, PgStore, Pooler};
+use evently_postgres::{Options, PgStore, Pooler, Time};
 use evently_testkit::StorePlace;
 use evently_testservers::{Database, PgBouncer, shared_postgres};
 
@@ -42,8 +42,8 @@ impl Place {
     }
 
     pub fn options(&self) -> Options {
-        // Few, because many tests share the server.
-        let direct = Options { connections: 4, ..Options::new(self.database.url()) };
+        // Few, because many tests share the server. Their clocks are moved by hand.
+        let direct = Options { connections: 4, time: Time::Caller, ..Options::new(self.database.url()) };
         match &self.pooler {
             None => direct,
             Some(pooler) => Options { url: pooler.url(self.database.name()), pooler: Pooler::Transaction, ..direct },

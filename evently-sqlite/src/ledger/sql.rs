@@ -59,7 +59,8 @@ statements! {
         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
         on conflict (id) do update set status = ?6, used_at = ?7, used_by = ?8";
 
-    HEAD = "select position, hash from journal order by position desc limit 1";
+    HEAD = "select position, hash, case when json_valid(content) then content ->> '$.t' end from journal \
+        order by position desc limit 1";
     RECORD = "insert into journal (position, event_key, booking_id, content, hash) values (?1, ?2, ?3, ?4, ?5)";
 
     ANSWER = "select key, fingerprint, content from answers where answer_key = ?1";

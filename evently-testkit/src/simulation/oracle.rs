@@ -77,6 +77,8 @@ struct Shadow {
     status: BookingStatus,
     deadline: Option<Timestamp>,
     paying: bool,
+    /// In the middle of a transaction that goes on with it: when its hold ends is not known.
+    moving: bool,
 }
 
 impl Shadow {
@@ -87,6 +89,7 @@ impl Shadow {
             status: booking.status(),
             deadline: booking.hold().map(evently_core::domain::Hold::expires_at),
             paying: booking.hold().is_some_and(|hold| hold.payment.is_some()),
+            moving: false,
         }
     }
 
@@ -274,7 +277,7 @@ impl Seen {
         self.touched.1.extend(transition.booking_id());
         world.say("store", || told(entry));
         match transition.fact {
-            Fact::Booking { id, from, to, .. } => self.booking(world, entry, id, from, to),
+            Fact::Booking { .. } => self.booking(world, entry),
             Fact::Event { stage, .. } => self.event(world, stage),
             Fact::CheckedIn { booking_id, .. } => drop(self.used.insert(booking_id)),
             Fact::House { .. } | Fact::RefundSent { .. } | Fact::Captured { .. } => {}
@@ -309,7 +312,18 @@ impl Seen {
         }
     }
 
-    fn booking(&mut self, world: &World, entry: &Entry, id: BookingId, from: Option<BookingStatus>, to: BookingStatus) {
+    fn booking(&mut self, world: &World, entry: &Entry) {
+        let Fact::Booking { id, from, to, version, .. } = entry.transition.fact else { unreachable!("only those come here") };
+        if self.bookings.get(&id).is_none_or(|before| !before.moving) {
+            self.step(world, entry, id, (from, to));
+        }
+        // Of several steps in one transaction only the last one's row stands.
+        if let Some(row) = at_once(world.store.booking(id)).expect("nothing in memory fails") {
+            self.bookings.insert(id, Shadow { status: to, moving: row.version > version, ..Shadow::of(&row) });
+        }
+    }
+
+    fn step(&mut self, world: &World, entry: &Entry, id: BookingId, (from, to): (Option<BookingStatus>, BookingStatus)) {
         use BookingStatus::{Confirmed, Expired, Pending};
         let (at, actor, reason) = (entry.transition.at, entry.transition.actor, entry.transition.reason.as_deref());
         let before = self.bookings.get(&id);
@@ -341,10 +355,6 @@ impl Seen {
                 _ => Rare::LateMoneyRevives,
             }),
             _ => {}
-        }
-        // Of several steps in one transaction only the last one's row stands.
-        if let Some(row) = at_once(world.store.booking(id)).expect("nothing in memory fails") {
-            self.bookings.insert(id, Shadow { status: to, ..Shadow::of(&row) });
         }
     }
 
