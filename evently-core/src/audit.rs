@@ -26,7 +26,7 @@ use self::rows::Rows;
 pub use self::{figures::audit_figures, journal::Follower};
 use crate::{
     domain::{Booking, BookingCode, EventId, HoldTerms, Layout, LayoutId, TicketCode, Timestamp},
-    ports::{Audit, Catalog, EventRecords, StoreError},
+    ports::{Audit, Catalog, EventRecords, Store, StoreError},
 };
 
 /// What must be true of every store at every moment.
@@ -172,6 +172,13 @@ pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, now: Timestam
         subject: "the store".to_owned(),
         what,
     }));
+    Ok(report)
+}
+
+/// The same, and the figures of sales: everything that can be checked.
+pub async fn audit_all(store: &Store, now: Timestamp) -> Result<Report, StoreError> {
+    let mut report = audit_store(&*store.audit, &*store.catalog, now).await?;
+    report.violations.extend(audit_figures(&*store.figures, &*store.outbox, &*store.catalog).await?);
     Ok(report)
 }
 

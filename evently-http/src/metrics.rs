@@ -59,6 +59,10 @@ fn handle() -> &'static PrometheusHandle {
 fn describe() {
     metrics::describe_counter!("api_requests_total", "Requests that were answered, by method, route and status.");
     metrics::describe_histogram!("api_request_duration_seconds", "How long the answers took, in seconds.");
+    metrics::describe_gauge!(
+        "evently_invariant_violations",
+        "Things in the store that must never be, as of the last audit (`workers.audit`)."
+    );
     metrics::describe_gauge!("active_bookings_total", "Bookings that are pending.");
     metrics::describe_counter!(
         "cache_requests_total",

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use evently_amqp::Consumer;
 use evently_core::{
+    audit::audit_all,
     ports::Handler,
     services::{Error, Relay},
 };
@@ -39,6 +40,9 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
     every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
     every("forget messages", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_messages().await? > 0) }));
+    if !app.config.workers.audit.is_zero() {
+        every("audit", app.config.workers.audit, |app| Box::pin(audit(app)));
+    }
     for consumer in consumers(app) {
         let stopping = app.stopping.subscribe();
         workers.spawn(async move { consumer.run(stopping).await });
@@ -98,6 +102,17 @@ async fn count_waiting(app: Arc<App>) -> Result<bool, Error> {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are far fewer entries")]
     let waiting = app.relay.waiting().await? as f64;
     metrics::gauge!("evently_outbox_waiting").set(waiting);
+    Ok(false)
+}
+
+/// Checks everything that the store holds.
+async fn audit(app: Arc<App>) -> Result<bool, Error> {
+    let report = audit_all(&app.store, app.clock.now()).await?;
+    for violation in &report.violations {
+        tracing::error!(%violation, "an invariant does not hold");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there should be none")]
+    metrics::gauge!("evently_invariant_violations").set(report.violations.len() as f64);
     Ok(false)
 }
 

@@ -75,6 +75,11 @@ pub enum Did {
         /// Whose it is.
         booking: BookingId,
     },
+    /// It was on hold for the booking, or free, because the money came after the hold had ended, and is booked.
+    Pay {
+        /// Whose it is.
+        booking: BookingId,
+    },
     /// It was the booking's, and is free.
     Release {
         /// Whose it was.

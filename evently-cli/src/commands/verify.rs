@@ -1,6 +1,6 @@
 //! `evently verify`: whether what the store holds can be.
 
-use evently_core::audit::{Report, Violation, audit_figures, audit_store};
+use evently_core::audit::{Report, Violation, audit_all};
 use evently_http::compose::App;
 use serde_json::{Value, json};
 
@@ -20,10 +20,7 @@ pub async fn run(global: &Global) -> Result<Reply, Failure> {
 
 /// Checks everything that can be read from the store.
 pub async fn check(app: &App) -> Result<Report, Failure> {
-    let store = &app.store;
-    let mut report = audit_store(&*store.audit, &*store.catalog, app.clock.now()).await?;
-    report.violations.extend(audit_figures(&*store.figures, &*store.outbox, &*store.catalog).await?);
-    Ok(report)
+    Ok(audit_all(&app.store, app.clock.now()).await?)
 }
 
 /// What was looked at, and how much of it there is.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     evently::{Evently, Service, copy_folder},
     load::{Customer, Hall, rush},
+    recorder::{self, judged},
     witness::{Scope, contradictions, resolve},
 };
 
@@ -16,17 +17,21 @@ const CRASHES: u64 = 25;
 /// Another seed gives other moments and other customers.
 const SEED: u64 = 20_261_122;
 
+/// So many customers ask at the same time where the history is judged, and until so many calls are recorded.
+const CROWD: usize = 48;
+const CALLS: usize = 100_000;
+
 /// A folder with an event on sale and customers who are logged in, and the service that it was made with.
-async fn opening_day() -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
+async fn opening_day(crowd: usize) -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
     // Holds run out while the service is down, too.
     let evently = Evently::new().with("EVENTLY__BOOKING__HOLD_TTL", "2s").with("EVENTLY__BOOKING__PAYMENT_WINDOW", "5s");
     let event = evently.event(SEATS);
-    for number in 0..CUSTOMERS {
+    for number in 0..crowd {
         evently.account(&email(number), "customer");
     }
     let service = evently.serve();
     let mut customers = Vec::new();
-    for number in 0..CUSTOMERS {
+    for number in 0..crowd {
         customers.push(Customer::new(number, SEED, service.log_in(&email(number)).await));
     }
     let hall = Hall::of(event, service.connection()).await;
@@ -60,7 +65,7 @@ fn verified(evently: &Evently) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_in_a_crash() {
-    let (evently, mut service, mut customers, hall) = opening_day().await;
+    let (evently, mut service, mut customers, hall) = opening_day(CUSTOMERS).await;
     let mut unknown = 0;
     for number in 0..CRASHES {
         customers = crash(service, customers, &hall, moment(number)).await;
@@ -81,12 +86,50 @@ async fn nothing_acknowledged_is_lost_in_a_crash() {
     assert!(told().filter(|told| told.cancelled).count() > 20);
     assert!(unknown > 25, "{unknown} lost answers");
     assert_eq!(report["violations"], Value::Array(Vec::new()));
+    drop(service);
+    let (calls, found) = judged(&customers, &journal(&evently));
+    eprintln!("{calls} calls judged");
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// What real clients were told, while the service was killed under them, has an order in which each seat was one seat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_thousand_calls_of_a_crowd_have_an_order() {
+    let (evently, mut service, mut customers, hall) = opening_day(CROWD).await;
+    let (mut crashes, mut unknown) = (0, 0);
+    while customers.iter().map(|customer| customer.recorder.calls()).sum::<usize>() < CALLS {
+        customers = crash(service, customers, &hall, moment(crashes) * 8).await;
+        service = evently.serve();
+        unknown += resolve(&service, &mut customers).await;
+        crashes += 1;
+    }
+    verified(&evently);
+    drop(service);
+    let journal = journal(&evently);
+    let began = recorder::now();
+    let (calls, found) = judged(&customers, &journal);
+    let took = Duration::from_micros(recorder::now() - began);
+    eprintln!("{calls} calls judged in {took:.1?}, {crashes} crashes, {unknown} answers lost and resolved");
+    assert_eq!(found, Vec::<String>::new());
+    assert!(calls >= CALLS && unknown > 100, "{calls} calls, {unknown} lost");
+    // And a single answer that cannot be true is found among them.
+    customers[0].recorder.tell_a_lie();
+    let (_, found) = judged(&customers, &journal);
+    assert!(found.iter().any(|found| found.starts_with("seat ")), "{found:?}");
+}
+
+/// The journal as the store keeps it.
+fn journal(evently: &Evently) -> Vec<Value> {
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let mut entries = store.prepare("select content from journal order by position").unwrap();
+    let entries = entries.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    entries.map(|entry| serde_json::from_str(&entry.unwrap()).unwrap()).collect()
 }
 
 /// The test above is worth something only if it can fail: here a store forgets what it had acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_forgets_is_found_out() {
-    let (evently, service, customers, hall) = opening_day().await;
+    let (evently, service, customers, hall) = opening_day(CUSTOMERS).await;
     service.kill();
     let before = tempfile::tempdir().unwrap();
     copy_folder(evently.data.path(), before.path());

@@ -6,7 +6,10 @@ use evently_cli::http1::{Answer, Connection, Request};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::evently::Service;
+use crate::{
+    evently::Service,
+    recorder::{self, Recorder},
+};
 
 /// A customer with everything that they were told.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Customer {
     pub answered: Vec<(Asked, u16, Value)>,
     /// How many of them had been given when the service was last started.
     pub rested: usize,
+    /// The same with its times, for the judge.
+    pub recorder: Recorder,
     random: u64,
     number: usize,
     asked: u64,
@@ -31,6 +36,8 @@ pub struct Asked {
     pub key: String,
     pub body: String,
     pub what: What,
+    /// Before it was sent for the first time.
+    pub sent: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +59,15 @@ impl Asked {
 
 /// What a customer was told of a booking.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each was said, or not")]
 pub struct Told {
     pub seats: Vec<String>,
     pub total: Value,
     pub code: Option<String>,
     /// Whether a payment of it succeeded.
     pub paid: bool,
+    /// Whether a payment of it was left to the gateway to decide.
+    pub in_doubt: bool,
     /// Whether it was given up.
     pub cancelled: bool,
     /// Whether somebody asked for it to be given up, whatever they were told.
@@ -67,7 +77,17 @@ pub struct Told {
 impl Customer {
     pub fn new(number: usize, seed: u64, token: String) -> Self {
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64);
-        Self { token, bookings: BTreeMap::new(), unknown: None, answered: Vec::new(), rested: 0, random, number, asked: 0 }
+        Self {
+            token,
+            bookings: BTreeMap::new(),
+            unknown: None,
+            answered: Vec::new(),
+            rested: 0,
+            recorder: Recorder::default(),
+            random,
+            number,
+            asked: 0,
+        }
     }
 
     /// Xorshift, <https://www.jstatsoft.org/article/view/v008i14>.
@@ -110,14 +130,19 @@ impl Customer {
     fn choose(&mut self, hall: &Hall) -> Asked {
         self.asked += 1;
         let key = format!("{}-{}", self.number, self.asked);
-        let open = self.bookings.iter().filter(|(_, told)| !told.paid && !told.asked_to_cancel).map(|(id, _)| id.clone());
+        let open = self
+            .bookings
+            .iter()
+            .filter(|(_, told)| !told.paid && !told.in_doubt && !told.asked_to_cancel)
+            .map(|(id, _)| id.clone());
         let open = open.max();
         let paid = self.bookings.iter().filter(|(_, told)| told.paid && !told.asked_to_cancel).map(|(id, _)| id.clone());
         let paid = paid.collect::<Vec<_>>();
         match (self.below(10), open) {
             (0..=6, Some(booking)) => {
                 let body = json!({ "method": { "type": "card", "token": "tok_visa" } }).to_string();
-                Asked { path: format!("/api/v1/bookings/{booking}/payment"), key, body, what: What::Pay { booking } }
+                let path = format!("/api/v1/bookings/{booking}/payment");
+                Asked { path, key, body, what: What::Pay { booking }, sent: recorder::now() }
             }
             (7, Some(booking)) => cancel(key, booking),
             (8 | 9, _) if paid.len() > 2 => {
@@ -128,7 +153,7 @@ impl Customer {
                 let first = self.below(hall.seats.len());
                 let chosen = [&hall.seats[first], &hall.seats[(first + 1) % hall.seats.len()]];
                 let body = json!({ "event_id": hall.event, "seat_ids": chosen }).to_string();
-                Asked { path: "/api/v1/bookings".to_owned(), key, body, what: What::Hold }
+                Asked { path: "/api/v1/bookings".to_owned(), key, body, what: What::Hold, sent: recorder::now() }
             }
         }
     }
@@ -136,6 +161,7 @@ impl Customer {
     /// Notes what an answer says.
     pub fn learn(&mut self, asked: Asked, answer: &Answer) {
         let body = crate::evently::body_of(answer);
+        self.recorder.note(&asked, answer.status, &body);
         match (&asked.what, answer.status) {
             (What::Hold, 201) => {
                 let seats =
@@ -145,8 +171,11 @@ impl Customer {
             }
             (What::Pay { booking }, 200) => {
                 let told = self.bookings.get_mut(booking).unwrap();
-                assert_eq!(body["payment"]["status"], "succeeded", "{body}");
-                told.paid = true;
+                let status = body["payment"]["status"].as_str();
+                // Asked when the hold was over, with a key with which somebody may have charged before.
+                told.in_doubt = status == Some("processing");
+                told.paid = status == Some("succeeded");
+                assert!(told.paid || told.in_doubt, "{body}");
                 told.code = body["booking"]["code"].as_str().map(str::to_owned);
                 // Paid late, after the hold had run out, the seats may be others.
                 let seats = body["booking"]["seats"].as_array().unwrap().iter();
@@ -162,7 +191,8 @@ impl Customer {
 }
 
 fn cancel(key: String, booking: String) -> Asked {
-    Asked { path: format!("/api/v1/bookings/{booking}/cancel"), key, body: "{}".to_owned(), what: What::Cancel { booking } }
+    let path = format!("/api/v1/bookings/{booking}/cancel");
+    Asked { path, key, body: "{}".to_owned(), what: What::Cancel { booking }, sent: recorder::now() }
 }
 
 /// What is fought over.

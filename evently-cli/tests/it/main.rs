@@ -1,5 +1,6 @@
 //! The binary `evently` as its users have it: a process, its output and its exit code.
 
+mod audit;
 mod behind_nginx;
 mod cli;
 mod crash;
@@ -7,5 +8,6 @@ mod evently;
 mod faults;
 mod full_disk;
 mod load;
+mod recorder;
 mod rolling_restart;
 mod witness;

@@ -109,6 +109,7 @@ async fn booking(connection: &mut Connection, customer: &Customer, id: &str, tol
         return;
     };
     let may_be: &[&str] = match (told.cancelled, told.paid, told.asked_to_cancel) {
+        _ if told.in_doubt => &STATUSES,
         (true, _, _) => &["cancelled", "refunded"],
         (false, true, false) => &["confirmed"],
         (false, true, true) => &["confirmed", "refunded", "cancelled"],

@@ -50,6 +50,8 @@ impl State {
             (Did::Confirm { booking }, Self::Held(whose, until)) if whose == booking && in_time(until) => {
                 Some(Self::Booked(booking))
             }
+            (Did::Pay { booking }, Self::Held(whose, _)) if whose == booking => Some(Self::Booked(booking)),
+            (Did::Pay { booking }, Self::Free) => Some(Self::Booked(booking)),
             (Did::Release { booking }, Self::Held(whose, _) | Self::Booked(whose)) if whose == booking => Some(Self::Free),
             (Did::Block, Self::Free) => Some(Self::Blocked),
             (Did::Unblock, Self::Blocked) => Some(Self::Free),

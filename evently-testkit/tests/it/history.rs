@@ -349,6 +349,10 @@ fn try_one(call: &Call, state: Tried) -> Option<Tried> {
         Did::Hold { booking, lapse } => (state == Tried::Free, Tried::Held(booking, lapse)),
         Did::Extend { booking, lapse } => (held_by(booking), Tried::Held(booking, lapse)),
         Did::Confirm { booking } => (held_by(booking), Tried::Booked(booking)),
+        Did::Pay { booking } => {
+            let may = state == Tried::Free || matches!(state, Tried::Held(other, _) if other == booking);
+            (may, Tried::Booked(booking))
+        }
         Did::Release { booking } => {
             let theirs = matches!(state, Tried::Held(other, _) | Tried::Booked(other) if other == booking);
             (theirs, Tried::Free)
@@ -365,7 +369,7 @@ fn try_one(call: &Call, state: Tried) -> Option<Tried> {
 }
 
 fn any_call() -> impl Strategy<Value = Call> {
-    (0..60_u64, 1..40_u64, 0..2_u64, 0..11, prop::bool::weighted(0.15)).prop_map(|(sent, took, number, what, is_lost)| {
+    (0..60_u64, 1..40_u64, 0..2_u64, 0..12, prop::bool::weighted(0.15)).prop_map(|(sent, took, number, what, is_lost)| {
         let (answered, booking) = (sent + took, booking(number));
         let lapse = Lapse { from: sent + 20, by: answered + 20 };
         let did = match what {
@@ -378,6 +382,7 @@ fn any_call() -> impl Strategy<Value = Call> {
             7 => Did::See(Sight::Free),
             8 => Did::See(Sight::Held),
             9 => Did::See(Sight::Booked),
+            10 => Did::Pay { booking },
             _ => Did::See(Sight::Taken),
         };
         Call { sent, answered: (!is_lost).then_some(answered), seats: vec![0], did }
@@ -495,4 +500,18 @@ fn transactions_at_one_moment_each_have_an_order_and_one_that_is_torn_has_none()
         assert_eq!(order.len(), 2_000);
         assert!(one_order(&transactions(seed, Some(1_049))).is_err(), "seed {seed}");
     }
+}
+
+/// Money that comes when the hold has ended buys what is still there, and nothing that somebody else has.
+#[test]
+fn late_money_buys_what_nobody_has() {
+    let lapse = |from, by| Lapse { from, by };
+    let call = |times: (u64, u64), did| Call { sent: times.0, answered: Some(times.1), seats: vec![0], did };
+    let held = call((0, 10), Did::Hold { booking: booking(1), lapse: lapse(100, 110) });
+    let late = call((200, 210), Did::Pay { booking: booking(1) });
+    assert!(judge(&[held.clone(), late.clone()]).is_sound());
+    let confirmed = call((200, 210), Did::Confirm { booking: booking(1) });
+    assert!(!judge(&[held.clone(), confirmed]).is_sound(), "not as if the hold had lasted");
+    let others = call((120, 130), Did::Hold { booking: booking(2), lapse: lapse(300, 310) });
+    assert!(!judge(&[held, others, late]).is_sound());
 }

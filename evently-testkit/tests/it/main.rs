@@ -5,6 +5,7 @@ mod history;
 mod model;
 mod payments;
 mod ports;
+mod protocol;
 mod relay;
 mod seat_locks;
 mod simulation;

@@ -64,7 +64,7 @@ async fn connections_to_postgres_break_in_every_way_and_nothing_is_lost_or_doubl
         }
         stands(&mut sale, &servers, &proxy, "PostgreSQL").await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +75,7 @@ async fn connections_to_redis_break_in_every_way_and_nobody_misses_it() {
     for _ in 0..rounds() {
         stands(&mut sale, &servers, &proxy, "Redis").await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,5 +86,5 @@ async fn connections_to_rabbitmq_break_in_every_way_and_every_mail_is_sent() {
     for _ in 0..rounds() {
         stands(&mut sale, &servers, &proxy, "RabbitMQ").await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }

@@ -24,5 +24,5 @@ async fn instances_that_are_killed_one_after_the_other_lose_nothing() {
         })
         .await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }

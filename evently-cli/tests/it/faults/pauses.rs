@@ -34,5 +34,5 @@ async fn who_stands_still_holds_nobody_up_and_does_nothing_twice_afterwards() {
         })
         .await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }

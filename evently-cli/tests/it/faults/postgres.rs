@@ -31,7 +31,7 @@ async fn a_store_that_is_restarted_killed_and_stands_still_loses_nothing() {
         })
         .await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,7 +51,7 @@ async fn a_replica_that_is_promoted_has_everything_that_was_acknowledged() {
         .await;
         primary = replica;
     }
-    sale.ends_well().await;
+    sale.ends_well(&primary).await;
 }
 
 /// The replica hears nothing for a while, and when it can hear again there is nobody.

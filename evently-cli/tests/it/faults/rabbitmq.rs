@@ -32,5 +32,5 @@ async fn while_rabbitmq_is_away_the_sale_goes_on_and_the_mails_follow() {
         })
         .await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }

@@ -36,7 +36,7 @@ async fn without_redis_the_sale_goes_on_and_nothing_in_it_is_missed() {
         })
         .await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,5 +64,5 @@ async fn a_failover_of_redis_in_which_locks_are_lost_sells_nothing_twice() {
         })
         .await;
     }
-    sale.ends_well().await;
+    sale.ends_well(&servers.postgres).await;
 }

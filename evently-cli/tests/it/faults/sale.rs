@@ -18,6 +18,7 @@ use super::{
 use crate::{
     evently::PASSWORD,
     load::{Customer, Hall},
+    recorder::judged,
     witness::{LOCKS_LAST, Scope, contradictions},
 };
 
@@ -152,8 +153,13 @@ impl Sale {
     }
 
     /// The end: the load was one, and everything that was ever said still holds.
-    pub async fn ends_well(&self) {
+    pub async fn ends_well(&self, store: &Postgres) {
         assert_eq!(self.contradictions(Scope::Everything).await, Vec::<String>::new());
+        let journal = store.query("evently", &["select content from journal"]).unwrap();
+        let journal = journal.lines().map(|entry| serde_json::from_str(entry).unwrap()).collect::<Vec<_>>();
+        let (calls, found) = judged(&self.customers, &journal);
+        assert_eq!(found, Vec::<String>::new());
+        eprintln!("{calls} calls judged");
         let told = || self.customers.iter().flat_map(|customer| customer.bookings.values());
         let (paid, cancelled) = (told().filter(|told| told.paid).count(), told().filter(|told| told.cancelled).count());
         let answers = self.customers.iter().map(|customer| customer.answered.len()).sum::<usize>();
