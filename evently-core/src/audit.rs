@@ -26,7 +26,7 @@ use self::rows::Rows;
 pub use self::{figures::audit_figures, journal::Follower};
 use crate::{
     domain::{Booking, BookingCode, EventId, HoldTerms, Layout, LayoutId, TicketCode, Timestamp},
-    ports::{Audit, Catalog, EventRecords, Store, StoreError},
+    ports::{Audit, Catalog, Clock, EventRecords, Store, StoreError},
 };
 
 /// What must be true of every store at every moment.
@@ -50,9 +50,10 @@ pub enum Invariant {
     Integrity,
 }
 
-impl fmt::Display for Invariant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Invariant {
+    /// Its number and name.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Exclusivity => "I1 exclusivity",
             Self::Tickets => "I1 tickets",
             Self::Money => "I3 money",
@@ -61,7 +62,13 @@ impl fmt::Display for Invariant {
             Self::Figures => "I6 figures",
             Self::Conservation => "I10 conservation",
             Self::Integrity => "I6 integrity",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -142,8 +149,9 @@ impl Report {
     }
 }
 
-/// Checks all events of a store, one after another, and lets the store check itself. The service may go on meanwhile.
-pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, now: Timestamp) -> Result<Report, StoreError> {
+/// Checks all events of a store, one after another, each as of when it was read, and lets the store check itself. The service may go on
+/// meanwhile.
+pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, clock: &dyn Clock) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let mut codes = Codes::default();
     let mut layouts = FxHashMap::<LayoutId, Option<Arc<Layout>>>::default();
@@ -153,6 +161,7 @@ pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, now: Timestam
             report.violations.push(Violation { invariant: Invariant::Integrity, subject: format!("event {id}"), what });
             continue;
         };
+        let now = clock.now();
         let layout_id = records.event.layout_id;
         if let std::collections::hash_map::Entry::Vacant(vacant) = layouts.entry(layout_id) {
             vacant.insert(catalog.layout(layout_id).await?);
@@ -175,9 +184,9 @@ pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, now: Timestam
     Ok(report)
 }
 
-/// The same, and the figures of sales: everything that can be checked.
-pub async fn audit_all(store: &Store, now: Timestamp) -> Result<Report, StoreError> {
-    let mut report = audit_store(&*store.audit, &*store.catalog, now).await?;
+/// The same, and the figures of sales: everything that can be read from a store.
+pub async fn audit_all(store: &Store, clock: &dyn Clock) -> Result<Report, StoreError> {
+    let mut report = audit_store(&*store.audit, &*store.catalog, clock).await?;
     report.violations.extend(audit_figures(&*store.figures, &*store.outbox, &*store.catalog).await?);
     Ok(report)
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
+    auditor,
     compose::{self, App, StartError},
     config::Config,
     demo, metrics,
@@ -30,6 +31,7 @@ pub async fn serve(config: Config, ready: impl FnOnce(&App, SocketAddr)) -> Resu
     let listener = server::bind(address).map_err(listen)?;
     let bound = listener.local_addr().map_err(listen)?;
     let mut workers = workers::start(&app);
+    workers.spawn(auditor::run(Arc::clone(&app)));
     ready(&app, bound);
     let stopped = server::serve(listener, router(&app), limits, server::asked_to_stop()).await;
     app.stopping.send_replace(true);

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use evently_amqp::Consumer;
 use evently_core::{
-    audit::audit_all,
     ports::Handler,
     services::{Error, Relay},
 };
@@ -15,6 +14,8 @@ use crate::compose::{App, stopped};
 /// How soon what is due is noticed.
 const SOON: Duration = Duration::from_millis(200);
 const SECOND: Duration = Duration::from_secs(1);
+/// How often it is looked for payments that were given up and captured all the same.
+const SELDOM: Duration = Duration::from_mins(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -33,6 +34,9 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("expire holds", SOON, |app| Box::pin(async move { Ok(app.upkeep.expire_holds().await? > 0) }));
     every("cancel called off", SECOND, |app| Box::pin(async move { Ok(app.upkeep.cancel_called_off().await? > 0) }));
     every("reconcile payments", 5 * SECOND, |app| Box::pin(async move { Ok(app.payments.reconcile().await? > 0) }));
+    every("reconcile what was given up", SELDOM, |app| {
+        Box::pin(async move { app.payments.reconcile_given_up().await.map(|_| false) })
+    });
     every("send refunds", SOON, |app| Box::pin(async move { Ok(app.payments.send_refunds().await? > 0) }));
     every("hand on", SOON, |app| Box::pin(hand_on(app)));
     every("take in sales", SOON, |app| Box::pin(async move { app.analytics.take_in().await }));
@@ -40,9 +44,6 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
     every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
     every("forget messages", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_messages().await? > 0) }));
-    if !app.config.workers.audit.is_zero() {
-        every("audit", app.config.workers.audit, |app| Box::pin(audit(app)));
-    }
     for consumer in consumers(app) {
         let stopping = app.stopping.subscribe();
         workers.spawn(async move { consumer.run(stopping).await });
@@ -102,17 +103,6 @@ async fn count_waiting(app: Arc<App>) -> Result<bool, Error> {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are far fewer entries")]
     let waiting = app.relay.waiting().await? as f64;
     metrics::gauge!("evently_outbox_waiting").set(waiting);
-    Ok(false)
-}
-
-/// Checks everything that the store holds.
-async fn audit(app: Arc<App>) -> Result<bool, Error> {
-    let report = audit_all(&app.store, app.clock.now()).await?;
-    for violation in &report.violations {
-        tracing::error!(%violation, "an invariant does not hold");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there should be none")]
-    metrics::gauge!("evently_invariant_violations").set(report.violations.len() as f64);
     Ok(false)
 }
 

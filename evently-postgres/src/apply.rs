@@ -133,8 +133,8 @@ async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<
         let mut ledger = BatchLedger::new(&rows);
         let mut answers = Vec::with_capacity(requests.len());
         let now = match (store.time, rows.read_at) {
-            (Time::Server, Some(read_at)) => read_at,
-            _ => store.asked(clock.now()),
+            (Time::Server, Some(read_at)) => store.not_earlier(read_at),
+            _ => store.not_earlier(clock.now()),
         };
         for request in requests {
             // Missing rows are wanted now. The others are decided all the same: they may want some as well.

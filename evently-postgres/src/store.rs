@@ -44,7 +44,7 @@ pub struct PgStore {
     replica: Option<Replica>,
     guards: Guards,
     pub(crate) time: Time,
-    /// The latest time that somebody has asked at, where their time counts.
+    /// The latest time by which something was decided.
     latest: Arc<AtomicI64>,
 }
 
@@ -74,8 +74,9 @@ impl PgStore {
         self.begin(begin_by_keys!("read committed")).await
     }
 
-    /// The time by those who ask. It does not go back.
-    pub(crate) fn asked(&self, now: Timestamp) -> Timestamp {
+    /// The time, or the latest that this process has decided by where that is later: a server's clock may be set back, and so may that of
+    /// whoever asks.
+    pub(crate) fn not_earlier(&self, now: Timestamp) -> Timestamp {
         let latest = self.latest.fetch_max(now.as_micros(), Ordering::Relaxed);
         decided_as_of(now, Timestamp::from_micros(latest))
     }

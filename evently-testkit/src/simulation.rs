@@ -57,7 +57,7 @@ use self::{
 };
 pub use self::{
     faults::Fault,
-    many::{Many, run_many},
+    many::{Many, cores, run_many},
     oracle::Breach,
     plan::Plan,
     rare::{Met, Rare},
@@ -99,24 +99,25 @@ fn play(plan: &Plan, told: bool) -> Outcome {
     let begin = Timestamp::from_secs(1_800_000_000);
     let mut executor = Executor::new(begin, plan.order);
     let world = Arc::new(build(plan, begin, &executor, told));
-    world.story.tell(|| format!("seed {}: {}", plan.seed, plan.in_words()));
     let mut steps = 0;
     let played = catch_unwind(AssertUnwindSafe(|| play_out(&world, &mut executor, &mut steps)));
     if let Err(panic) = played {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         world.oracle.breach(&world, "panic", || said.unwrap_or("something panicked").to_owned());
     }
-    // Those that know each other let go.
-    lock(&world.instances).clear();
-    drop(executor);
-    Outcome {
+    // What is left in the middle when the run is over has not crashed.
+    let outcome = Outcome {
         steps,
         entries: world.oracle.journal_len(),
         breaches: world.oracle.breaches(),
         met: world.rare.so_far(),
         fingerprint: world.oracle.fingerprint(),
         story: names::short(&world.story.lines()),
-    }
+    };
+    // Those that know each other let go.
+    lock(&world.instances).clear();
+    drop(executor);
+    outcome
 }
 
 fn play_out(world: &Arc<World>, executor: &mut Executor, steps: &mut u64) {
@@ -205,6 +206,7 @@ fn build(plan: &Plan, begin: Timestamp, executor: &Executor, told: bool) -> Worl
         instances: Mutex::new(vec![None; plan.instances as usize]),
         story: Story::new(told),
     };
+    world.story.tell(|| format!("seed {}: {}", plan.seed, plan.in_words()));
     let requests = [world.fixture.create_venue(), world.fixture.create_event(), world.fixture.publish()];
     let requests = requests.map(|command| Request::new(ORGANIZER, command));
     let applied = at_once(world.store.apply(begin, &requests)).expect("nothing in memory fails");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use evently_testkit::simulation::{Breach, Many, Outcome, Plan, Rare, run, run_many, shrunk, tell};
+use evently_testkit::simulation::{Breach, Many, Outcome, Plan, Rare, cores, run, run_many, shrunk, tell};
 use serde_json::{Value, json};
 
 use crate::{failure::Failure, progress, reply::Reply, table::Table};
@@ -94,10 +94,6 @@ fn many(command: &Simulate, seeds: Range<u64>, plan: impl Fn(u64) -> Plan + Sync
     spinner.finish_and_clear();
     let document = in_json(&many, threads, took, story.as_deref());
     Reply::new(in_words(&many, threads, took, story.as_deref()), document).only_if(many.broken.is_empty())
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn a_second(number: u64, took: Duration) -> f64 {

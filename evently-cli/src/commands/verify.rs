@@ -20,7 +20,7 @@ pub async fn run(global: &Global) -> Result<Reply, Failure> {
 
 /// Checks everything that can be read from the store.
 pub async fn check(app: &App) -> Result<Report, Failure> {
-    Ok(audit_all(&app.store, app.clock.now()).await?)
+    Ok(audit_all(&app.store, &*app.clock).await?)
 }
 
 /// What was looked at, and how much of it there is.

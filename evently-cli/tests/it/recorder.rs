@@ -47,6 +47,11 @@ impl Recorder {
                 let (booking, seats) = (booking(id), numbers(&body["booking"]["seats"]));
                 let in_time = answered < lapse.from && seats == *held;
                 let did = if in_time { Did::Confirm { booking } } else { Did::Pay { booking } };
+                if !in_time {
+                    let lapse = Lapse { by: lapse.by.max(answered) + PAYMENT_WINDOW_US, ..*lapse };
+                    let extended = Did::Extend { booking, lapse };
+                    self.calls.push(Call { answered: None, ..call(held.clone(), extended) });
+                }
                 self.change(call(seats, did), id.clone(), "confirmed");
             }
             // It may have begun all the same, and kept the seats for longer.

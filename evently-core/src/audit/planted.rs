@@ -8,6 +8,7 @@ use self::faults::{HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, SEATS};
 use super::{Invariant, Violation, audit_figures, audit_store, check, check_terms};
 use crate::{
     domain::{BookingState, EventId, GatewayReport, HoldTerms, Sales, SeatState, TicketCode},
+    memory::ManualClock,
     ports::{EventRecords, Figures, Outbox},
     story::Story,
     sync::ready,
@@ -17,7 +18,7 @@ use crate::{
 fn a_sound_store_has_no_fault() {
     let story = Story::tell();
     assert_eq!(story.check(&story.records), []);
-    let report = ready(audit_store(&*story.store, &*story.store, story.now)).unwrap();
+    let report = ready(audit_store(&*story.store, &*story.store, &ManualClock::new(story.now))).unwrap();
     assert_eq!(report.violations, []);
     assert_eq!((report.events, report.seats, report.bookings, report.live_bookings), (1, 8, 6, 3));
     assert_eq!((report.overdue_holds, report.payments, report.refunds, report.tickets), (0, 4, 2, 4));
@@ -68,7 +69,7 @@ fn a_hold_that_lasts_too_long_is_named() {
 fn a_hold_that_has_run_out_is_counted_and_no_fault() {
     let story = Story::tell();
     let later = story.now + Duration::from_hours(24);
-    let report = ready(audit_store(&*story.store, &*story.store, later)).unwrap();
+    let report = ready(audit_store(&*story.store, &*story.store, &ManualClock::new(later))).unwrap();
     assert_eq!((report.overdue_holds, report.violations), (2, vec![]));
 }
 

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ASKED_FOR: Duration = Duration::from_hours(24);
 /// How many payments or refunds the gateway is asked about at a time.
 const BATCH: u32 = 100;
+/// So many times as many are looked through for some to ask about.
+const PAGES: usize = 20;
 
 /// Moves money for bookings.
 pub struct PaymentService {
@@ -35,10 +37,14 @@ pub struct PaymentService {
     /// The keys of payments whose gateway is being asked.
     running: Mutex<HashSet<[u8; 32], rustc_hash::FxBuildHasher>>,
     /// Where to go on asking. The oldest come first, and those that stay as they are must not keep the others from their turn.
-    asked: Mutex<Option<(Timestamp, PaymentId)>>,
+    asked: Cursor<PaymentId>,
+    asked_given_up: Cursor<PaymentId>,
     /// Where to go on sending money back, likewise.
-    refunded: Mutex<Option<(Timestamp, RefundId)>>,
+    refunded: Cursor<RefundId>,
 }
+
+/// The last of those that were seen to.
+type Cursor<K> = Mutex<Option<(Timestamp, K)>>;
 
 /// The ports and terms of a [`PaymentService`].
 #[expect(missing_docs, reason = "each is the port it is named for")]
@@ -58,8 +64,8 @@ impl PaymentService {
     pub fn new(parts: PaymentParts) -> Self {
         let PaymentParts { office, store, chores, events, gateway, clock, ids, terms } = parts;
         let running = Mutex::new(HashSet::default());
-        let (asked, refunded) = (Mutex::new(None), Mutex::new(None));
-        Self { office, store, chores, events, gateway, clock, ids, terms, running, asked, refunded }
+        let (asked, asked_given_up, refunded) = (Mutex::new(None), Mutex::new(None), Mutex::new(None));
+        Self { office, store, chores, events, gateway, clock, ids, terms, running, asked, asked_given_up, refunded }
     }
 
     /// Pays for a booking with the card that `token` stands for.
@@ -169,11 +175,33 @@ impl PaymentService {
         if planted!(NeverReconciles) {
             return Ok(0);
         }
-        let now = self.clock.now();
+        self.ask_about(&self.asked, |payment| !is_unanswered(payment)).await
+    }
+
+    /// The same about those that were given up because it knew nothing of them. To be called less often: there may be many, all from the
+    /// same hour in which it was away, and few of them will ever be heard of.
+    pub async fn reconcile_given_up(&self) -> Result<u32, Error> {
+        self.ask_about(&self.asked_given_up, is_unanswered).await
+    }
+
+    async fn ask_about(&self, cursor: &Cursor<PaymentId>, of_these: impl Fn(&Payment) -> bool) -> Result<u32, Error> {
+        let (mut asked, mut decided) = (0, 0);
+        for _ in 0..PAGES {
+            let (now, page) = (self.clock.now(), Page { after: *lock(cursor), limit: BATCH });
+            let undecided = self.chores.undecided_payments(self.gateway.name(), now - PATIENCE, page).await?;
+            *lock(cursor) = last_of_full(&undecided, |payment| (payment.created_at, payment.id));
+            let these = undecided.into_iter().filter(&of_these).collect::<Vec<_>>();
+            asked += these.len();
+            decided += self.ask_about_each(these, now).await?;
+            if asked >= BATCH as usize || lock(cursor).is_none() {
+                break;
+            }
+        }
+        Ok(decided)
+    }
+
+    async fn ask_about_each(&self, undecided: Vec<Payment>, now: Timestamp) -> Result<u32, Error> {
         let mut decided = 0;
-        let page = Page { after: *lock(&self.asked), limit: BATCH };
-        let undecided = self.chores.undecided_payments(self.gateway.name(), now - PATIENCE, page).await?;
-        *lock(&self.asked) = last_of_full(&undecided, |payment| (payment.created_at, payment.id));
         for payment in undecided {
             let report = match self.gateway.look_up(&payment).await {
                 Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
@@ -200,7 +228,7 @@ impl PaymentService {
         let failed = |reason: &str| Some(GatewayReport::Failed { reason: reason.to_owned() });
         match &payment.state {
             _ if payment.created_at + window.max(ASKED_FOR) < now => failed("never_charged"),
-            PaymentState::Failed { reason } if reason == NO_ANSWER => None,
+            _ if is_unanswered(payment) => None,
             _ if payment.created_at + window < now => failed(NO_ANSWER),
             _ => None,
         }
@@ -235,6 +263,11 @@ impl PaymentService {
     fn enter(&self, key: [u8; 32]) -> Result<Running<'_>, Error> {
         if lock(&self.running).insert(key) { Ok(Running { service: self, key }) } else { Err(Error::InFlight) }
     }
+}
+
+/// Whether it was given up because its gateway knew nothing of it.
+fn is_unanswered(payment: &Payment) -> bool {
+    matches!(&payment.state, PaymentState::Failed { reason } if reason == NO_ANSWER)
 }
 
 /// The key of the last one of a page, if more may follow it.

@@ -144,8 +144,8 @@ settings! {
     workers: Workers {
         /// Whether this process does it: mails, figures, refunds, holds that have run out. One of the processes on a store has to.
         enabled: bool = "true";
-        /// How often it checks every invariant, as `evently verify` does: it reads everything. 0s means never.
-        audit: Duration = "1h" in Duration::ZERO..=YEAR;
+        /// How often one of the processes that answer checks what the store holds, as `evently verify` does: it reads everything. 0s means never.
+        audit: Duration = "6h" in Duration::ZERO..=YEAR;
     }
     /// How often somebody may ask.
     rate_limit: RateLimit {

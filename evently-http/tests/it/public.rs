@@ -219,6 +219,6 @@ async fn after_everything_the_store_has_no_fault() {
     app.app.upkeep.expire_holds().await.unwrap();
     app.deliver_webhooks().await;
     app.app.payments.send_refunds().await.unwrap();
-    let report = audit::audit_store(&*app.app.store.audit, &*app.app.store.catalog, app.now()).await.unwrap();
+    let report = audit::audit_store(&*app.app.store.audit, &*app.app.store.catalog, &*app.app.clock).await.unwrap();
     assert!(report.violations.is_empty(), "{:?}", report.violations);
 }

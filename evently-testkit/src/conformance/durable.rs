@@ -28,7 +28,7 @@ pub async fn everything_of_an_event_is_there_again(world: World) {
     assert_eq!(world.store.catalog.layout(event.layout.id).await.unwrap(), layout);
     assert_eq!(world.store.catalog.venue(event.venue.id).await.unwrap(), Some(event.venue.clone()));
     assert_eq!(world.store.outbox.after(0, 1_000).await.unwrap(), before.journal);
-    let report = audit_store(&*world.store.audit, &*world.store.catalog, world.now()).await.unwrap();
+    let report = audit_store(&*world.store.audit, &*world.store.catalog, &*world.clock).await.unwrap();
     assert_eq!(report.violations, []);
 }
 

@@ -152,8 +152,10 @@ async fn deliver(world: Arc<World>, number: usize, time: usize) {
                 world.met(Rare::WebhookRepeated);
             }
             let taken = instance.serve(move |instance| async move { instance.payments.webhook(&body, Some("signed")).await });
-            if let Some(Some(Ok(()))) = world.tasks.within(Duration::from_secs(10), taken).await {
-                return;
+            match world.tasks.within(Duration::from_secs(10), taken).await.flatten() {
+                Some(Ok(())) => return,
+                Some(Err(error)) => world.must_be_for_now(&error),
+                None => {}
             }
         }
         world.tasks.sleep(Duration::from_secs(2)).await;

@@ -137,6 +137,7 @@ impl Instance {
         self.every(pause * 2, |it| async move { it.events.refresh().await.map(drop) });
         self.every(pause * 2, |it| async move { it.upkeep.cancel_called_off().await.map(drop) });
         self.every(pause.max(Duration::from_secs(3)), |it| async move { it.payments.reconcile().await.map(drop) });
+        self.every(Duration::from_secs(20), |it| async move { it.payments.reconcile_given_up().await.map(drop) });
     }
 
     /// Does something again and again. Whatever fails is tried again, as the service does it.
@@ -148,6 +149,7 @@ impl Instance {
         self.world.tasks.spawn(self.group, async move {
             loop {
                 if let Err(error) = work(Arc::clone(&instance)).await {
+                    instance.world.must_be_for_now(&error);
                     instance.world.say(&instance.name, || format!("{error}; it will try again"));
                 }
                 instance.world.tasks.sleep(pause).await;

@@ -30,6 +30,11 @@ pub struct Many {
     pub fingerprint: u64,
 }
 
+/// As many threads as this machine has cores.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Runs what `plan` makes of each seed on so many threads, for as long as `go_on` says so.
 pub fn run_many(seeds: Range<u64>, threads: usize, plan: impl Fn(u64) -> Plan + Sync, go_on: impl Fn() -> bool + Sync) -> Many {
     let next = AtomicU64::new(seeds.start);

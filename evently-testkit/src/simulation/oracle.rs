@@ -11,7 +11,7 @@ use std::{
 };
 
 use evently_core::{
-    audit::{self, Follower},
+    audit::{self, Follower, Violation},
     domain::{
         Actor, Admission, Answer, Booking, BookingId, BookingState, BookingStatus, Command, Entry, EventId, Fact, GatewayReport,
         Outcome, PaymentState, RefundState, Rejection, Request, Role, SeatId, SeatLimit, SeatStatus, Stage, TicketId, Timestamp,
@@ -33,10 +33,16 @@ const LOOKED_THROUGH: u32 = 16;
 /// Something that must never happen, and has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// The invariant's number.
+    /// The invariant's number, with its name where an audit has found it.
     pub invariant: &'static str,
     /// What is wrong.
     pub what: String,
+}
+
+impl From<Violation> for Breach {
+    fn from(Violation { invariant, subject, what }: Violation) -> Self {
+        Self { invariant: invariant.name(), what: format!("{subject}: {what}") }
+    }
 }
 
 impl fmt::Display for Breach {
@@ -260,7 +266,7 @@ impl Seen {
     fn entry(&mut self, world: &World, entry: &Entry) {
         self.journal = entry.position;
         for violation in self.follower.take_in(entry) {
-            self.breaches.push(Breach { invariant: "I1/I6", what: violation.to_string() });
+            self.breaches.push(Breach::from(violation));
         }
         let transition = &entry.transition;
         self.hash.write_u64(entry.position);
@@ -479,7 +485,7 @@ impl Seen {
         let now = world.now() + world.plan.skew;
         let mut found = audit::check(&records, Some(layout), now);
         found.extend(audit::check_terms(&records, &world.plan.terms));
-        self.breaches.extend(found.into_iter().map(|violation| Breach { invariant: "audit", what: violation.to_string() }));
+        self.breaches.extend(found.into_iter().map(Breach::from));
         records
     }
 
@@ -507,7 +513,7 @@ impl Seen {
         }
         let figures =
             at_once(audit::audit_figures(&*world.store, &*world.store, &*world.store)).expect("nothing in memory fails");
-        self.breaches.extend(figures.into_iter().map(|violation| Breach { invariant: "audit", what: violation.to_string() }));
+        self.breaches.extend(figures.into_iter().map(Breach::from));
     }
 
     /// What came in and went out at the gateway is what is written down.

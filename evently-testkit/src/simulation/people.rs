@@ -106,11 +106,8 @@ impl Person {
                     world.say(&self.name, || format!("is answered: {what}"));
                     return Got::Answer(answered.value);
                 }
-                Some(Err(Error::Store(error))) if !error.is_retryable() => {
-                    world.oracle.breach(&world, "I13", || format!("{what}: {error}"));
-                    return Got::Nothing;
-                }
                 Some(Err(error @ (Error::Store(_) | Error::Overloaded | Error::InFlight))) => {
+                    world.must_be_for_now(&error);
                     if matches!(error, Error::Overloaded) {
                         world.met(Rare::Overloaded);
                     }

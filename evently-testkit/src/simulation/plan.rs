@@ -116,9 +116,9 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let dice = &mut dice(seed, 1 << 32);
         let rates = Rates::drawn(dice);
-        let lasts = Duration::from_secs(dice.u64(30..60));
+        let lasts = Duration::from_secs(dice.u64(35..60));
         let when = |dice: &mut fastrand::Rng| Duration::from_micros(dice.u64(..micros(lasts)));
-        let crowd = dice.u32(8..18);
+        let crowd = dice.u32(10..20);
         let buyers = (1..=crowd).map(|number| {
             let comes = if dice.u8(..3) == 0 { Duration::from_millis(dice.u64(..50)) } else { when(dice) };
             Buyer { number, habit: Habit::ALL[dice.usize(..Habit::ALL.len())], comes, visits: dice.u32(1..4) }

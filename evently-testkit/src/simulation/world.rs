@@ -9,6 +9,7 @@ use std::{
 use evently_core::{
     domain::{Timestamp, User},
     memory::{MemoryStore, SeededIds},
+    services::Error,
 };
 
 use super::{
@@ -96,6 +97,15 @@ impl World {
     /// Notices if what it stands for never comes to its end, because whoever was at it has crashed.
     pub fn unless_done(self: &Arc<Self>, rare: Rare) -> UnlessDone {
         UnlessDone { world: Arc::clone(self), rare, done: false }
+    }
+
+    /// An error that does not pass is a fault: the store in memory holds nothing that cannot be, unless the rules have put it there.
+    pub fn must_be_for_now(&self, error: &Error) {
+        if let Error::Store(error) = error
+            && !error.is_retryable()
+        {
+            self.oracle.breach(self, "I13", || error.to_string());
+        }
     }
 
     /// The instances that are up.

@@ -174,10 +174,10 @@ fn a_charge_that_the_gateway_hears_of_after_it_was_given_up_is_found() {
         assert_eq!(payments.reconcile().await.unwrap(), 1, "it is given up");
         let stands = world.store.bookings.payment(payment.id).await.unwrap().unwrap();
         assert_eq!(stands.state, PaymentState::Failed { reason: "no_answer".to_owned() });
-        assert_eq!(payments.reconcile().await.unwrap(), 0, "and asked about all the same");
+        assert_eq!(payments.reconcile_given_up().await.unwrap(), 0, "and asked about all the same");
 
         gateway.known.store(true, Relaxed);
-        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        assert_eq!(payments.reconcile_given_up().await.unwrap(), 1);
         assert_eq!(world.booking(held.id).await.status(), BookingStatus::Confirmed, "its seats were still there");
         world.audited(&event).await;
     });
@@ -198,11 +198,32 @@ fn a_charge_that_the_gateway_never_hears_of_is_asked_about_for_a_day() {
             world.store.chores.undecided_payments("sandbox", world.now(), page).await.unwrap().len()
         };
         world.wait(Duration::from_hours(23));
-        assert_eq!((payments.reconcile().await.unwrap(), undecided().await), (0, 1));
+        assert_eq!((payments.reconcile_given_up().await.unwrap(), undecided().await), (0, 1));
         world.wait(window);
-        assert_eq!((payments.reconcile().await.unwrap(), undecided().await), (1, 0));
+        assert_eq!((payments.reconcile_given_up().await.unwrap(), undecided().await), (1, 0));
         let stands = world.store.bookings.payment(payment.id).await.unwrap().unwrap();
         assert_eq!(stands.state, PaymentState::Failed { reason: "never_charged".to_owned() });
+    });
+}
+
+/// All those that began while the gateway was away, and one that it has just captured.
+#[test]
+fn payments_that_were_given_up_keep_no_other_from_its_turn() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        for seat in 0..MANY {
+            world.start_payment(&world.hold(&event, customer(seat), &[seat]).await).await;
+        }
+        world.wait(world.terms.payment_window + SECOND * 6);
+        assert_eq!((payments.reconcile().await.unwrap(), payments.reconcile().await.unwrap()), (100, 1), "given up");
+        let held = world.hold(&event, customer(1), &[0]).await;
+        payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap();
+        world.wait(SECOND * 6);
+        gateway.known.store(true, Relaxed);
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        assert_eq!(world.booking(held.id).await.status(), BookingStatus::Confirmed);
     });
 }
 

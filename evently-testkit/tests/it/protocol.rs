@@ -50,6 +50,8 @@ struct Client {
     seat: usize,
     charge: Charge,
     crashes: u8,
+    /// Whether the hold had run out when the money bought its seat.
+    revived: bool,
 }
 
 /// How far a client has come.
@@ -133,9 +135,11 @@ impl Protocol {
     /// The money is there: it buys the seat if that is still the client's, or nobody's, and goes back otherwise.
     fn settle(self, state: &mut State, number: usize) {
         let gave_up = state.clients[number].at == At::GaveUp;
+        let late = state.seats[state.clients[number].seat].status == Status::Available;
         let may = |seat: Seat| !gave_up && [Status::Available, Status::Reserved(number)].contains(&seat.status);
         if self.write(state, number, may, Status::Booked(number)) {
             state.clients[number].at = At::Confirmed;
+            state.clients[number].revived = late;
         } else {
             state.clients[number].charge = Charge::PaidBack;
             state.clients[number].at = if gave_up { At::GaveUp } else { At::Refused };
@@ -158,7 +162,7 @@ impl Model for Protocol {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        let client = Client { at: At::Outside, seat: 0, charge: Charge::None, crashes: 0 };
+        let client = Client { at: At::Outside, seat: 0, charge: Charge::None, crashes: 0, revived: false };
         let seat = Seat { status: Status::Available, version: 0 };
         vec![State { seats: vec![seat; self.seats], clients: vec![client; self.clients] }]
     }
@@ -227,16 +231,19 @@ impl Model for Protocol {
                 let unpaid = |client: &Client| client.at == At::Confirmed && client.charge != Charge::Captured;
                 !model.money || !state.clients.iter().any(unpaid)
             }),
-            Property::eventually("money buys a seat or goes back", |_, state: &State| {
-                state.clients.iter().all(|client| match client.charge {
+            // Where nobody can do anything any more. Every order of steps gets there, because each step is taken a few times at most.
+            Property::always("in the end money has bought a seat or gone back", |model: &Self, state: &State| {
+                let settled = state.clients.iter().all(|client| match client.charge {
                     Charge::None | Charge::PaidBack => true,
                     Charge::Sent => false,
                     Charge::Captured => client.at == At::Confirmed,
-                })
+                });
+                let mut steps = Vec::new();
+                model.actions(state, &mut steps);
+                settled || !steps.is_empty()
             }),
             Property::sometimes("money comes late and buys the seat all the same", |model: &Self, state: &State| {
-                !model.money
-                    || state.clients.iter().any(|client| client.at == At::Confirmed && state.seats[client.seat].version > 2)
+                !model.money || state.clients.iter().any(|client| client.revived)
             }),
             Property::sometimes("somebody is paid back", |model: &Self, state: &State| {
                 !model.money || state.clients.iter().any(|client| client.charge == Charge::PaidBack)

@@ -1,14 +1,10 @@
 //! Whole on-sales: nothing that must never happen happens, the same seed is the same run, and what seldom happens does.
 
-use evently_testkit::simulation::{Many, Plan, Rare, run, run_many, shrunk, tell};
+use evently_testkit::simulation::{Many, Plan, Rare, cores, run, run_many, shrunk, tell};
 
 /// How many runs. `EVENTLY_SEEDS` says another number, for those who look further.
 fn seeds() -> u64 {
     std::env::var("EVENTLY_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(5_000)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 #[test]
