@@ -34,6 +34,7 @@ mod plan;
 mod rare;
 mod shrink;
 mod store;
+mod weather;
 mod world;
 
 use std::{
@@ -122,7 +123,7 @@ fn play(plan: &Plan, told: bool) -> Outcome {
 
 fn play_out(world: &Arc<World>, executor: &mut Executor, steps: &mut u64) {
     for number in 1..=world.plan.instances {
-        world.spawn(people::weather(Arc::clone(world), number));
+        world.spawn(weather::weather(Arc::clone(world), number));
     }
     for &buyer in &world.plan.buyers {
         world.spawn(people::buyer(Arc::clone(world), buyer));
@@ -145,7 +146,7 @@ fn play_out(world: &Arc<World>, executor: &mut Executor, steps: &mut u64) {
     }
     world.oracle.settled(world);
     for instance in world.up() {
-        world.spawn(people::probe(Arc::clone(world), instance));
+        world.spawn(weather::probe(Arc::clone(world), instance));
     }
     go_on(world, executor, steps, settled + Duration::from_secs(30));
 }
