@@ -15,6 +15,9 @@ pub use self::code::Code;
 /// How long to wait after a 503.
 const BUSY: Duration = Duration::from_secs(1);
 
+/// What is said of something that was handed in, and of which nothing has been heard.
+const NOT_KNOWN: &str = "it is not known whether it was done; ask again with the same key in a moment";
+
 /// An answer that says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -85,6 +88,11 @@ impl Problem {
     /// Too much to do; nothing was done.
     pub fn overloaded() -> Self {
         Self::new(Code::Overloaded, "there is more to do than can be done; nothing was done, try again in a moment")
+    }
+
+    /// Too much to do for an answer in time; it may still be done.
+    pub fn late() -> Self {
+        Self::new(Code::Overloaded, format!("this took too long; {NOT_KNOWN}"))
     }
 
     /// A bug. What it is stands in the log.

@@ -55,16 +55,15 @@ async fn until_decided(
             Err(fault) => fault,
         };
         tries += 1;
-        *in_doubt |= matches!(&fault, Failed::InDoubt(_));
+        *in_doubt |= fault.kind() == StoreErrorKind::InDoubt;
         // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
-        let again = matches!(&fault, Failed::InDoubt(_)) || fault.kind() == StoreErrorKind::Contended;
+        let again = matches!(fault.kind(), StoreErrorKind::InDoubt | StoreErrorKind::Contended);
         if !again || tries == TRIES {
-            let fault = fault.into_inner();
             // What an earlier try may have done is not known yet.
             let kind = if *in_doubt { StoreErrorKind::InDoubt } else { fault.kind() };
             return Err(StoreError::new(kind, OPERATION, fault));
         }
-        tracing::debug!(error = %fault.inner(), tries, "batch is tried again");
+        tracing::debug!(error = %fault, tries, "batch is tried again");
         tokio::time::sleep(rest(store, tries)).await;
     }
 }
@@ -85,35 +84,6 @@ impl AsOf {
     }
 }
 
-enum Failed {
-    /// Nothing was done.
-    Before(Fault),
-    /// The connection broke while it committed.
-    InDoubt(Fault),
-}
-
-impl Failed {
-    const fn inner(&self) -> &Fault {
-        let (Self::Before(fault) | Self::InDoubt(fault)) = self;
-        fault
-    }
-
-    fn into_inner(self) -> Fault {
-        let (Self::Before(fault) | Self::InDoubt(fault)) = self;
-        fault
-    }
-
-    fn kind(&self) -> StoreErrorKind {
-        self.inner().kind()
-    }
-}
-
-impl From<Fault> for Failed {
-    fn from(fault: Fault) -> Self {
-        Self::Before(fault)
-    }
-}
-
 /// Between nothing and twice the average, so that those who met do not meet again.
 fn rest(store: &PgStore, tries: u32) -> Duration {
     let average = REST.saturating_mul(1 << tries.min(16)).min(REST_MAX);
@@ -121,7 +91,7 @@ fn rest(store: &PgStore, tries: u32) -> Duration {
     average * 2 * share / 1024
 }
 
-async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<Applied, Failed> {
+async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<Applied, Fault> {
     let mut tx = store.begin(store.batch()).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
@@ -144,11 +114,8 @@ async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<
             let Written { changes, .. } = &ledger.written;
             let applied = Applied { answers, changes: changes.clone() };
             write(&mut tx, store, &rows, &ledger.written).await?;
-            return match tx.commit().await {
-                Ok(()) => Ok(applied),
-                Err(fault) if fault.leaves_doubt() => Err(Failed::InDoubt(fault)),
-                Err(fault) => Err(Failed::Before(fault)),
-            };
+            tx.commit().await?;
+            return Ok(applied);
         }
         wanted = ledger.wanted;
     }

@@ -10,6 +10,9 @@ pub(crate) enum Fault {
     /// The server, or the way to it.
     #[error(transparent)]
     Engine(#[from] sqlx::Error),
+    /// A commit of which nobody knows what became of it.
+    #[error(transparent)]
+    InDoubt(sqlx::Error),
     /// A row that cannot be.
     #[error("a row of {table} is not what it must be")]
     Row {
@@ -40,18 +43,19 @@ impl Fault {
             Self::Engine(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_))
             | Self::Row { .. } => StoreErrorKind::Corrupt,
             Self::Engine(_) => StoreErrorKind::Unavailable,
+            Self::InDoubt(_) => StoreErrorKind::InDoubt,
             Self::Stale(_) => StoreErrorKind::Contended,
         }
     }
 
-    /// Whether nobody knows what became of a commit that failed like this: the server did not say no.
-    pub(crate) fn leaves_doubt(&self) -> bool {
-        match self {
+    /// A commit that failed. Unless the server has said no, nobody knows what became of it.
+    pub(crate) fn of_commit(error: sqlx::Error) -> Self {
+        let said_no = match &error {
             // Admin shutdown, crash shutdown, idle timeout: said to us while the commit may have been on its way.
-            Self::Engine(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code.starts_with("57P")),
-            Self::Engine(_) => true,
-            Self::Row { .. } | Self::Stale(_) => false,
-        }
+            sqlx::Error::Database(error) => !error.code().is_some_and(|code| code.starts_with("57P")),
+            _ => false,
+        };
+        if said_no { Self::Engine(error) } else { Self::InDoubt(error) }
     }
 }
 

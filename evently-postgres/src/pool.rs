@@ -279,7 +279,7 @@ impl Tx {
         let Self { open, terms, limit, in_use } = self;
         let committed = terms.answered(limit, open.commit()).await;
         drop(in_use);
-        Ok(committed?)
+        committed.map_err(Fault::of_commit)
     }
 }
 

@@ -302,7 +302,7 @@ impl Watch {
         (self.replayed, self.replica_cluster) = log_position(&row).map_err(|fault| match fault {
             Fault::Engine(error) => error,
             Fault::Row { source, .. } => sqlx::Error::Decode(source),
-            Fault::Stale(_) => unreachable!("nothing is written"),
+            Fault::Stale(_) | Fault::InDoubt(_) => unreachable!("nothing is written"),
         })?;
         Ok(())
     }

@@ -28,6 +28,12 @@ impl StoreError {
         Self { kind, operation, source: source.into().into() }
     }
 
+    /// The same failure, of something that came after a change was made, or may have been.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { kind: StoreErrorKind::InDoubt, ..self }
+    }
+
     /// What to do about it.
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -1,6 +1,6 @@
 use crate::{
     domain::{Answer, Invalid, Outcome, Rejection, Thing, Timestamp},
-    ports::{StoreError, WebhookError},
+    ports::{StoreError, StoreErrorKind, WebhookError},
 };
 
 /// Why a use case was not carried out. Nothing was done, unless a variant says otherwise.
@@ -36,6 +36,18 @@ impl From<Invalid> for Error {
 }
 
 impl Error {
+    /// The same failure where something was done before it, or may have been: nobody may be told that nothing was.
+    #[must_use]
+    pub fn after_a_change(self) -> Self {
+        match self {
+            Self::Store(error) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Contended) => {
+                Self::Store(error.in_doubt())
+            }
+            Self::Overloaded => Self::Store(StoreError::new(StoreErrorKind::InDoubt, "apply", Self::Overloaded)),
+            other => other,
+        }
+    }
+
     /// There is no such thing, or whoever asks may not know of it.
     pub const fn not_found(thing: Thing) -> Self {
         Self::Rejected(Rejection::NotFound(thing))

@@ -94,7 +94,7 @@ impl PaymentService {
             return Ok(Answered { value: (payment, booking), at: started.at, replayed: started.replayed });
         }
         let (report, reference) = self.charge(&payment, &booking, token).await;
-        self.settle(&payment, report, reference, None, key).await
+        self.settle(&payment, report, reference, None, key).await.map_err(Error::after_a_change)
     }
 
     /// Asks for the money. Without an answer the payment goes on being processed, as far as we know.

@@ -37,11 +37,14 @@ pub(super) async fn deadline(State(stack): State<Arc<Stack>>, mut request: Reque
         return Problem::new(Code::BodyTooLarge, format!("at most {bytes_max} bytes")).into_response();
     }
     DefaultBodyLimit::max(bytes_max).apply(&mut request);
+    let may_change = !request.method().is_safe();
     let arrived = Arc::new(AtomicBool::new(request.body().is_end_stream()));
     let watch = Arc::clone(&arrived);
     let request = request.map(|body| if body.is_end_stream() { body } else { Body::new(Watched { body, arrived: watch }) });
     match time::timeout(time, next.run(request)).await {
         Ok(response) => response,
+        // What was asked may be done all the same: it has been handed in.
+        Err(_) if arrived.load(Ordering::Relaxed) && may_change => Problem::late().into_response(),
         Err(_) if arrived.load(Ordering::Relaxed) => Problem::overloaded().into_response(),
         Err(_) => Problem::new(Code::RequestTimeout, "send the body faster").into_response(),
     }

@@ -70,7 +70,7 @@ fn app(settings: &[(&'static str, &str)]) -> App {
         .route("/health/live", get(|| async { "ok" }))
         .route("/api/v1/events", get(|| async { "events" }))
         .route("/api/v1/long", get(|| async { "long ".repeat(1000) }))
-        .route("/api/v1/waiting", get(wait))
+        .route("/api/v1/waiting", get(wait.clone()).post(wait))
         .route("/api/v1/panic", get(|| async { panic!("a test panics") as () }))
         .route("/api/v1/bookings", post(|Json(body): Json<Value>| async move { body.to_string() }))
         .route("/api/v1/admin/venues", post(|Json(body): Json<Value>| async move { body.to_string() }))
@@ -193,7 +193,13 @@ async fn more_at_once_than_there_is_room_for_is_refused_at_once() {
 #[tokio::test(start_paused = true)]
 async fn what_takes_too_long_is_cut_off() {
     let app = app(&[("http.request_timeout", "2s")]);
-    assert_eq!(code(app.get("/api/v1/waiting").await).await, (503, "overloaded".to_owned()));
+    let of_a_read = app.get("/api/v1/waiting").await;
+    assert_eq!(of_a_read.status(), 503);
+    assert!(text(of_a_read).await.contains("nothing was done"));
+    let of_a_change = app.send(Request::post("/api/v1/waiting"), Body::empty()).await;
+    assert_eq!(of_a_change.status(), 503);
+    let told = text(of_a_change).await;
+    assert!(told.contains("it is not known whether it was done") && told.contains(r#""code":"overloaded""#), "{told}");
     let endless = || Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let sent = Request::post("/api/v1/bookings").header("content-type", "application/json");
     assert_eq!(code(app.send(sent, endless()).await).await, (408, "request_timeout".to_owned()));

@@ -93,7 +93,7 @@ codes! {
     RateLimited = TOO_MANY_REQUESTS "rate_limited" "Too many requests"
     /// A bug, or a store that holds what cannot be.
     Internal = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side"
-    /// Too much to do; nothing was done.
+    /// Too much to do; nothing was done, unless the detail says that it is not known.
     Overloaded = SERVICE_UNAVAILABLE "overloaded" "The service is busy"
     /// The store is away; nothing was done, unless the detail says that it is not known.
     StoreUnavailable = SERVICE_UNAVAILABLE "store_unavailable" "The store is unavailable"

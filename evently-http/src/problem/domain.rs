@@ -7,7 +7,7 @@ use evently_core::{
     ports::{GatewayUnavailable, PasswordsBusy, StoreError, StoreErrorKind, TokenError, WebhookError},
 };
 
-use super::{Code, Problem};
+use super::{Code, NOT_KNOWN, Problem};
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
@@ -61,7 +61,7 @@ impl From<StoreError> for Problem {
             }
             StoreErrorKind::InDoubt => {
                 tracing::warn!(%error, cause, "the store went away while it committed");
-                Self::new(Code::StoreUnavailable, "it is not known whether it was done; ask again with the same key in a moment")
+                Self::new(Code::StoreUnavailable, NOT_KNOWN)
             }
             StoreErrorKind::Contended => {
                 tracing::warn!(%error, cause, "the store was contended for too long");

@@ -10,7 +10,7 @@ use axum::{
 use evently_core::{
     domain::{Booking, BookingId, BookingStatus, EventId, Fact, SeatId, Timestamp},
     ports::{BookingFilter, BookingRecords},
-    services::{Answered, EventView},
+    services::{Answered, Error, EventView},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -196,7 +196,7 @@ pub async fn cancel(
 
 pub(super) async fn booking_answer(app: &App, answered: Answered<Booking>) -> Result<Response, Problem> {
     context::note_event(answered.value.event_id);
-    let view = app.events.view(answered.value.event_id).await?;
+    let view = app.events.view(answered.value.event_id).await.map_err(Error::after_a_change)?;
     let body = BookingBody::new(&view, &answered.value, answered.at);
     Ok(answer(StatusCode::OK, &answered, body).into_response())
 }

@@ -12,7 +12,7 @@ use evently_core::{
         Area, Attribute, EventId, EventStatus, Layout, LayoutId, PlaceId, PriceCategoryId, SeatId, Timestamp, Venue, VenueId,
     },
     ports::EventFilter,
-    services::EventView,
+    services::{Error, EventView},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -106,7 +106,7 @@ pub struct PriceCategoryBody {
 }
 
 /// An event with its seats counted.
-pub(super) async fn summary(app: &App, view: &EventView) -> Result<EventSummary, Problem> {
+pub(super) async fn summary(app: &App, view: &EventView) -> Result<EventSummary, Error> {
     let event = &view.event;
     let counts = app.events.seat_map(event.id).await?.counts();
     let price_from = event.categories.iter().map(|category| category.price).min().unwrap_or_default();
@@ -125,7 +125,7 @@ pub(super) async fn summary(app: &App, view: &EventView) -> Result<EventSummary,
 }
 
 /// An event with everything.
-pub(super) async fn body(app: &App, view: &EventView) -> Result<EventBody, Problem> {
+pub(super) async fn body(app: &App, view: &EventView) -> Result<EventBody, Error> {
     let event = &view.event;
     let colors = view.layout.layout.categories.iter().map(|category| category.color.clone());
     let price_categories = event.categories.iter().zip(colors).map(|(category, color)| PriceCategoryBody {

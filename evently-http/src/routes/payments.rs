@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use evently_core::domain::{BookingId, PaymentState};
+use evently_core::{
+    domain::{BookingId, PaymentState},
+    services::Error,
+};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -75,7 +78,7 @@ pub async fn pay(
         let detail = format!("{why}; the seats stay on hold, try another card");
         return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));
     }
-    let view = app.events.view(booking.event_id).await?;
+    let view = app.events.view(booking.event_id).await.map_err(Error::after_a_change)?;
     let body = PaidBody { payment: payment.into(), booking: BookingBody::new(&view, booking, paid.at) };
     Ok(answer(StatusCode::OK, &paid, body))
 }

@@ -2,15 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use axum::{Router, body::Body};
 use evently_core::{
-    domain::{EventId, Role, SeatId, Timestamp},
-    memory::ManualClock,
-    ports::Clock,
+    domain::{Event, EventId, Layout, LayoutId, Role, SeatId, SeatMap, Timestamp, Venue, VenueId},
+    memory::{ManualClock, MemorySeatFeed, MemoryStore},
+    ports::{Catalog, Clock, EventFilter, Page, StoreError, StoreErrorKind},
+    services::{BoxOffice, EventService, OfficeSize},
 };
 use evently_http::{
     compose::{self, App},
     config::{Config, Sources},
+    ids::SystemIds,
     serve,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -37,6 +40,44 @@ pub struct TestApp {
 struct Place {
     folder: tempfile::TempDir,
     store: stack::Store,
+}
+
+/// A catalogue that cannot be read.
+struct Away;
+
+fn away<T>() -> Result<T, StoreError> {
+    Err(StoreError::new(StoreErrorKind::Unavailable, "catalogue", "it is away"))
+}
+
+#[async_trait]
+impl Catalog for Away {
+    async fn venues(&self, _: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        away()
+    }
+
+    async fn venue(&self, _: VenueId) -> Result<Option<Venue>, StoreError> {
+        away()
+    }
+
+    async fn layout(&self, _: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        away()
+    }
+
+    async fn event(&self, _: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        away()
+    }
+
+    async fn events(&self, _: &EventFilter, _: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        away()
+    }
+
+    async fn seat_map(&self, _: EventId) -> Result<Option<SeatMap>, StoreError> {
+        away()
+    }
+
+    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+        away()
+    }
 }
 
 /// Somebody who has logged in.
@@ -88,6 +129,18 @@ impl TestApp {
         Self::at(Arc::new(place), settings).await
     }
 
+    /// Another process over the same data, for which the store is away whenever an event is to be shown.
+    pub async fn beside_without_events(&self) -> Self {
+        let Self { app, clock, place, .. } = self.beside(&[]).await;
+        clock.advance(self.now().since(clock.now()));
+        let mut app = Arc::into_inner(app).expect("nobody else has it yet");
+        let (ids, memory) = (Arc::new(SystemIds::new()), Arc::new(MemorySeatFeed::new(Arc::new(Away))));
+        let store = Arc::new(MemoryStore::new(ids.clone()));
+        let (office, _) = BoxOffice::open(store, memory.clone(), clock.clone(), OfficeSize::default());
+        app.events = Arc::new(EventService::new(office, Arc::new(Away), memory, clock.clone(), ids));
+        Self::over(app, clock, place)
+    }
+
     /// Another process over the same data.
     pub async fn beside(&self, settings: &[(&'static str, &str)]) -> Self {
         Self::at(Arc::clone(&self.place), settings).await
@@ -101,7 +154,12 @@ impl TestApp {
         let flags = settings.map(|(key, value)| ("test", key, value.to_owned())).collect();
         let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-        let app = Arc::new(compose::open_at(config, clock.clone()).await.unwrap());
+        let app = compose::open_at(config, clock.clone()).await.unwrap();
+        Self::over(app, clock, place)
+    }
+
+    fn over(app: App, clock: Arc<ManualClock>, place: Arc<Place>) -> Self {
+        let app = Arc::new(app);
         let router = serve::router(&app);
         Self { app, clock, router, place }
     }

@@ -286,3 +286,23 @@ async fn one_sees_ones_own_bookings_newest_first_part_by_part() {
     let none = app.get("/api/v1/bookings?status=confirmed", Some(&ada)).await.expect(200);
     assert_eq!(none["items"], json!([]));
 }
+
+/// What is shown with a booking is read when it has been changed, and may not be there any more.
+#[tokio::test]
+async fn who_was_served_is_not_told_that_nothing_was_done() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[1]).await;
+    app.advance(1);
+    let away = app.beside_without_events().await;
+    let extended = act(&away, &ada, &id, "extend").await;
+    let paid = away.pay(&ada, &id, "tok_visa").await;
+    assert_eq!(app.status_of(&ada, &id).await, "confirmed");
+    let cancelled = away.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await;
+    assert_ne!(app.status_of(&ada, &id).await, "confirmed");
+    for answer in [extended, paid, cancelled] {
+        let told = answer.refused(503, "store_unavailable");
+        assert_eq!(told["detail"], "it is not known whether it was done; ask again with the same key in a moment");
+    }
+}

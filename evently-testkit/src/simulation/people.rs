@@ -7,6 +7,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{Booking, BookingId, Principal, RequestKey, Role, SeatId, SessionId, UserId},
+    ports::StoreErrorKind,
     services::{Answered, Error},
 };
 use uuid::Uuid;
@@ -42,6 +43,15 @@ enum Got<T> {
     Nothing,
 }
 
+/// Whether whoever is told this may believe that nothing has changed.
+fn says_nothing_was_done(error: &Error) -> bool {
+    match error {
+        Error::Store(error) => error.kind() != StoreErrorKind::InDoubt,
+        Error::Overloaded => true,
+        _ => false,
+    }
+}
+
 impl<T> Got<T> {
     fn answer(self) -> Option<T> {
         if let Self::Answer(answer) = self { Some(answer) } else { None }
@@ -75,6 +85,8 @@ impl Person {
     async fn ask<T: Send + 'static>(&mut self, what: &str, ask: impl Fn(Arc<Instance>) -> Answering<T>) -> Got<T> {
         let world = Arc::clone(&self.world);
         let mut lost = false;
+        // As far as anybody has said.
+        let mut nothing_was_done = true;
         for _ in 0..TRIES {
             let choice = self.dice.usize(..1024);
             let Some(instance) = world.any_up(choice) else {
@@ -88,9 +100,11 @@ impl Person {
                     world.met(Rare::SameKeyAtOnce);
                 }
                 drop(other.serve(&ask));
+                nothing_was_done = false;
             }
             match self.send(&instance, &ask).await {
                 Some(Ok(answered)) => {
+                    self.was_undone(nothing_was_done && answered.replayed, what);
                     if lost && answered.replayed {
                         world.met(Rare::HoldFoundAgain);
                     }
@@ -99,23 +113,32 @@ impl Person {
                 }
                 Some(Err(error @ (Error::Store(_) | Error::Overloaded | Error::InFlight))) => {
                     world.must_be_for_now(&error);
+                    nothing_was_done &= says_nothing_was_done(&error);
                     if matches!(error, Error::Overloaded) {
                         world.met(Rare::Overloaded);
                     }
                     world.say(&self.name, || format!("is told: {error}"));
                 }
                 Some(Err(error)) => {
+                    self.was_undone(nothing_was_done && matches!(error, Error::RejectedBefore(_)), what);
                     world.say(&self.name, || format!("is told no: {error}"));
                     return Got::No(error);
                 }
                 None => {
-                    lost = true;
+                    (lost, nothing_was_done) = (true, false);
                     world.say(&self.name, || format!("hears nothing: {what}"));
                 }
             }
             self.thinks(Duration::from_secs(1)).await;
         }
         Got::Nothing
+    }
+
+    /// Whoever was told every time that nothing was done gets no answer that was given before.
+    fn was_undone(&self, given_before: bool, what: &str) {
+        if given_before {
+            self.world.oracle.breach(&self.world, "I7", || format!("was told that nothing was done, and it was: {what}"));
+        }
     }
 
     /// Sends a request once; nothing if it, or its answer, is lost, or the instance crashes.

@@ -15,10 +15,10 @@ use evently_core::{
         Request, SessionId, Timestamp,
     },
     memory::MemorySeatFeed,
-    ports::{Charge, Charged, GatewayUnavailable, Page, PaymentGateway, Webhook, WebhookError},
-    services::{BoxOffice, EventService, OfficeSize, PaymentParts, PaymentService},
+    ports::{Charge, Charged, GatewayUnavailable, Page, PaymentGateway, StoreErrorKind, Webhook, WebhookError},
+    services::{BoxOffice, Error, EventService, OfficeSize, PaymentParts, PaymentService},
 };
-use evently_testkit::{Fixture, HOUSE, MemoryPlace, World, customer};
+use evently_testkit::{CountedBookings, Fixture, HOUSE, MemoryPlace, World, customer};
 use uuid::Uuid;
 
 /// Decides the payment and sends the refund of one booking, and never those of others.
@@ -66,6 +66,37 @@ fn service_with(world: &World, gateway: Arc<dyn PaymentGateway>) -> PaymentServi
     let events = Arc::new(EventService::new(office.clone(), store.catalog, feed, clock.clone(), ids.clone()));
     let (store, chores) = (store.bookings, store.chores);
     PaymentService::new(PaymentParts { office, store, chores, events, gateway, clock, ids, terms: world.terms })
+}
+
+/// Takes money, and then the store is away.
+struct Last(Arc<CountedBookings>);
+
+#[async_trait]
+impl PaymentGateway for Last {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn check_token(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn charge(&self, _: &Charge) -> Result<Charged, GatewayUnavailable> {
+        self.0.set_broken(true);
+        Ok(Charged { report: GatewayReport::Succeeded, reference: "1".to_owned() })
+    }
+
+    async fn look_up(&self, _: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
+        unreachable!("nobody asks")
+    }
+
+    async fn refund(&self, _: &Refund, _: &Payment) -> Result<(), GatewayUnavailable> {
+        unreachable!("nothing goes back")
+    }
+
+    fn read_webhook(&self, _: &[u8], _: Option<&str>, _: Timestamp) -> Result<Webhook, WebhookError> {
+        unreachable!("nobody writes")
+    }
 }
 
 /// Hears of charges late, or never, and captures each that it hears of. Nobody hears what it answers to one.
@@ -154,6 +185,20 @@ fn payments_that_stay_undecided_keep_no_other_from_its_turn() {
         assert_eq!(decided, [0, 1, 0, 0], "the first hundred, the last, and then from the start");
         assert_eq!(world.booking(last.unwrap()).await.status(), BookingStatus::Confirmed);
         world.audited(&event).await;
+    });
+}
+
+#[test]
+fn nobody_whose_card_was_charged_is_told_that_nothing_was_done() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        world.store.bookings = store.clone();
+        let payments = service_with(&world, Arc::new(Last(store)));
+        let failed = payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap_err();
+        let Error::Store(error) = failed else { panic!("{failed}") };
+        assert_eq!(error.kind(), StoreErrorKind::InDoubt);
     });
 }
 

@@ -6,7 +6,7 @@ use axum::{Json, extract::State, response::Response};
 use evently_core::{
     domain::{Currency, Event, EventId, Money, RefundPolicy, Role, SeatId, SeatStatus, Timestamp, VenueId},
     ports::EventFilter,
-    services::{Answered, EventChange, EventDraft, PriceDraft},
+    services::{Answered, Error, EventChange, EventDraft, PriceDraft},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -154,8 +154,8 @@ pub async fn create(State(app): State<Arc<App>>, submitted: Submitted<NewEvent>)
 
 async fn event_answer(app: &App, status: StatusCode, answered: &Answered<Arc<Event>>) -> Result<Response, Problem> {
     context::note_event(answered.value.id);
-    let view = app.events.view(answered.value.id).await?;
-    Ok(answer(status, answered, body(app, &view).await?))
+    let view = app.events.view(answered.value.id).await.map_err(Error::after_a_change)?;
+    Ok(answer(status, answered, body(app, &view).await.map_err(Error::after_a_change)?))
 }
 
 /// The events that one manages, drafts included.

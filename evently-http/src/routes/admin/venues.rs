@@ -6,7 +6,7 @@ use axum::{Json, extract::State, response::Response};
 use evently_core::{
     domain::{Invalid, LayoutId, Role, VenueId},
     import::{self, Format, ImportError},
-    services::{LayoutView, VenueDraft},
+    services::{Error, LayoutView, VenueDraft},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -104,7 +104,7 @@ pub async fn create(
     let draft = VenueDraft { name, layout: plan_read.layout };
     let created = app.events.create_venue(&submitted.by, draft, submitted.key).await?;
     context::note_action("venue_created");
-    let (venue, layout) = app.events.venue(created.value.id).await?;
+    let (venue, layout) = app.events.venue(created.value.id).await.map_err(Error::after_a_change)?;
     let warnings = plan_read.warnings.iter().map(ToString::to_string).collect();
     let body = VenueDetail { warnings, ..VenueDetail::new(&venue, &layout.layout) };
     Ok(answer(StatusCode::CREATED, &created, body))
