@@ -6,7 +6,8 @@
 //! again is printed; it is waited for, but never held against a fast clock.
 //!
 //! `EVENTLY_FAULTS_ROUNDS` repeats the faults, `EVENTLY_FAULTS_SEED` gives other customers and other moments, and
-//! `EVENTLY_FAULTS_SECONDS` makes what lasts last longer.
+//! `EVENTLY_FAULTS_SECONDS` makes what lasts last longer. `EVENTLY_FAULTS_REPORTS` names a folder
+//! for what they went through, as JSON.
 
 mod connections;
 mod fleet;
@@ -16,6 +17,7 @@ mod pauses;
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod report;
 mod sale;
 mod shop;
 mod soon;

@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     fleet::{Fleet, INSTANCES, Urls},
     mails::Mails,
+    report::{Report, Survived},
     shop::{self, Front},
     soon::{Moments, seed, until},
 };
@@ -57,6 +58,7 @@ pub struct Sale {
     inside: JoinSet<Customer>,
     moments: Moments,
     faults: usize,
+    report: Report,
 }
 
 impl Sale {
@@ -74,7 +76,8 @@ impl Sale {
         let hall = Arc::new(Hall::of(event, fleet.connection(0)).await);
         let front = Arc::new(Front::new(fleet.targets()));
         eprintln!("seed {}", seed());
-        Self { fleet, front, hall, customers, inside: JoinSet::new(), moments: Moments::new(seed()), faults: 0 }
+        let (inside, moments, report) = (JoinSet::new(), Moments::new(seed()), Report::default());
+        Self { fleet, front, hall, customers, inside, moments, faults: 0, report }
     }
 
     /// Sells, and breaks something meanwhile; what it broke is whole again when it returns. Then the house has to be as before.
@@ -90,11 +93,8 @@ impl Sale {
         let served = self.recovered(what, healed).await;
         self.customers = shop::close(&self.front, &mut self.inside).await;
         let settled = self.settled(store, what, healed).await;
-        eprintln!(
-            "{what}: {} answers lost, {} to come again; all serve after {served:.1?}, all is settled after {settled:.1?}",
-            self.front.lost() - lost,
-            self.front.turned_away() - turned_away,
-        );
+        let (lost, turned_away) = (self.front.lost() - lost, self.front.turned_away() - turned_away);
+        self.report.note(&Survived { what, lost, turned_away, served, settled });
         assert_eq!(
             self.contradictions(Scope::Lately { turn: self.faults, turns: 5 }).await,
             Vec::<String>::new(),
@@ -172,6 +172,16 @@ impl Sale {
         assert!(paid > 5 * self.faults && cancelled > 0, "there was next to nothing to lose");
         let parked = self.fleet.command_line().json(&["queue", "list"]);
         assert_eq!(parked["items"], json!([]), "nobody has to look after a message");
+        self.report.write(&json!({
+            "calls": calls,
+            "answers": answers,
+            "bookings": told().count(),
+            "paid": paid,
+            "given_up": cancelled,
+            "mails_handed_over_twice": self.mails().doubled.len(),
+            "violations": 0,
+            "undecided": 0,
+        }));
     }
 }
 
