@@ -7,7 +7,7 @@ mod write;
 use std::time::Duration;
 
 use evently_core::{
-    domain::{Request, Timestamp, decide},
+    domain::{Answer, Request, Timestamp, decide},
     ports::{Applied, StoreError, StoreErrorKind},
 };
 
@@ -33,34 +33,45 @@ const REST_MAX: Duration = Duration::from_millis(250);
 
 /// Decides the requests in one transaction.
 pub(crate) async fn apply(store: &PgStore, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
-    let mut in_doubt = false;
-    let applied = until_decided(store, now, requests, &mut in_doubt).await;
-    if in_doubt {
-        store.writer.disown();
+    let mut in_doubt = Vec::new();
+    let mut applied = until_decided(store, now, requests, &mut in_doubt).await;
+    if in_doubt.is_empty() {
+        return applied;
+    }
+    store.writer.disown();
+    if let Ok(applied) = &mut applied {
+        give_first(&mut applied.answers, &in_doubt);
     }
     applied
+}
+
+/// Nobody has been given the answers that a try of our own has kept, though it looks as if they had been.
+fn give_first(answers: &mut [Answer], in_doubt: &[Vec<Answer>]) {
+    for (number, answer) in answers.iter_mut().enumerate() {
+        let ours = |tried: &Answer| !tried.replayed && (tried.at, &tried.result) == (answer.at, &answer.result);
+        answer.replayed &= !in_doubt.iter().map(|tried| &tried[number]).any(ours);
+    }
 }
 
 async fn until_decided(
     store: &PgStore,
     now: Timestamp,
     requests: &[Request],
-    in_doubt: &mut bool,
+    in_doubt: &mut Vec<Vec<Answer>>,
 ) -> Result<Applied, StoreError> {
     let (mut tries, began) = (0, Instant::now());
     loop {
         let clock = AsOf { now, began, at_once: tries == 0 };
-        let fault = match attempt(store, &clock, requests).await {
+        let fault = match attempt(store, &clock, requests, in_doubt).await {
             Ok(applied) => return Ok(applied),
             Err(fault) => fault,
         };
         tries += 1;
-        *in_doubt |= fault.kind() == StoreErrorKind::InDoubt;
         // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
         let again = matches!(fault.kind(), StoreErrorKind::InDoubt | StoreErrorKind::Contended);
         if !again || tries == TRIES {
             // What an earlier try may have done is not known yet.
-            let kind = if *in_doubt { StoreErrorKind::InDoubt } else { fault.kind() };
+            let kind = if in_doubt.is_empty() { fault.kind() } else { StoreErrorKind::InDoubt };
             return Err(StoreError::new(kind, OPERATION, fault));
         }
         tracing::debug!(error = %fault, tries, "batch is tried again");
@@ -91,7 +102,8 @@ fn rest(store: &PgStore, tries: u32) -> Duration {
     average * 2 * share / 1024
 }
 
-async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<Applied, Fault> {
+/// Decides and writes once. The answers of a commit in doubt are added to the others.
+async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request], in_doubt: &mut Vec<Vec<Answer>>) -> Result<Applied, Fault> {
     let mut tx = store.begin(store.batch()).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
@@ -114,8 +126,11 @@ async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request]) -> Result<
             let Written { changes, .. } = &ledger.written;
             let applied = Applied { answers, changes: changes.clone() };
             write(&mut tx, store, &rows, &ledger.written).await?;
-            tx.commit().await?;
-            return Ok(applied);
+            let committed = tx.commit().await;
+            if let Err(Fault::InDoubt(_)) = committed {
+                in_doubt.push(applied.answers.clone());
+            }
+            return committed.map(|()| applied);
         }
         wanted = ledger.wanted;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evently_core::{
-    domain::{BookingId, Command, HoldTerms, Request, Timestamp, UserId},
+    domain::{BookingId, Command, HoldTerms, Request, RequestKey, Timestamp, UserId},
     memory::SeededIds,
     ports::{Bookings, Catalog, Ids, StoreErrorKind},
 };
@@ -24,12 +24,16 @@ pub async fn on_sale(store: &PgStore, ids: &SeededIds) -> Fixture {
 }
 
 pub async fn hold(store: &PgStore, ids: &SeededIds, event: &Fixture, seat: u32) {
+    let applied = store.apply(NOW, &[hold_of(ids, event, seat)]).await.unwrap();
+    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+}
+
+fn hold_of(ids: &SeededIds, event: &Fixture, seat: u32) -> Request {
     let [booking_id, user_id] = [ids.uuid(NOW), ids.uuid(NOW)];
     let (booking_id, user_id) = (BookingId::from_uuid(booking_id), UserId::from_uuid(user_id));
     let seats = event.seats(&[seat]);
     let command = Command::Hold { booking_id, event_id: event.id(), user_id, seats, terms: HoldTerms::default() };
-    let applied = store.apply(NOW, &[Request::new(SYSTEM, command)]).await.unwrap();
-    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+    Request::new(SYSTEM, command)
 }
 
 #[tokio::test]
@@ -96,6 +100,26 @@ async fn a_commit_whose_answer_was_lost_counts() {
     assert!(proxy.has_lost_it());
     assert!(store.changed_elsewhere().await.unwrap());
     assert!(!store.changed_elsewhere().await.unwrap());
+}
+
+/// It is found under its key, and was given to nobody.
+#[tokio::test]
+async fn an_answer_that_was_lost_with_its_commit_is_given_for_the_first_time() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let (proxy, store) = behind(&place, &ids).await;
+    let event = on_sale(&store, &ids).await;
+    let keyed = |seat: u32, id: u8| {
+        let key = RequestKey { id: [id; 32], fingerprint: [id; 32] };
+        hold_of(&ids, &event, seat).with_key(Some(key))
+    };
+    let (early, late) = (keyed(0, 1), keyed(1, 2));
+    store.apply(NOW, std::slice::from_ref(&early)).await.unwrap();
+    proxy.lose_answer_with(COMMITTED);
+    let applied = store.apply(NOW, &[late.clone(), early, late]).await.unwrap();
+    assert!(proxy.has_lost_it());
+    let replayed = applied.answers.iter().map(|answer| answer.replayed).collect::<Vec<_>>();
+    assert_eq!(replayed, [false, true, true], "one is new, one was given before, one came twice");
 }
 
 /// Whoever asked must not be told that nothing was done.

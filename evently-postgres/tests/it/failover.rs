@@ -70,6 +70,9 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     pair.replica.query("evently", &["select pg_promote()"]).unwrap();
     // As if it had become the replica: those who are connected stay so, and are refused.
     pair.primary.query("evently", &["alter system set default_transaction_read_only = on", "select pg_reload_conf()"]).unwrap();
+    // A server takes its settings in when it comes to it, and tells those that are connected before it lets anybody in.
+    let refuses = || pair.primary.query("evently", &["show default_transaction_read_only"]).unwrap() == "on";
+    crate::pair::until("the settings are taken in", refuses).await;
     make_venue(&store, 2).await;
     assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
 }

@@ -143,24 +143,30 @@ impl Visit {
 
     /// Asks with the same key, now here, now there, until it has been decided.
     async fn insist(&mut self, asked: &Asked) -> Answer {
-        // As far as anybody knows.
-        let mut nothing_was_done = true;
+        // What was said of the request before it was decided.
+        let mut told = Vec::new();
+        let mut may_be_done = false;
         loop {
             let instance = self.customer.below(self.connections.len());
             let began = Instant::now();
             let Some(answer) = self.customer.send(&mut self.connections[instance], asked).await else {
                 self.front.lost.fetch_add(1, Ordering::SeqCst);
-                nothing_was_done = false;
+                may_be_done = true;
                 sleep(AGAIN).await;
                 continue;
             };
             if is_decided(&answer) {
                 self.front.note_served(instance, began);
                 let replayed = answer.header("idempotent-replayed") == Some("true");
-                self.front.untrue.fetch_add(u64::from(nothing_was_done && replayed), Ordering::SeqCst);
+                if replayed && !may_be_done {
+                    eprintln!("{asked:?} was done, and its customer was told {told:?}");
+                    self.front.untrue.fetch_add(1, Ordering::SeqCst);
+                }
                 return answer;
             }
-            nothing_was_done &= body_of(&answer)["detail"].as_str().is_some_and(|detail| detail.contains("nothing was done"));
+            let detail = body_of(&answer)["detail"].as_str().unwrap_or_default().to_owned();
+            may_be_done |= !detail.contains("nothing was done");
+            told.push(detail);
             self.front.turned_away.fetch_add(1, Ordering::SeqCst);
             sleep(AGAIN).await;
         }
