@@ -20,7 +20,12 @@ const UPLOADS: &[&str] = &["/api/v1/admin/venues"];
 pub async fn serve(config: Config, ready: impl FnOnce(&App, SocketAddr)) -> Result<Stopped, StartError> {
     // Before anything sets a figure; what is set earlier is lost.
     metrics::install();
-    let app = Arc::new(compose::open(config).await?);
+    serve_app(Arc::new(compose::open(config).await?), ready).await
+}
+
+/// The same for an application that has been opened.
+pub async fn serve_app(app: Arc<App>, ready: impl FnOnce(&App, SocketAddr)) -> Result<Stopped, StartError> {
+    metrics::install();
     if app.config.demo.enabled {
         demo::seed(&app, &*app.passwords).await?;
     }

@@ -6,34 +6,27 @@
 //!
 //! All share one private server with `fsync` on, one event of [`SEATS`] seats each, and the machine with the load generator. It
 //! prints figures; nothing fails for being slow. Numbers are taken as connections; `alone` leaves the others out, for a profiler;
-//! `crowds` compares the crowd of one event with one at a thousand, with those who come too late, and with Redis away; `drain` sells for a
-//! minute without RabbitMQ, and then looks how fast it is told.
+//! `crowds` compares the crowd of one event with one at a thousand, with those who come too late, and with Redis away; `rush` sends
+//! [`RUSH`] customers at once to ten thousand seats; `drain` sells for a minute without RabbitMQ, and then looks how fast it is told.
 
-mod client;
 mod cpu;
-mod evently;
+mod crowd;
 mod pgbench;
 mod plain;
+#[path = "../shared/mod.rs"]
+mod shared;
 
-use std::{
-    sync::LazyLock,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use evently_core::ports::{Clock, Ids};
-use evently_http::{clock::SystemClock, ids::SystemIds};
 use evently_testservers::{Postgres, RabbitMq, Redis};
 use tokio::time::sleep;
-use uuid::Uuid;
 
-use crate::{
-    client::{Load, Measured},
-    cpu::Used,
-    evently::Evently,
+use cpu::Used;
+use shared::{
+    client::{Load, Measured, per_second},
+    evently::{Evently, SEATS},
 };
 
-/// Of the event that everybody wants.
-const SEATS: u32 = 60_000;
 /// Holds in one run.
 const HOLDS: u32 = 10_000;
 const RUNS: usize = 5;
@@ -41,6 +34,12 @@ const RUNS: usize = 5;
 const CROWD: usize = 64;
 /// How long RabbitMQ is away.
 const AWAY: Duration = Duration::from_mins(1);
+/// Who comes at once, on how many connections, and for how many seats.
+const RUSH: u32 = 100_000;
+const RUSH_CONNECTIONS: usize = 1_000;
+const RUSH_SEATS: u32 = 10_000;
+/// How often: to make their accounts takes much longer than the sale.
+const RUSHES: usize = 3;
 /// Events that are on sale at once.
 const EVENTS: u32 = 1_000;
 
@@ -62,6 +61,8 @@ fn main() {
     let server = server.set("shared_preload_libraries", "pg_stat_statements").start().expect("a private PostgreSQL");
     if asked_for("crowds") {
         runtime.block_on(crowds(&server));
+    } else if asked_for("rush") {
+        runtime.block_on(rush(&server));
     } else if asked_for("drain") {
         runtime.block_on(drain(&server));
     } else {
@@ -121,7 +122,8 @@ async fn crowds(server: &Postgres) {
         let (winner, losers) = ours.losers(HOLDS).await;
         crowd(&ours).run(winner).await;
         let before = batches(server);
-        lost.push(crowd(&ours).run(losers).await.answers);
+        let refused = crowd(&ours).run(losers).await;
+        lost.push(per_second(refused.conflicts, refused.took));
         asked += batches(server) - before;
     }
     let one = report("one event", &one);
@@ -130,6 +132,25 @@ async fn crowds(server: &Postgres) {
     figures("who wants what is on hold (409)", &mut lost);
     println!("{:32} {asked} batches of all of these reached the server", "");
     println!("ratios of medians: {EVENTS} events {:.2} of one, without Redis {:.2} of with it", many / one, without / one);
+}
+
+/// Many more than there are seats come at once, each for one seat.
+async fn rush(server: &Postgres) {
+    let redis = Redis::start().expect("a private Redis");
+    let url = server.create_database("service").expect("a database");
+    let ours = Evently::start(&url, &redis.url(), None).await;
+    println!("\n{RUSH} customers on {RUSH_CONNECTIONS} connections want one of {RUSH_SEATS} seats each, {RUSHES} runs");
+    let mut took = Vec::new();
+    for _ in 0..RUSHES {
+        let requests = ours.rush(RUSH_SEATS, RUSH / RUSH_SEATS).await;
+        let rushed = Load { address: ours.address, connections: RUSH_CONNECTIONS }.run(requests).await;
+        let sold = RUSH as usize - rushed.refused;
+        println!("{sold} sold, {} told 409 in {:.2?}; p99 {:.0?}", rushed.conflicts, rushed.took, rushed.p99);
+        assert_eq!((sold, rushed.conflicts), (RUSH_SEATS as usize, (RUSH - RUSH_SEATS) as usize), "each seat is sold, and once");
+        took.push(rushed.took);
+    }
+    took.sort_unstable();
+    println!("median {:.2?} ({:.2?} to {:.2?})", took[RUSHES / 2], took[0], took[RUSHES - 1]);
 }
 
 /// How fast what has piled up while RabbitMQ was away is handed on.
@@ -174,12 +195,6 @@ const WAITING: &str = "select h.position - coalesce((select position from consum
 fn batches(server: &Postgres) -> u64 {
     const READ: &str = "select coalesce(sum(calls), 0) from pg_stat_statements where query like '%kind (name)%'";
     server.query("evently", &[READ]).expect("the extension is there").parse().expect("it is a number")
-}
-
-/// An id as the service makes them, in the order of time.
-fn new_id() -> Uuid {
-    static MADE: LazyLock<(SystemIds, SystemClock)> = LazyLock::new(|| (SystemIds::new(), SystemClock::new()));
-    MADE.0.uuid(MADE.1.now())
 }
 
 /// The median of the rates.

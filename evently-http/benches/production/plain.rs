@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use uuid::Uuid;
 
-use crate::{SEATS, client};
+use crate::shared::{
+    client,
+    evently::{SEATS, new_id, pairs},
+};
 
 pub const SCHEMA: &str = "create table seats (event_id uuid, number integer, status text not null, version integer not null, \
         booking_id uuid, primary key (event_id, number)); \
@@ -49,7 +52,7 @@ impl Plain {
 
     /// Holds of all different seats of a new event, all over the house.
     pub async fn requests(&self, holds: u32) -> Vec<String> {
-        let event = crate::new_id();
+        let event = new_id();
         sqlx::query("insert into seats select $1, n, 'available', 0 from generate_series(0, $2) n")
             .bind(event)
             .bind(i32::try_from(SEATS).expect("it fits") - 1)
@@ -62,7 +65,7 @@ impl Plain {
             let body = format!(r#"{{"event_id":"{event}","seats":[{},{}]}}"#, pair * 2, pair * 2 + 1);
             client::post("/bookings", "", &body)
         };
-        crate::evently::pairs(holds).map(request).collect()
+        pairs(holds).map(request).collect()
     }
 }
 
@@ -88,7 +91,7 @@ async fn attempt(pool: &PgPool, wish: &Wish) -> Result<Option<Booked>, sqlx::Err
     if seats.len() != wish.seats.len() || seats.iter().any(|seat| seat.get::<&str, _>(2) != "available") {
         return Ok(None);
     }
-    let id = crate::new_id();
+    let id = new_id();
     for seat in &seats {
         let updated = sqlx::query(
             "update seats set status = 'reserved', booking_id = $4, version = version + 1 \

@@ -2,61 +2,67 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use evently_core::{
     domain::{Event, Principal, Role, SessionId, UserId},
     import::{self, Format},
+    ports::{Clock as _, Ids as _},
     services::{EventDraft, PriceDraft, VenueDraft},
 };
 use evently_http::{
+    clock::SystemClock,
     compose::{self, App},
     config::{Config, Sources},
-    serve::serve,
+    ids::SystemIds,
+    serve::serve_app,
 };
 use serde_json::json;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::{
-    SEATS,
-    client::{self, Load},
-};
+use super::client::{self, Load};
+
+/// Of the event that everybody wants.
+pub const SEATS: u32 = 60_000;
 
 /// Nobody may have more than ten seats on hold.
 const HOLDS_OF_A_BUYER: u32 = 5;
 
 pub struct Evently {
     pub address: SocketAddr,
-    /// A second pair of hands on the same store.
-    app: App,
+    app: Arc<App>,
     buyers: AtomicU32,
     _folder: tempfile::TempDir,
 }
 
 impl Evently {
-    /// On a database and a Redis, and a RabbitMQ where there is one.
-    pub async fn start(url: &str, redis: &str, rabbitmq: Option<&str>) -> Self {
+    /// With these settings.
+    pub async fn with(settings: impl IntoIterator<Item = (&'static str, &str)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().to_str().expect("its name is text");
-        let settings = [
+        let always = [
             ("data.dir", data),
-            ("store.url", url),
-            ("redis.url", redis),
             ("http.listen", "127.0.0.1:0"),
+            ("http.connections_per_client", "16000"),
+            ("http.live_per_client", "16000"),
             ("auth.bcrypt_cost", "4"),
             // On, and lifted: each request is counted.
+            ("rate_limit.events", "1000000/second"),
             ("rate_limit.bookings", "1000000/minute"),
             ("rate_limit.auth", "1000000/minute"),
         ];
-        let settings = settings.into_iter().chain(rabbitmq.map(|url| ("rabbitmq.url", url)));
-        let flags = settings.map(|(key, value)| ("bench", key, value.to_owned())).collect();
+        let owned = |(key, value): (&'static str, &str)| ("bench", key, value.to_owned());
+        let flags = always.map(owned).into_iter().chain(settings.into_iter().map(owned)).collect();
         let config = Config::load(&Sources { flags, ..Sources::default() }).expect("the settings are right");
-        let app = compose::open(config.clone()).await.expect("the server takes us");
+        let app = Arc::new(compose::open(config).await.expect("the server takes us"));
         let (tell, told) = oneshot::channel();
-        tokio::spawn(serve(config, move |_, address| tell.send(address).expect("somebody waits for it")));
+        tokio::spawn(serve_app(Arc::clone(&app), move |_, address| tell.send(address).expect("somebody waits for it")));
         let address = told.await.expect("it starts");
         Self { address, app, buyers: AtomicU32::new(0), _folder: folder }
     }
@@ -65,30 +71,19 @@ impl Evently {
     pub async fn one_event(&self, holds: u32) -> Vec<String> {
         let event = self.event(SEATS).await;
         let tokens = self.tokens(holds).await;
-        (0..).zip(pairs(holds)).map(|(hold, pair)| post(&event, &tokens, hold, pair)).collect()
-    }
-
-    /// The same at so many events in turn.
-    pub async fn many_events(&self, events: u32, holds: u32) -> Vec<String> {
-        let tokens = self.tokens(holds).await;
-        let mut halls = Vec::new();
-        for _ in 0..events {
-            halls.push(self.event(holds.div_ceil(events) * 2).await);
-        }
-        let request = |hold: u32| post(&halls[(hold % events) as usize], &tokens, hold, hold / events);
-        (0..holds).map(request).collect()
+        (0..).zip(pairs(holds)).map(|(hold, pair)| post(&event, &tokens, hold, &pair_of(pair))).collect()
     }
 
     /// Somebody has two seats on hold, and so many others want them.
     pub async fn losers(&self, count: u32) -> (Vec<String>, Vec<String>) {
         let event = self.event(SEATS).await;
         let tokens = self.tokens(count).await;
-        let wish = |hold| post(&event, &tokens, hold, 0);
+        let wish = |hold| post(&event, &tokens, hold, &pair_of(0));
         (vec![wish(0)], (1..count).map(wish).collect())
     }
 
     /// A new event that is on sale.
-    async fn event(&self, seats: u32) -> Event {
+    pub async fn event(&self, seats: u32) -> Event {
         let organizer = Principal {
             user_id: UserId::from_uuid(Uuid::nil()),
             role: Role::Admin,
@@ -107,7 +102,7 @@ impl Evently {
     }
 
     /// Of buyers who are new: nobody has something on hold at another event.
-    async fn tokens(&self, holds: u32) -> Vec<String> {
+    pub async fn tokens(&self, holds: u32) -> Vec<String> {
         let mut tokens = Vec::new();
         for _ in 0..holds.div_ceil(HOLDS_OF_A_BUYER) {
             let email = format!("buyer{}@example.org", self.buyers.fetch_add(1, Relaxed));
@@ -120,19 +115,30 @@ impl Evently {
     }
 }
 
+/// Prime, so that steps of it meet each seat before they meet one again.
+pub const STRIDE: u32 = 7_919;
+
 /// Pairs of neighbours, each once, as people take them: now here, now there.
 pub fn pairs(count: u32) -> impl Iterator<Item = u32> {
-    // Prime, so that it meets each pair before it meets one again.
-    const STRIDE: u32 = 7_919;
     (0..count).map(|n| n * STRIDE % (SEATS / 2))
 }
 
-/// One of those who have logged in wants a pair of seats.
-fn post(event: &Event, tokens: &[String], hold: u32, pair: u32) -> String {
-    let [left, right] = [pair * 2, pair * 2 + 1].map(|number| event.layout_id.seat(number));
+pub const fn pair_of(pair: u32) -> [u32; 2] {
+    [pair * 2, pair * 2 + 1]
+}
+
+/// One of those who have logged in wants seats.
+pub fn post(event: &Event, tokens: &[String], hold: u32, seats: &[u32]) -> String {
+    let seats = seats.iter().map(|number| event.layout_id.seat(*number)).collect::<Vec<_>>();
     let token = &tokens[hold as usize % tokens.len()];
-    let headers = format!("authorization: Bearer {token}\r\nidempotency-key: {}\r\n", crate::new_id().simple());
-    client::post("/api/v1/bookings", &headers, &json!({"event_id": event.id, "seat_ids": [left, right]}).to_string())
+    let headers = format!("authorization: Bearer {token}\r\nidempotency-key: {}\r\n", new_id().simple());
+    client::post("/api/v1/bookings", &headers, &json!({"event_id": event.id, "seat_ids": seats}).to_string())
+}
+
+/// An id as the service makes them, in the order of time.
+pub fn new_id() -> Uuid {
+    static MADE: LazyLock<(SystemIds, SystemClock)> = LazyLock::new(|| (SystemIds::new(), SystemClock::new()));
+    MADE.0.uuid(MADE.1.now())
 }
 
 /// Rows of a hundred seats, if there are as many.
