@@ -1,8 +1,12 @@
 //! Whether the server behind a pool is still the right one, as those who use it have found out.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// What is to be done about a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -20,7 +24,7 @@ pub(crate) enum Doubt {
 
 impl Doubt {
     /// What `error` says of the server; <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
-    fn of(error: &sqlx::Error) -> Self {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => match &*error.code().unwrap_or_default() {
                 "25006" => Self::Replace,
@@ -40,7 +44,11 @@ impl Doubt {
 
 /// The worst of what was met. A handle: clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Doubts(Arc<watch::Sender<Doubt>>);
+pub(crate) struct Doubts {
+    worst: Arc<watch::Sender<Doubt>>,
+    /// When somebody doubted last.
+    left: Arc<Mutex<Option<Instant>>>,
+}
 
 impl Doubts {
     /// Takes in what a failure says.
@@ -53,7 +61,11 @@ impl Doubts {
 
     /// Leaves this doubt, unless there is a worse one.
     pub(crate) fn leave(&self, doubt: Doubt) {
-        self.0.send_if_modified(|worst| {
+        if doubt == Doubt::None {
+            return;
+        }
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.worst.send_if_modified(|worst| {
             let worse = doubt > *worst;
             *worst = doubt.max(*worst);
             worse
@@ -62,16 +74,22 @@ impl Doubts {
 
     /// The server is as it should be. Whoever has found meanwhile that its connections are of no use is not forgotten.
     pub(crate) fn settle(&self) {
-        self.0.send_if_modified(|worst| *worst != Doubt::Replace && std::mem::replace(worst, Doubt::None) != Doubt::None);
+        self.worst.send_if_modified(|worst| *worst != Doubt::Replace && std::mem::replace(worst, Doubt::None) != Doubt::None);
     }
 
     /// Whether it may be asked.
     pub(crate) fn is_open(&self) -> bool {
-        *self.0.borrow() < Doubt::Wait
+        *self.worst.borrow() < Doubt::Wait
+    }
+
+    /// Whether somebody has doubted since then, however that came out.
+    pub(crate) fn were_left_within(&self, time: Duration) -> bool {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.is_some_and(|left| left.elapsed() <= time)
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Doubt> {
-        self.0.subscribe()
+        self.worst.subscribe()
     }
 }
 

@@ -26,6 +26,8 @@ use crate::{
     place::{LIMITS, Place},
 };
 
+/// A connection that somebody has used within this time is given to the next without a journey to find out whether it is still there.
+const FRESH: Duration = Duration::from_secs(1);
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
 const READ: &str = "begin isolation level repeatable read read only";
@@ -69,12 +71,17 @@ impl Pool {
             given: Mutex::new(Instant::now()),
             leased: Arc::default(),
         });
+        let doubts = terms.doubts.clone();
         let mut pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(options.patience)
             // The pool's own test waits for ever.
             .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(is_whole(connection)));
+            .before_acquire(move |connection, used| {
+                // Where one was broken, so may be all that were there with it.
+                let is_fresh = used.idle_for < FRESH && !doubts.were_left_within(used.idle_for);
+                Box::pin(async move { if is_fresh { Ok(true) } else { is_whole(connection).await } })
+            });
         if gauges.is_of_primary() {
             let doubts = terms.doubts.clone();
             pool = pool.after_connect(move |connection, _| {

@@ -62,14 +62,20 @@ impl Primary {
         Ok(Self { inner })
     }
 
-    /// A transaction that begins with this statement.
+    /// A transaction that begins with this statement. Where a connection was cut before nothing has been asked yet, and another one is taken.
     pub(crate) async fn begin(&self, statement: &'static str) -> Result<Tx, Fault> {
-        self.lease().await?.begin(statement).await
+        match self.lease().await?.begin(statement).await {
+            Err(Fault::Engine(error)) if Doubt::of(&error) == Doubt::Wait => self.lease().await?.begin(statement).await,
+            begun => begun,
+        }
     }
 
-    /// All rows that the statement finds, in a transaction of its own.
+    /// All rows that the statement finds, in a transaction of its own. It only reads, and may be asked again for the same reason.
     pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
-        self.lease().await?.rows(sql, values).await
+        match self.lease().await?.rows(sql, values.clone()).await {
+            Err(Fault::Engine(error)) if Doubt::of(&error) == Doubt::Wait => self.lease().await?.rows(sql, values).await,
+            rows => rows,
+        }
     }
 
     async fn lease(&self) -> Result<Lease, Fault> {

@@ -77,6 +77,27 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
 }
 
+/// Nobody looks whether a connection is still there that somebody has just used.
+#[tokio::test]
+async fn connections_that_are_cut_between_two_requests_cost_nobody_an_answer() {
+    let place = Place::new();
+    let store = open(&place.options()).await;
+    for seed in 1..=3 {
+        let event = Fixture::new(&SeededIds::new(seed), NOW, 1, 10);
+        // All that there are.
+        let look = || store.venues(Page { after: None, limit: 1 });
+        tokio::try_join!(look(), look(), look(), look()).unwrap();
+        let cut = || {
+            let others = "datname = current_database() and pid <> pg_backend_pid()";
+            place.execute(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {others}"));
+        };
+        cut();
+        store.apply(NOW, &[Request::new(ORGANIZER, event.create_venue())]).await.unwrap();
+        cut();
+        look().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_was_down_or_hung_is_used_again() {
     let server = Postgres::options().durable(true).start().unwrap();
