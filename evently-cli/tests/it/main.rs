@@ -7,6 +7,7 @@ mod crash;
 mod evently;
 mod faults;
 mod full_disk;
+mod knobs;
 mod load;
 mod recorder;
 mod rolling_restart;

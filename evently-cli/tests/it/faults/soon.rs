@@ -1,8 +1,10 @@
 //! Waiting for what has to come, and the knobs of the fault tests.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::knobs::knob;
 
 /// How long a house may take to recover by itself. It is usually there in seconds; what somebody who was killed had claimed waits for
 /// half a minute, and a machine that runs many tests may need more.
@@ -33,11 +35,6 @@ pub fn seed() -> u64 {
 /// How long something lasts that is `short` unless somebody has the time.
 pub fn lasting(short: Duration) -> Duration {
     Duration::from_secs(knob("EVENTLY_FAULTS_SECONDS", 0)).max(short)
-}
-
-fn knob<T: FromStr>(name: &str, otherwise: T) -> T {
-    let Ok(text) = std::env::var(name) else { return otherwise };
-    text.parse().unwrap_or_else(|_| panic!("{name} is {text}, and should be a number"))
 }
 
 /// Draws moments.

@@ -1,0 +1,24 @@
+//! How long the tests with faults go on, and where they leave what they have met.
+
+use std::{fs, path::Path, str::FromStr, thread};
+
+use serde_json::Value;
+
+/// Where to write reports, each in a file that is named for its test.
+const REPORTS: &str = "EVENTLY_FAULTS_REPORTS";
+
+/// What somebody has set, or what it is otherwise.
+pub fn knob<T: FromStr>(name: &str, otherwise: T) -> T {
+    let Ok(text) = std::env::var(name) else { return otherwise };
+    text.parse().unwrap_or_else(|_| panic!("{name} is {text}, and should be a number"))
+}
+
+/// Writes what the test on this thread has come to, where somebody wants it. Whoever gets here has found nothing wrong.
+pub fn keep(mut report: Value) {
+    let Some(folder) = std::env::var_os(REPORTS) else { return };
+    let test = thread::current().name().expect("a test has a thread that is named for it").to_owned();
+    let file = Path::new(&folder).join(format!("{}.json", test.replace("::", "-")));
+    report["test"] = test.into();
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(file, format!("{report:#}\n")).unwrap();
+}
