@@ -251,6 +251,36 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_has_these_edges_and_no_others() {
+        use BookingStatus::{Cancelled, Confirmed, Expired, Pending, Refunded};
+        let edges = [
+            (Pending, Pending),
+            (Pending, Confirmed),
+            (Pending, Expired),
+            (Pending, Cancelled),
+            (Confirmed, Cancelled),
+            (Confirmed, Refunded),
+            (Expired, Confirmed),
+        ];
+        for (_, from) in BookingStatus::NAMES {
+            for (_, to) in BookingStatus::NAMES {
+                assert_eq!(from.may_become(to), edges.contains(&(from, to)), "{} to {}", from.name(), to.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_status_is_called_what_it_is() {
+        assert_eq!(BookingStatus::NAMES.map(|(_, status)| status.name()), BookingStatus::NAMES.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn a_code_is_shown_as_it_is_read() {
+        let code = BookingCode::parse("3467-9acd").expect("all of its signs are in the alphabet");
+        assert_eq!((code.to_string(), format!("{code:?}")), ("34679ACD".to_owned(), "34679ACD".to_owned()));
+    }
+
+    #[test]
     fn a_hold_ends_at_the_later_of_its_two_timers_and_not_before() {
         let at = Timestamp::from_secs;
         let payment = PaymentId::from_uuid(Uuid::nil());

@@ -340,3 +340,32 @@ fn in_the_way(seats: &[(SeatId, SeatStatus)]) -> String {
         _ => format!("{} of the seats are not available", seats.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::LayoutId;
+
+    /// Whoever was refused reads these.
+    #[test]
+    fn refusals_say_what_is_wrong() {
+        let layout = LayoutId::from_uuid(uuid::Uuid::nil());
+        let taken = |seats: &[(u32, SeatStatus)]| {
+            Rejection::SeatsUnavailable(seats.iter().map(|(number, status)| (layout.seat(*number), *status)).collect())
+        };
+        for (rejection, said) in [
+            (Rejection::NotFound(Thing::Event), "there is no such event"),
+            (Rejection::NotFound(Thing::Booking), "there is no such booking"),
+            (taken(&[(3, SeatStatus::Booked)]), "one of the seats is booked"),
+            (taken(&[(3, SeatStatus::Booked), (4, SeatStatus::Reserved)]), "2 of the seats are not available"),
+            (Rejection::TooManySeats(SeatLimit::PerBooking { max: 4 }), "a booking for this event may have at most 4 seats"),
+            (
+                Rejection::TooManySeats(SeatLimit::Held { max: 10, held: 9 }),
+                "at most 10 seats of this event may be on hold at a time, and 9 already are",
+            ),
+            (Rejection::NotPending(BookingStatus::Cancelled), "the booking is cancelled"),
+        ] {
+            assert_eq!(rejection.to_string(), said);
+        }
+    }
+}

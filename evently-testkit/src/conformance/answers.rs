@@ -140,6 +140,22 @@ pub async fn a_settlement_that_comes_again_leaves_the_answer_as_it_was(world: Wo
     assert_eq!(world.records(&event).await, before);
 }
 
+/// Until then the answer that was first is the one, and from then on what comes is.
+pub async fn a_settlement_that_comes_when_the_answer_is_not_kept_any_more_is_a_new_one(world: World) {
+    let event = world.event(1, 4).await;
+    let booking = world.hold(&event, customer(1), &[0]).await;
+    let key = World::key("pay", "");
+    let start = Request::new(customer(1), world.start_command(booking.id)).with_key(key);
+    let Ok(Outcome::PaymentStarted(payment, _)) = world.answer(start).await.result else { panic!("it has begun") };
+    let settle = || world.answer(Request::new(GATEWAY, settlement(&world, payment.id, key)));
+    let first = settle().await;
+    world.wait_until(first.at + ANSWERS_KEPT - Duration::from_micros(1));
+    assert!(settle().await.replayed);
+    world.wait(Duration::from_micros(1));
+    assert!(!settle().await.replayed);
+    assert!(settle().await.replayed, "the new answer is kept in its place");
+}
+
 /// The gateway has the money, which is the answer to the request with the key.
 fn settlement(world: &World, payment: PaymentId, key: Option<RequestKey>) -> Command {
     match world.report_command(payment, GatewayReport::Succeeded) {

@@ -118,6 +118,7 @@ macro_rules! store_conformance {
                 racing_repetitions_have_one_effect
                 a_settlement_answers_the_request_that_began_the_payment
                 a_settlement_that_comes_again_leaves_the_answer_as_it_was
+                a_settlement_that_comes_when_the_answer_is_not_kept_any_more_is_a_new_one
             }
             races {
                 of_many_buyers_of_one_seat_one_gets_it
