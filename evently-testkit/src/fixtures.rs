@@ -3,7 +3,7 @@
 mod event;
 mod world;
 
-use evently_core::domain::{Actor, Role, UserId};
+use evently_core::domain::{Actor, Invalid, Rejection, Role, UserId};
 use uuid::Uuid;
 
 pub(crate) use self::world::{booking, paid};
@@ -45,4 +45,10 @@ pub(crate) fn user_of(actor: Actor) -> UserId {
         Actor::User(id, _) => id,
         Actor::Gateway | Actor::System => panic!("{} has no account", actor.name()),
     }
+}
+
+/// What is wrong with a request that was refused, field by field, such as `seat_ids[1] duplicate_seat`.
+pub fn wrong<T: std::fmt::Debug>(refused: &Result<T, Rejection>) -> Vec<String> {
+    let Err(Rejection::Invalid(Invalid { fields })) = refused else { panic!("it is not refused as invalid: {refused:?}") };
+    fields.iter().map(|wrong| format!("{} {}", wrong.field, wrong.code)).collect()
 }
