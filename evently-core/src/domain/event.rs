@@ -220,3 +220,112 @@ impl Event {
         Money { amount, currency: self.currency }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{EventId, LayoutId, UserId, VenueId};
+
+    const AT: fn(i64) -> Timestamp = Timestamp::from_secs;
+
+    fn event() -> Event {
+        let id = Uuid::nil();
+        Event {
+            id: EventId::from_uuid(id),
+            venue_id: VenueId::from_uuid(id),
+            layout_id: LayoutId::from_uuid(id),
+            organizer_id: UserId::from_uuid(id),
+            stage: Stage::Published,
+            details: EventDetails {
+                name: "Hamlet".to_owned(),
+                description: String::new(),
+                start_time: AT(1_000),
+                end_time: AT(2_000),
+                on_sale: OnSale { opens_at: AT(100), closes_at: AT(900) },
+                max_seats_per_booking: 4,
+                max_seats_held: 10,
+                refunds: RefundPolicy { until: AT(800), percent: 50 },
+            },
+            currency: "EUR".parse().unwrap(),
+            categories: Vec::new(),
+            seats_total: 10,
+            created_at: AT(0),
+            version: 1,
+        }
+    }
+
+    /// What is wrong with an event that has been changed in this way, field by field.
+    fn wrong(change: impl FnOnce(&mut Event)) -> Vec<String> {
+        let mut event = event();
+        change(&mut event);
+        let fields = event.check().err().map(|invalid| invalid.fields).unwrap_or_default();
+        fields.into_iter().map(|wrong| format!("{} {}", wrong.field, wrong.code)).collect()
+    }
+
+    fn priced(price: i64) -> impl FnOnce(&mut Event) {
+        let id = PriceCategoryId::from_uuid(Uuid::nil());
+        move |event| event.categories = vec![PriceCategory { id, name: "Stalls".to_owned(), price }]
+    }
+
+    #[test]
+    fn what_makes_sense_ends_exactly_there() {
+        let fine = Vec::<String>::new();
+        assert_eq!(event().check(), Ok(()));
+        for name in ["é".repeat(200), "x".to_owned()] {
+            assert_eq!(wrong(|event| event.details.name = name), fine);
+        }
+        for name in ["x".repeat(201), String::new(), " x".to_owned(), "x\ny".to_owned()] {
+            assert_eq!(wrong(|event| event.details.name = name), ["name invalid_name"]);
+        }
+        assert_eq!(wrong(|event| event.details.description = "x".repeat(20_000)), fine);
+        assert_eq!(wrong(|event| event.details.description = "x".repeat(20_001)), ["description too_long"]);
+        assert_eq!(wrong(|event| event.details.end_time = AT(1_001)), fine);
+        assert_eq!(wrong(|event| event.details.end_time = AT(1_000)), ["end_time not_after_start"]);
+        assert_eq!(wrong(|event| event.details.on_sale.closes_at = AT(101)), fine);
+        assert_eq!(wrong(|event| event.details.on_sale.closes_at = AT(100)), ["sales.closes_at not_after_opening"]);
+        assert_eq!(wrong(|event| event.details.on_sale.closes_at = AT(2_000)), fine);
+        assert_eq!(wrong(|event| event.details.on_sale.closes_at = AT(2_001)), ["sales.closes_at after_end"]);
+        for (seats, said) in [(0, 1), (1, 0), (MAX_SEATS_LIMIT, 0), (MAX_SEATS_LIMIT + 1, 1)] {
+            assert_eq!(wrong(|event| event.details.max_seats_per_booking = seats).len(), said, "{seats}");
+        }
+        assert_eq!(wrong(|event| event.details.max_seats_held = 1), fine);
+        assert_eq!(wrong(|event| event.details.max_seats_held = 0), ["max_seats_held out_of_range"]);
+        assert_eq!(wrong(|event| event.details.refunds.percent = 100), fine);
+        assert_eq!(wrong(|event| event.details.refunds.percent = 101), ["refunds.percent out_of_range"]);
+        for price in [0, MAX_PRICE] {
+            assert_eq!(wrong(priced(price)), fine);
+        }
+        for price in [-1, MAX_PRICE + 1] {
+            assert_eq!(wrong(priced(price)), ["price_categories[0].price out_of_range"]);
+        }
+    }
+
+    #[test]
+    fn an_event_looks_and_is_sold_as_the_time_says() {
+        use EventStatus::{Completed, Ongoing, Upcoming};
+        let event = event();
+        for (at, status) in [(0, Upcoming), (999, Upcoming), (1_000, Ongoing), (1_999, Ongoing), (2_000, Completed)] {
+            assert_eq!(event.status(AT(at)), status, "{at}");
+        }
+        for (at, bookable) in
+            [(99, Err(NotOnSale::NotYet(AT(100)))), (100, Ok(())), (899, Ok(())), (900, Err(NotOnSale::Over(AT(900))))]
+        {
+            assert_eq!(event.bookable(AT(at)), bookable, "{at}");
+        }
+        for (stage, status, refused) in [
+            (Stage::Draft, EventStatus::Draft, NotOnSale::Draft),
+            (Stage::Cancelled, EventStatus::Cancelled, NotOnSale::Cancelled),
+        ] {
+            let event = Event { stage, ..event.clone() };
+            assert_eq!((event.status(AT(500)), event.bookable(AT(500))), (status, Err(refused)));
+        }
+    }
+
+    #[test]
+    fn stages_and_statuses_are_called_what_they_are() {
+        assert_eq!([Stage::Draft, Stage::Published, Stage::Cancelled].map(Stage::name), ["draft", "published", "cancelled"]);
+        assert_eq!(EventStatus::NAMES.map(|(_, status)| status.name()), EventStatus::NAMES.map(|(name, _)| name));
+    }
+}
