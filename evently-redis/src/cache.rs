@@ -171,7 +171,7 @@ impl Cache for RedisCache {
 }
 
 /// What is kept, as the scripts write it. What is written otherwise is a value that nobody can read.
-fn read(mut kept: Vec<u8>) -> Look {
+pub(crate) fn read(mut kept: Vec<u8>) -> Look {
     let lease = || std::str::from_utf8(kept.strip_prefix(b"L")?).ok()?.parse().ok();
     if let Some(lease) = lease() {
         return Look::Miss(Some(Lease(lease)));

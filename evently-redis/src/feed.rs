@@ -5,7 +5,7 @@
 //! instances. So every instance has the same deltas with the same numbers, and an instance that comes later begins with a state that is
 //! exactly what its number says. Decision 12 tells how it begins and what it survives.
 
-mod shared;
+pub(crate) mod shared;
 
 use std::{
     collections::hash_map::RandomState,

@@ -48,6 +48,8 @@ mod cache;
 mod connection;
 mod error;
 mod feed;
+#[doc(hidden)]
+pub mod heard;
 mod keys;
 mod link;
 mod listener;

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use evently_core::{
     domain::{EventId, SeatChange, SeatMap, SeatStatus},
+    import::limits::SEATS_MAX,
     memory::SeatBoard,
     ports::{Catalog, Delta, StoreError, StoreErrorKind},
 };
@@ -21,21 +22,24 @@ const IDLE_SECS: u32 = 6 * 60 * 60;
 /// How often something is tried that others keep getting in the way of.
 const TRIES: u32 = 4;
 
+/// States are numbered up to here, and go on from there: a script counts in doubles, which have 53 bits.
+const SEQ_MAX: u64 = 1 << 53;
+
 /// One delta of an event.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) seq: u64,
-    pub(super) changes: Vec<SeatChange>,
+pub(crate) struct Entry {
+    pub(crate) seq: u64,
+    pub(crate) changes: Vec<SeatChange>,
 }
 
 /// A state with the deltas that led to it.
-pub(super) struct Joined {
-    pub(super) map: SeatMap,
-    pub(super) deltas: Vec<Delta>,
+pub(crate) struct Joined {
+    pub(crate) map: SeatMap,
+    pub(crate) deltas: Vec<Delta>,
 }
 
 /// Why there is no state to be had.
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// Redis is away, or others have been in the way for too long.
     Redis,
     Store(StoreError),
@@ -116,12 +120,7 @@ impl Projection {
         operation: &'static str,
         script: &redis::ScriptInvocation<'_>,
     ) -> Result<Option<Joined>, Failed> {
-        let answer: Option<(HashMap<String, String>, Entries)> = read_answer(self.redis.script(operation, script).await?)?;
-        let Some((fields, entries)) = answer else { return Ok(None) };
-        let joined = state(event, &fields, entries);
-        joined.map(Some).ok_or_else(|| {
-            Failed::Store(StoreError::new(StoreErrorKind::Corrupt, operation, "the shared state of seats is none"))
-        })
+        read_joined(event, operation, self.redis.script(operation, script).await?)
     }
 
     /// Takes changes in, and gives the number of the state then and the deltas after `since`; `None` if there is no state.
@@ -142,6 +141,16 @@ impl Projection {
     }
 }
 
+/// The state that a script has answered; `None` if there is none.
+pub(crate) fn read_joined(event: EventId, operation: &'static str, answer: Vec<redis::Value>) -> Result<Option<Joined>, Failed> {
+    let answer: Option<(HashMap<String, String>, Entries)> = read_answer(answer)?;
+    let Some((fields, entries)) = answer else { return Ok(None) };
+    let joined = state(event, &fields, entries);
+    joined.map(Some).ok_or_else(|| {
+        Failed::Store(StoreError::new(StoreErrorKind::Corrupt, operation, "the shared state of seats is none"))
+    })
+}
+
 /// What a script has answered; `None` if that was an empty list.
 fn read_answer<T: redis::FromRedisValue>(answer: Vec<redis::Value>) -> Result<Option<T>, Away> {
     if answer.is_empty() {
@@ -153,7 +162,7 @@ fn read_answer<T: redis::FromRedisValue>(answer: Vec<redis::Value>) -> Result<Op
 
 impl Entry {
     /// What is told of a delta: its number, and its changes.
-    pub(super) fn parse(event: EventId, message: &str) -> Option<Self> {
+    pub(crate) fn parse(event: EventId, message: &str) -> Option<Self> {
         let (seq, changes) = message.split_once(' ')?;
         Some(Self { seq: seq.parse().ok()?, changes: parse_changes(event, changes)? })
     }
@@ -191,7 +200,8 @@ fn read(value: &str) -> Option<(SeatStatus, u32)> {
 /// Reads a state; `None` if it is none.
 fn state(event: EventId, fields: &HashMap<String, String>, entries: Entries) -> Option<Joined> {
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
-    let (total, seq) = (usize::try_from(number("seats")?).ok()?, number("seq")?);
+    let total = usize::try_from(number("seats")?).ok().filter(|total| *total <= SEATS_MAX)?;
+    let seq = number("seq").filter(|seq| *seq <= SEQ_MAX)?;
     let mut seats = vec![(SeatStatus::Available, 0); total];
     for (name, value) in fields {
         if let Ok(number) = name.parse::<usize>() {
@@ -199,8 +209,9 @@ fn state(event: EventId, fields: &HashMap<String, String>, entries: Entries) -> 
         }
     }
     let mut deltas = parse_all(event, entries).into_iter().map(|entry| Delta::new(entry.seq, entry.changes)).collect::<Vec<_>>();
-    // They are of use only where they lead on to the state.
-    if deltas.last().is_some_and(|last| last.seq != seq) {
+    // They are of use only where they lead on to the state, and are of its seats.
+    let of_others = deltas.iter().flat_map(|delta| &delta.changes).any(|change| change.number as usize >= total);
+    if of_others || deltas.last().is_some_and(|last| last.seq != seq) {
         deltas.clear();
     }
     Some(Joined { map: SeatMap::new(seats).numbered(seq), deltas })
