@@ -47,7 +47,7 @@
 mod broker;
 mod consumer;
 mod counted;
-mod message;
+pub mod message;
 mod parked;
 mod publisher;
 mod run;

@@ -29,22 +29,29 @@ const LONGEST_REASON: usize = 1_000;
 
 /// A message that is none of ours, or of a version that we do not know.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
+    /// It has no id that is a position.
     #[error("the message has no id that is a position in the journal")]
     Id,
+    /// It is to bring one transition, and does not.
     #[error("the body is not a transition: {0}")]
     Body(#[from] serde_json::Error),
+    /// A line of it is no entry.
     #[error("a line of the body is not an entry of the journal: {0}")]
     Line(#[source] serde_json::Error),
+    /// It is to bring a run of entries, and brings none.
     #[error("the body has no lines")]
     Empty,
 }
 
 /// What cannot be read, as a message of its own.
 #[derive(Debug)]
-pub(crate) struct Misfit {
+pub struct Misfit {
+    /// What came with it.
     pub properties: BasicProperties,
+    /// The part that cannot be read.
     pub body: Vec<u8>,
+    /// What is wrong with it.
     pub why: Unreadable,
 }
 
@@ -61,7 +68,7 @@ struct Line {
 }
 
 /// What a message is bound by: `thing.what_happened`.
-pub(crate) const fn routing_key(fact: &Fact) -> &'static str {
+pub const fn routing_key(fact: &Fact) -> &'static str {
     match fact {
         Fact::Event { stage: Stage::Draft, .. } => "event.drafted",
         Fact::Event { stage: Stage::Published, .. } => "event.published",
@@ -82,19 +89,19 @@ pub(crate) const fn routing_key(fact: &Fact) -> &'static str {
 }
 
 /// The message of an entry. The body is the transition as the store keeps it, with ids and no names; the id is its position.
-pub(crate) fn encode(entry: &Entry) -> (BasicProperties, Vec<u8>) {
+pub fn encode(entry: &Entry) -> (BasicProperties, Vec<u8>) {
     (properties(ALONE, entry.position.to_string(), entry.transition.at), json(&entry.transition))
 }
 
 /// Adds an entry to the body of a run.
-pub(crate) fn add_line(body: &mut Vec<u8>, entry: &Entry) {
+pub fn add_line(body: &mut Vec<u8>, entry: &Entry) {
     let Entry { position, transition } = entry;
     body.append(&mut json(&WrittenLine { position: *position, transition }));
     body.push(b'\n');
 }
 
 /// What goes with the body of a run: its id are the positions of its first and its last entry.
-pub(crate) fn of_run(entries: &[&Entry]) -> BasicProperties {
+pub fn of_run(entries: &[&Entry]) -> BasicProperties {
     let ([first, ..], [.., last]) = (entries, entries) else { unreachable!("a run has entries") };
     properties(RUN, format!("{}-{}", first.position, last.position), last.transition.at)
 }
@@ -117,7 +124,7 @@ fn is_run(properties: &BasicProperties) -> bool {
 }
 
 /// The entries of a message, in their order; and what of it cannot be read, each by itself.
-pub(crate) fn open(properties: &BasicProperties, body: &[u8]) -> Vec<Result<Entry, Box<Misfit>>> {
+pub fn open(properties: &BasicProperties, body: &[u8]) -> Vec<Result<Entry, Box<Misfit>>> {
     let misfit = |body: &[u8], why| Box::new(Misfit { properties: properties.clone(), body: body.to_vec(), why });
     if !is_run(properties) {
         return vec![decode(properties, body).map_err(|why| misfit(body, why))];
@@ -150,12 +157,12 @@ impl Misfit {
 }
 
 /// The message of one of the entries that a message brought.
-pub(crate) fn alone(properties: BasicProperties, body: &[u8], entry: &Entry) -> (BasicProperties, Vec<u8>) {
+pub fn alone(properties: BasicProperties, body: &[u8], entry: &Entry) -> (BasicProperties, Vec<u8>) {
     if is_run(&properties) { encode(entry) } else { (properties, body.to_vec()) }
 }
 
 /// The entry of a message that brings one.
-pub(crate) fn decode(properties: &BasicProperties, body: &[u8]) -> Result<Entry, Unreadable> {
+pub fn decode(properties: &BasicProperties, body: &[u8]) -> Result<Entry, Unreadable> {
     let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     let position = id.filter(|position| *position > 0).ok_or(Unreadable::Id)?;
     let transition: Transition = serde_json::from_slice(body)?;
@@ -163,7 +170,7 @@ pub(crate) fn decode(properties: &BasicProperties, body: &[u8]) -> Result<Entry,
 }
 
 /// How often acting on it has failed.
-pub(crate) fn attempts(properties: &BasicProperties) -> u32 {
+pub fn attempts(properties: &BasicProperties) -> u32 {
     match header(properties, ATTEMPTS) {
         Some(AMQPValue::LongUInt(attempts)) => *attempts,
         _ => 0,
@@ -171,17 +178,17 @@ pub(crate) fn attempts(properties: &BasicProperties) -> u32 {
 }
 
 /// Why it failed the last time.
-pub(crate) fn reason(properties: &BasicProperties) -> Option<String> {
+pub fn reason(properties: &BasicProperties) -> Option<String> {
     text(properties, REASON)
 }
 
 /// When it was parked.
-pub(crate) fn parked_at(properties: &BasicProperties) -> Option<Timestamp> {
+pub fn parked_at(properties: &BasicProperties) -> Option<Timestamp> {
     text(properties, PARKED_AT)?.parse().ok()
 }
 
 /// The message to come again after a while.
-pub(crate) fn failed(
+pub fn failed(
     properties: BasicProperties,
     attempts: u32,
     reason: &str,
@@ -192,7 +199,7 @@ pub(crate) fn failed(
 }
 
 /// The message to be looked at by people.
-pub(crate) fn parked(properties: BasicProperties, attempts: u32, reason: &str, now: Timestamp) -> BasicProperties {
+pub fn parked(properties: BasicProperties, attempts: u32, reason: &str, now: Timestamp) -> BasicProperties {
     let headers = [
         (ATTEMPTS, AMQPValue::LongUInt(attempts)),
         (REASON, long(reason)),
@@ -202,7 +209,7 @@ pub(crate) fn parked(properties: BasicProperties, attempts: u32, reason: &str, n
 }
 
 /// The message as it was at first.
-pub(crate) fn fresh(properties: BasicProperties) -> BasicProperties {
+pub fn fresh(properties: BasicProperties) -> BasicProperties {
     properties.with_headers(FieldTable::default())
 }
 

@@ -4,7 +4,7 @@
 use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -218,7 +218,7 @@ struct Head {
 }
 
 /// Reads one answer, and says whether another may follow on the same connection.
-async fn receive(stream: &mut TcpStream) -> Result<(Answer, bool), Lost> {
+pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Answer, bool), Lost> {
     let mut bytes = Vec::with_capacity(4096);
     let mut head = None;
     loop {
@@ -309,5 +309,28 @@ mod tests {
         assert_eq!((head.status, head.goes_on), (201, false));
         assert!(read_head(b"HTTP/1.1 201 Created\r\nContent-Le").unwrap().is_none());
         assert!(read_head(b"SSH-2.0-OpenSSH\r\n").is_err());
+    }
+    /// The body of the answer that begins this text, and whether another may follow.
+    async fn received(text: &str) -> Result<(String, bool), Lost> {
+        let (answer, goes_on) = receive(&mut text.as_bytes()).await?;
+        Ok((String::from_utf8(answer.body().to_vec()).unwrap(), goes_on))
+    }
+
+    #[tokio::test]
+    async fn lengths_that_cannot_be_counted_are_no_panic() {
+        let chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nWiki\r\n0\r\n\r\n";
+        assert!(received(chunk).await.is_err());
+        let length = "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nWiki";
+        assert!(received(length).await.is_err());
+    }
+
+    /// What comes with an answer is the answer to nothing that was asked.
+    #[tokio::test]
+    async fn what_nobody_asked_for_is_no_part_of_an_answer() {
+        for (head, body) in [("Content-Length: 4", "Wiki"), ("Transfer-Encoding: chunked", "4\r\nWiki\r\n0\r\n\r\n")] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
+            assert_eq!(received(&answer).await.unwrap(), ("Wiki".to_owned(), true));
+            assert_eq!(received(&(answer + "HTTP/1.1 200 OK\r\n")).await.unwrap(), ("Wiki".to_owned(), false));
+        }
     }
 }

@@ -9,7 +9,7 @@ mod commands;
 mod failure;
 pub mod http1;
 mod names;
-mod price;
+pub mod price;
 mod progress;
 mod reply;
 mod shop;
@@ -17,9 +17,14 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::{args::Cli, failure::Failure};
+
+/// All that can be said on the command line.
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
 
 /// Does what the command line of this process says.
 pub fn run() -> ExitCode {

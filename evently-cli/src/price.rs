@@ -5,7 +5,9 @@ use evently_core::domain::Currency;
 /// A category and its price, as in `Stalls=45.00`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPrice {
+    /// The category's name.
     pub name: String,
+    /// The price, not read yet: what it means depends on the currency.
     pub price: String,
 }
 

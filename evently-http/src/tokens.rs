@@ -274,6 +274,13 @@ mod tests {
     }
 
     #[test]
+    fn times_that_no_clock_shows_are_refused() {
+        for (field, time) in [("iat", i64::MAX), ("iat", i64::MIN), ("exp", i64::MAX)] {
+            assert_eq!(tokens().read(&changed(1, field, json!(time)), NOW), Err(TokenError::Invalid), "{field}: {time}");
+        }
+    }
+
+    #[test]
     fn what_is_no_token_is_refused_at_once() {
         for text in ["", ".", "..", "...", "a.b.c", "Bearer x", "é.é.é", &"a".repeat(1 << 20)] {
             assert_eq!(tokens().read(text, NOW), Err(TokenError::Invalid));

@@ -131,7 +131,15 @@ mod tests {
     #[test]
     fn a_password_is_not_shown() {
         let shown = |text| StoreUrl::parse(text).map(|url| format!("{} {url:?}", url.show())).unwrap();
-        for text in ["postgres://me:hush@db/evently", "postgres://me:hu@sh@db/evently", "postgres://db/evently?password=hush"] {
+        for text in [
+            "postgres://me:hush@db/evently",
+            "postgres://me:hu@sh@db/evently",
+            "postgres://me:hu?sh@db/evently",
+            "postgres://me:hu?sh@db/evently?sslmode=require",
+            "postgres://db/evently?password=hush",
+            "postgres://db/evently?PASSWORD=hush",
+            "postgres://db/evently?pass%77ord=hush",
+        ] {
             assert!(!shown(text).contains("hu"), "{text} is shown as {}", shown(text));
         }
         assert_eq!(StoreUrl::parse("postgres://me:hush@db/evently").unwrap().show(), "postgres://me:****@db/evently");
