@@ -229,19 +229,17 @@ pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Answer, b
             head = read_head(&bytes)?;
         }
         let Some(Head { status, bytes: body_at, framing, goes_on }) = &head else { continue };
+        let came = &bytes[*body_at..];
         let whole = match framing {
-            Framing::Length(length) => bytes.len() >= body_at + length,
-            Framing::Chunked => match unchunked(&bytes[*body_at..])? {
-                Some(body) => {
-                    bytes.truncate(*body_at);
-                    bytes.extend(body);
-                    true
-                }
-                None => false,
-            },
+            Framing::Length(length) => came.split_at_checked(*length).map(|(body, rest)| (body.to_vec(), rest)),
+            Framing::Chunked => unchunked(came)?,
         };
-        if whole {
-            return Ok((Answer { status: *status, bytes, body_at: *body_at }, *goes_on));
+        if let Some((body, rest)) = whole {
+            // What nobody has asked for would be taken for the next answer.
+            let goes_on = *goes_on && rest.is_empty();
+            bytes.truncate(*body_at);
+            bytes.extend(body);
+            return Ok((Answer { status: *status, bytes, body_at: *body_at }, goes_on));
         }
     }
 }
@@ -262,20 +260,21 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, Lost> {
     Ok(Some(Head { status, bytes: length, framing, goes_on }))
 }
 
-/// The body that is sent in these chunks, once all are there.
-fn unchunked(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, Lost> {
+/// The body that is sent in these chunks, once all are there, and what comes behind it.
+fn unchunked(mut bytes: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, Lost> {
     let mut body = Vec::new();
     loop {
         let httparse::Status::Complete((at, size)) = httparse::parse_chunk_size(bytes).map_err(|_| Lost::Garbled)? else {
             return Ok(None);
         };
         let size = usize::try_from(size).map_err(|_| Lost::Garbled)?;
-        let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= size + 2) else { return Ok(None) };
+        let chunk = bytes.get(at..).and_then(|rest| rest.split_at_checked(size));
+        let Some((chunk, [_, _, rest @ ..])) = chunk else { return Ok(None) };
         if size == 0 {
-            return Ok(Some(body));
+            return Ok(Some((body, rest)));
         }
-        body.extend_from_slice(&rest[..size]);
-        bytes = &rest[size + 2..];
+        body.extend_from_slice(chunk);
+        bytes = rest;
     }
 }
 
@@ -298,7 +297,7 @@ mod tests {
         for cut in 0..whole.len() {
             assert!(unchunked(&whole[..cut]).unwrap().is_none(), "{cut}");
         }
-        assert_eq!(unchunked(whole).unwrap().unwrap(), b"Wikipedia ");
+        assert_eq!(unchunked(whole).unwrap(), Some((b"Wikipedia ".to_vec(), &b""[..])));
         assert!(unchunked(b"x\r\n").is_err());
     }
 
