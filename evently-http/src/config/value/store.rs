@@ -89,17 +89,17 @@ impl ServerUrl {
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("****") };
-        // A password in the query says as much.
-        let (address, query) = rest.split_once('?').map_or((rest, None), |(address, query)| (address, Some(query)));
-        let query = query.map(|query| if query.contains("password") { "****" } else { query });
-        match address.rsplit_once('@') {
-            Some((user, host)) => match user.split_once(':') {
-                Some((name, _)) => write!(f, "{scheme}://{name}:****@{host}")?,
-                None => write!(f, "{scheme}://{user}@{host}")?,
-            },
-            None => write!(f, "{scheme}://{address}")?,
+        // A password may have any signs in it where somebody has forgotten to encode them, so that the last @ counts.
+        let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, address)| (Some(user), address));
+        match user.map(|user| user.split_once(':').map_or((user, ""), |(name, _)| (name, ":****"))) {
+            Some((name, hidden)) => write!(f, "{scheme}://{name}{hidden}@")?,
+            None => write!(f, "{scheme}://")?,
         }
-        query.map_or(Ok(()), |query| write!(f, "?{query}"))
+        match address.split_once('?') {
+            // A password in the query says as much, and so does one whose name is encoded.
+            Some((host, query)) if query.contains('%') || query.to_ascii_lowercase().contains("pass") => write!(f, "{host}?****"),
+            _ => f.write_str(address),
+        }
     }
 }
 
