@@ -115,9 +115,14 @@ impl AccessTokens for JwtAccessTokens {
         if now.as_secs() >= exp {
             return Err(TokenError::Expired);
         }
-        let (issued_at, expires_at) = (Timestamp::from_secs(iat), Timestamp::from_secs(exp));
+        let (issued_at, expires_at) = (time(iat)?, time(exp)?);
         Ok(Claims { user_id: sub, session_id: sid, issued_at, expires_at })
     }
+}
+
+/// An instant, which has microseconds and so is not as far away as seconds can be.
+fn time(secs: i64) -> Result<Timestamp, TokenError> {
+    secs.checked_mul(1_000_000).map(Timestamp::from_micros).ok_or(TokenError::Invalid)
 }
 
 fn install_provider() {
