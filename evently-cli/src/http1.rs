@@ -248,7 +248,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, Lost> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = parsed.parse(bytes).map_err(|_| Lost::Garbled)? else { return Ok(None) };
-    let status = parsed.code.ok_or(Lost::Garbled)?;
+    let status = parsed.code.filter(|status| (100..1000).contains(status)).ok_or(Lost::Garbled)?;
     let value =
         |name: &str| parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
     let framing = match value("content-length") {
@@ -308,6 +308,7 @@ mod tests {
         assert_eq!((head.status, head.goes_on), (201, false));
         assert!(read_head(b"HTTP/1.1 201 Created\r\nContent-Le").unwrap().is_none());
         assert!(read_head(b"SSH-2.0-OpenSSH\r\n").is_err());
+        assert!(read_head(b"HTTP/1.1 099 Odd\r\n\r\n").is_err());
     }
     /// The body of the answer that begins this text, and whether another may follow.
     async fn received(text: &str) -> Result<(String, bool), Lost> {
