@@ -188,12 +188,7 @@ pub fn parked_at(properties: &BasicProperties) -> Option<Timestamp> {
 }
 
 /// The message to come again after a while.
-pub fn failed(
-    properties: BasicProperties,
-    attempts: u32,
-    reason: &str,
-    again_after: std::time::Duration,
-) -> BasicProperties {
+pub fn failed(properties: BasicProperties, attempts: u32, reason: &str, again_after: std::time::Duration) -> BasicProperties {
     let headers = [(ATTEMPTS, AMQPValue::LongUInt(attempts)), (REASON, long(reason))];
     with_headers(properties, headers).with_expiration(again_after.as_millis().to_string().into())
 }

@@ -3,9 +3,8 @@
 use std::{
     convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering::Relaxed},
-        Mutex,
     },
     time::Duration,
 };
@@ -42,7 +41,10 @@ pub fn redis(bytes: &[u8]) {
             assert_eq!(map.counts().total as usize, map.statuses().len());
             assert!(deltas.last().is_none_or(|last| last.seq == map.seq()));
             let seats = deltas.iter().flat_map(|delta| &delta.changes);
-            assert!(seats.clone().all(|change| (change.number as usize) < map.statuses().len()), "a delta of a seat that is none");
+            assert!(
+                seats.clone().all(|change| (change.number as usize) < map.statuses().len()),
+                "a delta of a seat that is none"
+            );
         }
         _ => {}
     }
@@ -101,4 +103,3 @@ pub fn seals(bytes: &[u8]) {
     get();
     assert_eq!(loads.load(Relaxed), if is_ours { 1 } else { 2 });
 }
-

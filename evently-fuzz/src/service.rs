@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use self::{
-    answer::Answer,
-    script::Step,
-};
 pub use self::house::House;
+use self::{answer::Answer, script::Step};
 use crate::block_on;
 
 /// So many steps tell of everything that one step leaves for the next.

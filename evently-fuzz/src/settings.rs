@@ -22,13 +22,16 @@ pub fn settings(bytes: &[u8]) {
     let variables = environment.lines().filter_map(|line| line.split_once('='));
     let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
     let secrets = environment.iter().filter(|(name, value)| is_secret(name) && value.len() >= 12);
-    let secrets = secrets.filter_map(|(_, value)| password(value)).map(str::to_owned).collect::<Vec<_>>();
+    // What stands elsewhere too is no secret.
+    let once = |secret: &&str| bytes.windows(secret.len()).filter(|part| *part == secret.as_bytes()).count() == 1;
+    let secrets = secrets.filter_map(|(_, value)| password(value)).filter(once).map(str::to_owned).collect::<Vec<_>>();
     let file = written(yaml);
     let loaded = Config::load(&Sources { file: Some(file), environment, ..Sources::default() });
     let told = match loaded {
         Ok(config) => {
             again(&config);
-            config.describe().iter().map(|row| format!("{}={}", row.key, row.value)).collect::<Vec<_>>().join("\n") + &format!("{config:?}")
+            config.describe().iter().map(|row| format!("{}={}", row.key, row.value)).collect::<Vec<_>>().join("\n")
+                + &format!("{config:?}")
         }
         Err(errors) => {
             assert!(!errors.0.is_empty());
@@ -61,11 +64,14 @@ fn is_secret(variable: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.secret && named(setting.key))
 }
 
-/// The part of a secret that must not be told: of a URL its password, as it stands there.
+/// The part of a secret that must not be told: of a URL its password, before the host or in the query.
 fn password(secret: &str) -> Option<&str> {
     let password = match secret.split_once("://") {
         None => secret,
-        Some((_, rest)) => rest.rsplit_once('@')?.0.split_once(':')?.1,
+        Some((_, rest)) => match rest.rsplit_once('@') {
+            Some((user, _)) => user.split_once(':')?.1,
+            None => rest.split_once("?password=").or_else(|| rest.split_once("?Password="))?.1,
+        },
     };
     // What is short, or made of few letters, is found anywhere.
     (password.len() >= 8 && password.starts_with("hush")).then_some(password)

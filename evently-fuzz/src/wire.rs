@@ -68,7 +68,10 @@ pub fn live(bytes: &[u8]) {
         let (client, server) = tokio::io::duplex(64 << 10);
         let router = house.router.clone();
         let serving = tokio::spawn(async move {
-            let connection = Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(server), TowerToHyperService::new(router));
+            let service = TowerToHyperService::new(router);
+            // Who has said everything still wants to hear the answer.
+            let connection =
+                Builder::new().half_close(true).timer(TokioTimer::new()).serve_connection(TokioIo::new(server), service);
             // What a client has broken is its own affair.
             let _ = connection.with_upgrades().await;
         });
@@ -88,7 +91,11 @@ pub fn live(bytes: &[u8]) {
         };
         let (heard, ()) = tokio::join!(reading, writing);
         serving.await.expect("the service does not panic");
-        if kind == b'w' { followed(&heard) } else { answered(&heard) }
+        if kind == b'w' {
+            followed(&heard)
+        } else {
+            answered(&heard)
+        }
         house.check().await;
     });
 }

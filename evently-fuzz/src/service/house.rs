@@ -1,11 +1,11 @@
 //! A house with an event on sale, and everybody who has something to do with it.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use evently_core::{
     audit::audit_all,
-    domain::{EventId, HoldTerms, Role},
+    domain::{EventId, HoldTerms, Role, Timestamp},
     memory::{ManualClock, MemoryMailer, MemoryStore, PlainPasswords, SandboxGateway, SandboxTimes, SeededIds},
     ports::{AccessTokens, Clock, Ids, PasswordHasher, PaymentGateway, Store},
     services::{
@@ -46,22 +46,56 @@ const PEOPLE: [(&str, Role); 5] = [
 const PASSWORD: &str = "correct horse";
 const SEATS: u32 = 12;
 
+/// The application, which takes much longer to build than to ask.
+#[derive(Clone)]
+struct Built {
+    app: Arc<App>,
+    router: Router,
+    clock: Arc<ManualClock>,
+    /// How many houses have been opened in it.
+    houses: u32,
+}
+
+/// So many inputs share an application. Each has people and an event of its own, and what it leaves behind must not matter to the next.
+const HOUSES_MAX: u32 = 50;
+
+thread_local! {
+    static BUILT: RefCell<Option<Built>> = const { RefCell::new(None) };
+}
+
+impl Built {
+    async fn get() -> Self {
+        let built = BUILT.take().filter(|built| built.houses < HOUSES_MAX);
+        let built = match built {
+            Some(built) => Self { houses: built.houses + 1, ..built },
+            None => Self::new().await,
+        };
+        BUILT.set(Some(built.clone()));
+        built
+    }
+
+    async fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(now()));
+        let app = Arc::new(app(clock.clone()).await);
+        Self { router: serve::router(&app), app, clock, houses: 1 }
+    }
+}
+
 pub struct House {
     app: Arc<App>,
     pub router: Router,
     pub clock: Arc<ManualClock>,
     pub words: Words,
     pub event: EventId,
+    number: u32,
     tokens: Vec<(&'static str, String)>,
 }
 
 impl House {
     pub async fn open() -> Self {
-        let clock = Arc::new(ManualClock::new(now()));
-        let app = Arc::new(app(clock.clone()).await);
-        let router = serve::router(&app);
+        let Built { app, router, clock, houses } = Built::get().await;
         let event = EventId::from_uuid(uuid::Uuid::nil());
-        let mut house = Self { app, router, clock, words: Words::default(), event, tokens: Vec::new() };
+        let mut house = Self { app, router, clock, words: Words::default(), event, number: houses, tokens: Vec::new() };
         for (name, role) in PEOPLE {
             house.admit(name, role).await;
         }
@@ -69,8 +103,13 @@ impl House {
         house
     }
 
+    /// The time of the house.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     async fn admit(&mut self, name: &'static str, role: Role) {
-        let email = format!("{name}@example.org");
+        let email = format!("{name}{}@example.org", self.number);
         self.app.auth.register(&email, PASSWORD, name, role).await.expect("nobody has this address yet");
         let login = self.app.auth.login(&email, PASSWORD).await.expect("the password is right");
         self.tokens.push((name, login.access_token));
@@ -81,7 +120,7 @@ impl House {
         let row = json!({"label": "A", "seats": (1..=SEATS).map(seat).collect::<Vec<_>>()});
         let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [row]}]});
         let venue = self.made("/api/v1/admin/venues", plan).await;
-        let (start, end) = (now() + std::time::Duration::from_hours(24), now() + std::time::Duration::from_hours(26));
+        let (start, end) = (self.now() + Duration::from_hours(24), self.now() + Duration::from_hours(26));
         let event = json!({
             "name": "A night out", "venue_id": venue["id"], "start_time": start, "end_time": end, "currency": "EUR",
             "price_categories": [{"name": "Seats", "price": 4500}],

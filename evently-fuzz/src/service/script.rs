@@ -30,7 +30,10 @@ pub fn steps(bytes: &[u8]) -> impl Iterator<Item = Step<'_>> {
         let word = as_text(step).map(str::trim);
         match word {
             Some("DELIVER") => Step::Deliver,
-            Some(word) => word.strip_prefix("WAIT ").and_then(|seconds| seconds.parse::<u32>().ok()).map_or(Step::Ask(step), |seconds| Step::Wait(seconds.into())),
+            Some(word) => word
+                .strip_prefix("WAIT ")
+                .and_then(|seconds| seconds.parse::<u32>().ok())
+                .map_or(Step::Ask(step), |seconds| Step::Wait(seconds.into())),
             None => Step::Ask(step),
         }
     })
@@ -66,7 +69,7 @@ pub fn request(text: &[u8], house: &House) -> Option<Request> {
         headers.append(HeaderName::from_bytes(&line[..at]).ok()?, value);
     }
     if headers.get("evently-signature").is_some_and(|signature| signature == "right") {
-        headers.insert("evently-signature", HeaderValue::try_from(signed::webhook_signature(body)).ok()?);
+        headers.insert("evently-signature", HeaderValue::try_from(signed::webhook_signature(body, house.now())).ok()?);
     }
     Some(Request { method, uri, headers, body: body.to_vec() })
 }

@@ -146,9 +146,9 @@ pub(crate) fn read_joined(event: EventId, operation: &'static str, answer: Vec<r
     let answer: Option<(HashMap<String, String>, Entries)> = read_answer(answer)?;
     let Some((fields, entries)) = answer else { return Ok(None) };
     let joined = state(event, &fields, entries);
-    joined.map(Some).ok_or_else(|| {
-        Failed::Store(StoreError::new(StoreErrorKind::Corrupt, operation, "the shared state of seats is none"))
-    })
+    joined
+        .map(Some)
+        .ok_or_else(|| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, operation, "the shared state of seats is none")))
 }
 
 /// What a script has answered; `None` if that was an empty list.
