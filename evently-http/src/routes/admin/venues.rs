@@ -113,7 +113,9 @@ pub async fn create(
 fn in_fields(error: ImportError) -> Invalid {
     let mut invalid = Invalid::default();
     for problem in error.problems {
-        invalid.add(problem.path, "invalid_plan", problem.message);
+        // The file as a whole has no path.
+        let field = if problem.path.is_empty() { "body".to_owned() } else { problem.path };
+        invalid.add(field, "invalid_plan", problem.message);
     }
     if error.more > 0 {
         invalid.add("body", "invalid_plan", format!("and {} more", error.more));
@@ -154,4 +156,16 @@ pub async fn show(
     }
     let (venue, layout): (_, Arc<LayoutView>) = app.events.venue(id).await?;
     Ok(Json(VenueDetail::new(&venue, &layout.layout)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_whole_plan_is_wrong_with_the_body() {
+        let error = import::read(Format::Csv, b"{}", LayoutId::new(uuid::Uuid::nil())).unwrap_err();
+        let fields = in_fields(error).fields;
+        assert_eq!((fields.len(), fields[0].field.as_str()), (1, "body"));
+    }
 }
