@@ -260,8 +260,11 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, Lost> {
     Ok(Some(Head { status, bytes: length, framing, goes_on }))
 }
 
-/// The body that is sent in these chunks, once all are there, and what comes behind it.
-fn unchunked(mut bytes: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, Lost> {
+/// A body, once all of it is there, and what comes behind it.
+type Body<'b> = Option<(Vec<u8>, &'b [u8])>;
+
+/// The body that is sent in these chunks.
+fn unchunked(mut bytes: &[u8]) -> Result<Body<'_>, Lost> {
     let mut body = Vec::new();
     loop {
         let httparse::Status::Complete((at, size)) = httparse::parse_chunk_size(bytes).map_err(|_| Lost::Garbled)? else {
