@@ -64,7 +64,9 @@ pub fn messages(bytes: &[u8]) {
     let entries = opened.iter().filter_map(|part| part.as_ref().ok()).collect::<Vec<_>>();
     if !entries.is_empty() {
         let mut run = Vec::new();
-        entries.iter().for_each(|entry| message::add_line(&mut run, entry));
+        for entry in &entries {
+            message::add_line(&mut run, entry);
+        }
         let again = message::open(&message::of_run(&entries), &run);
         assert!(again.iter().map(|entry| entry.as_ref().ok()).eq(entries.into_iter().map(Some)));
     }

@@ -92,9 +92,9 @@ pub fn live(bytes: &[u8]) {
         let (heard, ()) = tokio::join!(reading, writing);
         serving.await.expect("the service does not panic");
         if kind == b'w' {
-            followed(&heard)
+            followed(&heard);
         } else {
-            answered(&heard)
+            answered(&heard);
         }
         house.check().await;
     });

@@ -128,11 +128,11 @@ impl House {
         let event = self.made("/api/v1/admin/events", event).await;
         self.event = event["id"].as_str().and_then(|id| id.parse().ok()).expect("an event has an id");
         self.made(&format!("/api/v1/admin/events/{}/publish", self.event), json!({})).await;
-        self.words.set("$VENUE", venue["id"].as_str().expect("a venue has an id"));
-        self.words.set("$EVENT", self.event);
+        self.words.set("$VENUE", &venue["id"].as_str().expect("a venue has an id"));
+        self.words.set("$EVENT", &self.event);
         let layout = self.app.events.view(self.event).await.expect("it is there").event.layout_id;
         for (name, number) in [("$SEAT0", 0), ("$SEAT1", 1), ("$SEAT2", 2), ("$SEAT3", 3)] {
-            self.words.set(name, layout.seat(number));
+            self.words.set(name, &layout.seat(number));
         }
     }
 

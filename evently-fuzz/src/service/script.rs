@@ -90,7 +90,7 @@ const LEARNED: [(&str, &str); 7] = [
 ];
 
 impl Words {
-    pub fn set(&mut self, name: &'static str, value: impl ToString) {
+    pub fn set(&mut self, name: &'static str, value: &impl ToString) {
         self.0.insert(name, value.to_string());
     }
 
@@ -99,7 +99,7 @@ impl Words {
         for value in [answer, &answer["items"][0], &answer["payment"], &answer["tickets"][0]] {
             for (name, member) in LEARNED {
                 if let Some(text) = value[member].as_str() {
-                    self.set(name, text);
+                    self.set(name, &text);
                 }
             }
         }
