@@ -2,7 +2,7 @@
 //!
 //! - this service: authenticated, with idempotency keys, counted rates, seat locks in Redis, durable, journal and all;
 //! - a plain service (`plain.rs`): axum and sqlx, one SERIALIZABLE transaction for each request, nobody asked who they are;
-//! - `pgbench`: the same transaction without any HTTP.
+//! - `pgbench`: the same transaction without any HTTP, and a hundred of them in one, set by set.
 //!
 //! All share one private server with `fsync` on, one event of [`SEATS`] seats each, and the machine with the load generator. It
 //! prints figures; nothing fails for being slow. Numbers are taken as connections; `alone` leaves the others out, for a profiler;
@@ -30,6 +30,8 @@ use shared::{
 /// Holds in one run.
 const HOLDS: u32 = 10_000;
 const RUNS: usize = 5;
+/// How long `pgbench` runs.
+const BARE: Duration = Duration::from_secs(3);
 /// Connections of the other crowds.
 const CROWD: usize = 64;
 /// How long RabbitMQ is away.
@@ -80,7 +82,8 @@ async fn run(server: &Postgres, connections: &[usize], alone: bool) {
     let holds = if alone { SEATS / 2 } else { HOLDS };
     for &connections in connections {
         println!("\n{connections} connections, {RUNS} runs of {holds} holds, medians (lowest to highest)");
-        let (mut with_us, mut used, mut with_plain, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut with_us, mut used, mut with_plain) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bare, mut batches) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
             let requests = ours.one_event(holds).await;
             let before = Used::so_far(&servers);
@@ -90,7 +93,9 @@ async fn run(server: &Postgres, connections: &[usize], alone: bool) {
                 continue;
             }
             with_plain.push(Load { address: plain.address, connections }.run(plain.requests(HOLDS).await).await);
-            bare.push(pgbench::run(plain.url(), connections, Duration::from_secs(3)));
+            bare.push(pgbench::run(plain.url(), pgbench::EACH, connections, BARE));
+            // More of them at a time are only in each other's way.
+            batches.push(100.0 * pgbench::run(plain.url(), pgbench::HUNDRED, 2, BARE));
         }
         let us = report("this service", &with_us);
         report_cpu(&used);
@@ -100,7 +105,11 @@ async fn run(server: &Postgres, connections: &[usize], alone: bool) {
         }
         let plain = report("plain axum + sqlx", &with_plain);
         let bare = figures("pgbench, one transaction each", &mut bare);
-        println!("ratios of medians: {:.2} of the plain service, {:.2} of pgbench", us / plain, us / bare);
+        let batches = figures("pgbench, batches of 100", &mut batches);
+        let [of_plain, of_bare, of_batches] = [plain, bare, batches].map(|other| us / other);
+        println!(
+            "ratios of medians: {of_plain:.2} of the plain service, {of_bare:.2} of pgbench, {of_batches:.2} of its batches"
+        );
     }
 }
 

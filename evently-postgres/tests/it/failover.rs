@@ -138,9 +138,12 @@ impl Locked {
     async fn until_wanted_by(&mut self, callers: i64) {
         const WAITING: &str =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        // Within a transaction nobody is seen who has connected since the first look.
+        const LOOK_AGAIN: &str = "select pg_stat_clear_snapshot()";
         let waiting = async {
             while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut self.0).await.unwrap() < callers {
                 tokio::time::sleep(Duration::from_millis(10)).await;
+                sqlx::raw_sql(LOOK_AGAIN).execute(&mut self.0).await.unwrap();
             }
         };
         tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("they wait for the lock");
