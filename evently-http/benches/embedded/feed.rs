@@ -25,7 +25,7 @@ use crate::{
 };
 
 const FOLLOWERS: usize = 5_000;
-/// How many of them look when a change was asked for; all look whether they get every one.
+/// One of so many looks how long each change was on its way; all look whether they get every one.
 const WATCHFUL: usize = 10;
 const SEATS: u32 = 10_000;
 const CHANGES: u32 = 7_500;
