@@ -89,7 +89,8 @@ async fn connections_that_are_cut_between_two_requests_cost_nobody_an_answer() {
         tokio::try_join!(look(), look(), look(), look()).unwrap();
         let cut = || {
             let others = "datname = current_database() and pid <> pg_backend_pid()";
-            place.execute(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {others}"));
+            // Waits until they are gone: one that is yet to hear of it would begin, and be cut in the middle.
+            place.execute(&format!("select pg_terminate_backend(pid, 5000) from pg_stat_activity where {others}"));
         };
         cut();
         store.apply(NOW, &[Request::new(ORGANIZER, event.create_venue())]).await.unwrap();
