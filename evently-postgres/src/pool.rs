@@ -78,8 +78,8 @@ impl Pool {
             // The pool's own test waits for ever.
             .test_before_acquire(false)
             .before_acquire(move |connection, used| {
-                // Where one was broken, so may be all that were there with it.
-                let is_fresh = used.idle_for < FRESH && !doubts.were_left_within(used.idle_for);
+                // Where one was broken, so may be all that were there with it, and those that are on their way back meanwhile.
+                let is_fresh = used.idle_for < FRESH && !doubts.were_left_within(used.idle_for + FRESH);
                 Box::pin(async move { if is_fresh { Ok(true) } else { is_whole(connection).await } })
             });
         if gauges.is_of_primary() {
