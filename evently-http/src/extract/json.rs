@@ -147,6 +147,10 @@ mod tests {
         assert_eq!(errors, json!([{"field": "seats[0].price", "code": "unknown_field", "message": message}]));
         let errors = wrong(json!({"event_id": EVENT, "seats": [], "role": "admin"})).await;
         assert_eq!((&errors[0]["field"], &errors[0]["code"]), (&json!("role"), &json!("unknown_field")));
+        let errors = wrong(json!({"event_id": EVENT, "seats": [], "": "admin"})).await;
+        assert_eq!(errors[0]["field"], r#""""#);
+        let errors = wrong(json!({"event_id": EVENT, "seats": [{"number": 1, "": 0}]})).await;
+        assert_eq!(errors[0]["field"], r#"seats[0]."""#);
     }
 
     #[tokio::test]

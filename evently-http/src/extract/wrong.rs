@@ -4,13 +4,19 @@ use serde_path_to_error::Path;
 
 use crate::problem::Problem;
 
+/// How a field is called whose name has no letters, as JSON allows.
+const NAMELESS: &str = r#""""#;
+
 /// The problem with a request that is well formed and yet not what it must be.
 pub(super) fn field(path: &Path, message: &str) -> Problem {
     let path = path.to_string();
     let within = if path == "." { "" } else { path.as_str() };
     // The position in the text is of no use beside the path.
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    let named = |prefix: &str| message.strip_prefix(prefix)?.split_once('`').map(|(name, _)| name);
+    let named = |prefix: &str| {
+        let (name, _) = message.strip_prefix(prefix)?.split_once('`')?;
+        Some(if name.is_empty() { NAMELESS } else { name })
+    };
     if let Some(name) = named("unknown field `") {
         let message = if let Some((_, fields)) = message.split_once(", expected ") {
             format!("there is no such field; known are {}", fields.trim_start_matches("one of "))
@@ -36,6 +42,7 @@ pub(super) fn field(path: &Path, message: &str) -> Problem {
 
 /// The path of `name` within `path`, which may name it already.
 fn below(path: &str, name: &str) -> String {
+    let path = if name == NAMELESS { path.trim_end_matches('.') } else { path };
     match path.strip_suffix(name) {
         Some(parent) if parent.is_empty() || parent.ends_with('.') => path.to_owned(),
         _ if path.is_empty() => name.to_owned(),
