@@ -313,6 +313,7 @@ mod tests {
         assert!(read_head(b"SSH-2.0-OpenSSH\r\n").is_err());
         assert!(read_head(b"HTTP/1.1 099 Odd\r\n\r\n").is_err());
     }
+
     /// The body of the answer that begins this text, and whether another may follow.
     async fn received(text: &str) -> Result<(String, bool), Lost> {
         let (answer, goes_on) = receive(&mut text.as_bytes()).await?;
