@@ -1,6 +1,7 @@
 //! Connections to a server, and the transactions that everything runs in.
 
 use std::{
+    future::ready,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,9 +14,10 @@ use evently_core::ports::StoreError;
 use sqlx::{
     AssertSqlSafe, Connection as _, PgPool, Postgres, SqlSafeStr, SqlStr,
     pool::PoolConnection,
-    postgres::{PgArguments, PgPoolOptions, PgRow},
+    postgres::{PgArguments, PgPoolOptions, PgRow, PgTransactionManager},
     query::Query,
 };
+use sqlx_core::transaction::TransactionManager as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
@@ -26,7 +28,8 @@ use crate::{
     place::{LIMITS, Place},
 };
 
-/// A connection that somebody has used within this time is given to the next without a journey to find out whether it is still there.
+/// A connection that somebody has used within this time is given to the next without a journey to find out whether it is still there. As
+/// long it goes from hand to hand before it is the pool's again.
 const FRESH: Duration = Duration::from_secs(1);
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
@@ -47,15 +50,77 @@ struct Terms {
     limit: Duration,
     doubts: Doubts,
     gauges: Gauges,
-    /// When somebody got a connection last.
-    given: Mutex<Instant>,
-    /// How many have one.
+    hands: Mutex<Hands>,
+    /// How many have a connection.
     leased: Arc<AtomicU32>,
 }
 
+/// Who is given connections.
+struct Hands {
+    /// When somebody got one last.
+    given: Instant,
+    /// How many wait for the pool to give them one.
+    waiting: u32,
+    /// What was given back last, for whoever comes next. The pool hands its connections out in turn, and a server's process that has just
+    /// worked finds everything where it left it. There is none while somebody waits, or once the pool is closed.
+    warm: Option<Warm>,
+    is_closed: bool,
+}
+
+struct Warm {
+    connection: Connection,
+    /// When it was used last.
+    used: Instant,
+}
+
+/// A connection that the pool has given out.
+struct Connection {
+    open: PoolConnection<Postgres>,
+    out_since: Instant,
+}
+
+impl Drop for Hands {
+    fn drop(&mut self) {
+        // The pool is gone, and perhaps the runtime in which it would take something back.
+        if let Some(warm) = self.warm.take() {
+            drop(warm.connection.open.leak());
+        }
+    }
+}
+
 impl Terms {
-    fn last_given(&self) -> MutexGuard<'_, Instant> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what was given back last, unless it may be broken; or else notes that somebody waits.
+    fn take(&self) -> Result<Warm, Waits<'_>> {
+        let mut hands = self.hands();
+        let is_fresh = |warm: &Warm| warm.used.elapsed() < FRESH && !self.doubts.were_left_within(warm.used.elapsed() + FRESH);
+        if let Some(warm) = hands.warm.take().filter(is_fresh) {
+            return Ok(warm);
+        }
+        hands.waiting += 1;
+        Err(Waits(self))
+    }
+
+    /// Keeps a connection for whoever comes next. The pool gets it back if somebody waits there, and now and then: it closes what is too old.
+    fn give_back(&self, connection: Connection) {
+        let now = Instant::now();
+        let mut hands = self.hands();
+        let nobody_waits = hands.waiting == 0 && !hands.is_closed;
+        if nobody_waits && hands.warm.is_none() && now - connection.out_since < FRESH {
+            hands.warm = Some(Warm { connection, used: now });
+        }
+    }
+}
+
+/// Somebody waits for the pool, until this is dropped.
+struct Waits<'t>(&'t Terms);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.hands().waiting -= 1;
     }
 }
 
@@ -68,7 +133,7 @@ impl Pool {
             limit: options.statement_timeout + GRACE,
             doubts: Doubts::default(),
             gauges,
-            given: Mutex::new(Instant::now()),
+            hands: Mutex::new(Hands { given: Instant::now(), waiting: 0, warm: None, is_closed: false }),
             leased: Arc::default(),
         });
         let doubts = terms.doubts.clone();
@@ -77,6 +142,11 @@ impl Pool {
             .acquire_timeout(options.patience)
             // The pool's own test waits for ever.
             .test_before_acquire(false)
+            // What somebody has left in the middle of a transaction. It is sent with the first thing that the pool asks.
+            .after_release(|connection, _| {
+                PgTransactionManager::start_rollback(connection);
+                Box::pin(ready(Ok(true)))
+            })
             .before_acquire(move |connection, used| {
                 // Where one was broken, so may be all that were there with it, and those that are on their way back meanwhile.
                 let is_fresh = used.idle_for < FRESH && !doubts.were_left_within(used.idle_for + FRESH);
@@ -100,29 +170,38 @@ impl Pool {
 
     /// Lets go of all connections, once nobody uses them any more. Nobody gets one from here on.
     pub(crate) fn close(self) {
+        let mut hands = self.terms.hands();
+        (hands.warm, hands.is_closed) = (None, true);
+        drop(hands);
         tokio::spawn(async move { self.connections.close().await });
     }
 
     /// A connection, if there is one until then.
     pub(crate) async fn lease(&self, until: Instant) -> Result<Lease, Fault> {
-        let Terms { doubts, gauges, patience, .. } = &*self.terms;
-        let waiting = gauges.wait();
+        let waiting = self.terms.gauges.wait();
+        let got = match self.terms.take() {
+            Ok(warm) => Ok(warm.connection),
+            Err(_waits) => self.acquire(until).await.map(|open| Connection { open, out_since: Instant::now() }),
+        };
+        waiting.ended(&got);
+        let connection = got?;
+        self.terms.hands().given = Instant::now();
+        let in_use = self.terms.gauges.in_use(self.connections.size(), Arc::clone(&self.terms.leased));
+        Ok(Lease { connection, terms: Arc::clone(&self.terms), in_use })
+    }
+
+    async fn acquire(&self, until: Instant) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let Terms { doubts, patience, .. } = &*self.terms;
         // Whoever waits for a server that is being given up waits no longer.
         let mut closed = self.connections.close_event();
         let acquired = timeout_at(until, closed.do_until(self.connections.acquire())).await;
-        let connection = doubts.note(acquired.unwrap_or(Ok(Err(sqlx::Error::PoolTimedOut))).and_then(|acquired| acquired));
-        match &connection {
-            Ok(_) => *self.terms.last_given() = Instant::now(),
-            // Nobody got one meanwhile, and not because all are in use: the pool waits in vain for some that are to come back to it.
-            Err(sqlx::Error::PoolTimedOut) if self.terms.last_given().elapsed() >= *patience && self.is_short() => {
-                doubts.leave(Doubt::Replace);
-            }
-            Err(_) => {}
+        let acquired = doubts.note(acquired.unwrap_or(Ok(Err(sqlx::Error::PoolTimedOut))).and_then(|acquired| acquired));
+        let nobody_got_one = || self.terms.hands().given.elapsed() >= *patience;
+        // Not because all are in use: the pool waits in vain for some that are to come back to it.
+        if matches!(acquired, Err(sqlx::Error::PoolTimedOut)) && nobody_got_one() && self.is_short() {
+            doubts.leave(Doubt::Replace);
         }
-        waiting.ended(&connection);
-        let connection = connection?;
-        let in_use = gauges.in_use(self.connections.size(), Arc::clone(&self.terms.leased));
-        Ok(Lease { connection, terms: Arc::clone(&self.terms), in_use })
+        acquired
     }
 
     /// Whether there are connections that nobody has.
@@ -151,30 +230,39 @@ async fn must_be_writable(connection: &mut sqlx::PgConnection) -> Result<(), sql
 
 /// A connection that is ours for a while.
 pub(crate) struct Lease {
-    connection: PoolConnection<Postgres>,
+    connection: Connection,
     terms: Arc<Terms>,
+    // Ends after what the connection was used for.
     in_use: InUse,
 }
 
 impl Lease {
     /// A transaction that begins with this statement.
-    pub(crate) async fn begin(self, statement: &'static str) -> Result<Tx, Fault> {
-        let Self { connection, terms, in_use } = self;
-        let begin = sqlx::Transaction::begin(connection, Some(terms.session.begin(statement)));
-        let open = terms.answered(terms.limit, begin).await?;
-        Ok(Tx { open, limit: terms.limit, terms, in_use })
+    pub(crate) async fn begin(mut self, statement: &'static str) -> Result<Tx, Fault> {
+        let begin = PgTransactionManager::begin(&mut self.connection.open, Some(self.terms.session.begin(statement)));
+        self.terms.answered(self.terms.limit, begin).await?;
+        Ok(Tx { limit: self.terms.limit, lease: self })
     }
 
     /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
     pub(crate) async fn rows(mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         if self.terms.session.keeps_statements() {
-            let query = sqlx::query_with(sql, values).fetch_all(&mut *self.connection);
-            return Ok(self.terms.answered(self.terms.limit, query).await?);
+            let query = sqlx::query_with(sql, values).fetch_all(&mut *self.connection.open);
+            let rows = self.terms.answered(self.terms.limit, query).await?;
+            self.give_back();
+            return Ok(rows);
         }
         let mut tx = self.begin(READ).await?;
         let rows = tx.all(sql, values).await?;
         tx.commit().await?;
         Ok(rows)
+    }
+
+    /// To be used again: all that was asked has been answered.
+    fn give_back(self) {
+        let Self { connection, terms, in_use } = self;
+        terms.give_back(connection);
+        drop(in_use);
     }
 }
 
@@ -220,11 +308,8 @@ impl Session {
 
 /// A transaction. Dropped without a commit it is rolled back.
 pub(crate) struct Tx {
-    open: sqlx::Transaction<'static, Postgres>,
-    terms: Arc<Terms>,
+    lease: Lease,
     limit: Duration,
-    // Ends after the transaction.
-    in_use: InUse,
 }
 
 impl Tx {
@@ -238,55 +323,55 @@ impl Tx {
     /// The row of a statement without values that always finds one.
     pub(crate) async fn single(&mut self, sql: &'static str) -> Result<PgRow, Fault> {
         let query = self.query(sql, PgArguments::default());
-        Ok(self.terms.answered(self.limit, query.fetch_one(&mut *self.open)).await?)
+        Ok(self.lease.terms.answered(self.limit, query.fetch_one(&mut *self.lease.connection.open)).await?)
     }
 
     fn query(&self, sql: impl SqlSafeStr, values: PgArguments) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query_with(sql, values).persistent(self.terms.session.keeps_statements())
+        sqlx::query_with(sql, values).persistent(self.lease.terms.session.keeps_statements())
     }
 
     /// All rows that the statement finds.
     pub(crate) async fn all(&mut self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         let query = self.query(sql, values);
-        Ok(self.terms.answered(self.limit, query.fetch_all(&mut *self.open)).await?)
+        Ok(self.lease.terms.answered(self.limit, query.fetch_all(&mut *self.lease.connection.open)).await?)
     }
 
     /// The row that the statement finds, if it finds one.
     pub(crate) async fn one(&mut self, sql: &'static str, values: PgArguments) -> Result<Option<PgRow>, Fault> {
         let query = self.query(sql, values);
-        Ok(self.terms.answered(self.limit, query.fetch_optional(&mut *self.open)).await?)
+        Ok(self.lease.terms.answered(self.limit, query.fetch_optional(&mut *self.lease.connection.open)).await?)
     }
 
     /// The row of a statement made up here that always finds one.
     pub(crate) async fn single_of(&mut self, sql: String, values: PgArguments) -> Result<PgRow, Fault> {
         let query = self.query(AssertSqlSafe(sql), values);
-        Ok(self.terms.answered(self.limit, query.fetch_one(&mut *self.open)).await?)
+        Ok(self.lease.terms.answered(self.limit, query.fetch_one(&mut *self.lease.connection.open)).await?)
     }
 
     /// All rows that a statement made up here finds.
     pub(crate) async fn ask(&mut self, sql: String) -> Result<Vec<PgRow>, Fault> {
-        let asked = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.open);
-        Ok(self.terms.answered(self.limit, asked).await?)
+        let asked = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.lease.connection.open);
+        Ok(self.lease.terms.answered(self.limit, asked).await?)
     }
 
     /// Changes the schema, by any number of statements.
     pub(crate) async fn define(&mut self, sql: String) -> Result<(), Fault> {
-        let defined = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.open);
-        self.terms.answered(self.limit, defined).await?;
+        let defined = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.lease.connection.open);
+        self.lease.terms.answered(self.limit, defined).await?;
         Ok(())
     }
 
     /// How many rows the statement wrote.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: PgArguments) -> Result<u64, Fault> {
         let query = self.query(sql, values);
-        Ok(self.terms.answered(self.limit, query.execute(&mut *self.open)).await?.rows_affected())
+        Ok(self.lease.terms.answered(self.limit, query.execute(&mut *self.lease.connection.open)).await?.rows_affected())
     }
 
-    pub(crate) async fn commit(self) -> Result<(), Fault> {
-        let Self { open, terms, limit, in_use } = self;
-        let committed = terms.answered(limit, open.commit()).await;
-        drop(in_use);
-        committed.map_err(Fault::of_commit)
+    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        let commit = PgTransactionManager::commit(&mut self.lease.connection.open);
+        self.lease.terms.answered(self.limit, commit).await.map_err(Fault::of_commit)?;
+        self.lease.give_back();
+        Ok(())
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 
 use crate::{keys, link::Redis};
 
-static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/take.lua")));
+static TAKE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/read_all.lua"), include_str!("scripts/take.lua"))));
 static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/give_back.lua")));
 
 /// Limits for all instances together. While Redis is away each instance counts for itself, beginning with full buckets.

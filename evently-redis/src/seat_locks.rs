@@ -12,8 +12,10 @@ use redis::Script;
 
 use crate::{error::Away, keys, link::Redis};
 
-static ACQUIRE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/acquire.lua")));
-static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/settle.lua")));
+static ACQUIRE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/read_all.lua"), include_str!("scripts/acquire.lua"))));
+static SETTLE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/read_all.lua"), include_str!("scripts/settle.lua"))));
 
 /// Seat locks that all instances share. While Redis is away nobody is turned away by them, and the store has everything to decide.
 ///
@@ -44,7 +46,7 @@ impl RedisSeatLocks {
         for seat in &seats {
             script.key(self.redis.key(keys::seat(event, *seat)));
         }
-        script.arg(seats.len()).arg(millis(DECIDING)).arg(millis(ANSWERS_KEPT));
+        script.arg(millis(DECIDING)).arg(millis(ANSWERS_KEPT));
         let mut marks = 0;
         for request in requests {
             let mark = request.key.map_or(0, |key| {

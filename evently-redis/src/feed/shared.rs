@@ -14,7 +14,8 @@ use crate::{error::Away, keys, link::Redis};
 
 static JOIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/feed_join.lua")));
 static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/feed_fill.lua")));
-static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/feed_publish.lua")));
+static PUBLISH: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("../scripts/read_all.lua"), include_str!("../scripts/feed_publish.lua"))));
 
 /// For how many seconds an event is kept that nobody looks at and in which nothing changes.
 const IDLE_SECS: u32 = 6 * 60 * 60;

@@ -1,21 +1,19 @@
 -- Locks the seats of one event for the requests of a batch, and says what is in their way.
 --
 -- KEYS  the seats, each once, and then the marks of requests with a key
--- ARGV  how many seats there are; how long a lock lasts, and the mark of a request that is turned away; how long that of one that is
---       let through (both in milliseconds); and for each request: its booking, the position of its mark (0 for none), a digest of its
---       content, how many seats it wants, and their positions
+-- ARGV  how long a lock lasts, and the mark of a request that is turned away; how long that of one that is let through (both in
+--       milliseconds); and for each request: its booking, the position of its mark (0 for none), a digest of its content, how many seats
+--       it wants, and their positions
 --
 -- For each request the positions of the seats that others have. As of one moment: what this call locks is in the way of nobody in it.
 --
 -- A mark is empty if the request was let through. Else it has the digest of what was turned away, and which of its seats were in the
 -- way: "0a1b:1,3". To another content under the same key nothing was said.
-local seats, deciding, remembered = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local owners = {}
-for i = 1, seats do
-  owners[i] = redis.call('GET', KEYS[i])
-end
+local deciding, remembered = ARGV[1], ARGV[2]
+-- Who has each seat, and behind them what was said under each mark.
+local owners = read_all('MGET', KEYS)
 
-local requests, at = {}, 4
+local requests, at = {}, 3
 while at <= #ARGV do
   local request = { booking = ARGV[at], mark = tonumber(ARGV[at + 1]), content = ARGV[at + 2], seats = {} }
   local count = tonumber(ARGV[at + 3])
@@ -39,7 +37,7 @@ end
 
 local found = {}
 for i, request in ipairs(requests) do
-  local said = request.mark > 0 and redis.call('GET', KEYS[request.mark])
+  local said = request.mark > 0 and owners[request.mark]
   if said == '' then
     request.repeated, found[i] = true, {}
   elseif said and string.sub(said, 1, #request.content + 1) == request.content .. ':' then

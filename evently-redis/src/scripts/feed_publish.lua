@@ -11,14 +11,26 @@ if redis.call('HGET', KEYS[2], 'run') ~= run then
   redis.call('PUBLISH', channel, '')
   return {}
 end
-local news = {}
+local seats, known = {}, {}
 for i = 6, #ARGV, 2 do
-  local known = tonumber(redis.call('HGET', KEYS[2], ARGV[i]) or 0)
-  if math.floor(known / 4) < math.floor(tonumber(ARGV[i + 1]) / 4) then
-    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
-    news[#news + 1] = ARGV[i] .. ' ' .. ARGV[i + 1]
+  seats[#seats + 1] = ARGV[i]
+end
+for i, value in ipairs(read_all('HMGET', seats, KEYS[2])) do
+  known[seats[i]] = tonumber(value or 0)
+end
+local news, newer = {}, {}
+for i, seat in ipairs(seats) do
+  local value = ARGV[2 * i + 5]
+  if math.floor(known[seat] / 4) < math.floor(tonumber(value) / 4) then
+    known[seat] = tonumber(value)
+    news[#news + 1] = seat .. ' ' .. value
+    newer[#newer + 1] = seat
+    newer[#newer + 1] = value
   end
 end
+in_thousands(newer, function(...)
+  redis.call('HSET', KEYS[2], ...)
+end)
 if redis.call('HEXISTS', KEYS[2], 'seq') == 0 then
   -- Begun, and not filled yet.
   return {}

@@ -2,8 +2,9 @@
 --
 -- KEYS  the seats, as often as something is said of them
 -- ARGV  for each of them: the booking, and for how many milliseconds it holds the seat (0 for not at all)
+local owners = read_all('MGET', KEYS)
 for i, seat in ipairs(KEYS) do
-  if redis.call('GET', seat) == ARGV[2 * i - 1] then
+  if owners[i] == ARGV[2 * i - 1] then
     local held = ARGV[2 * i]
     if held == '0' then
       redis.call('DEL', seat)

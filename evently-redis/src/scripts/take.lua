@@ -7,12 +7,14 @@
 -- bucket of ours, or one of a day to come, counts as a full one, so that nobody else in the call has to suffer for it.
 local permits, per = tonumber(ARGV[1]), tonumber(ARGV[2])
 local full, day = permits * per, 86400000
-local answers = {}
+local known, answers = {}, {}
+for i, bucket in ipairs(read_all('MGET', KEYS)) do
+  known[KEYS[i]] = bucket
+end
 for i, bucket in ipairs(KEYS) do
   local now = tonumber(ARGV[2 + i])
   local parts, at = full, now
-  local known = redis.pcall('GET', bucket)
-  local left, as_of = string.match(type(known) == 'string' and known or '', '^(%d+) (%d+)$')
+  local left, as_of = string.match(known[bucket] or '', '^(%d+) (%d+)$')
   if left and tonumber(as_of) < now + day then
     parts, at = math.min(tonumber(left), full), tonumber(as_of)
     -- A clock that goes back gives nothing away.
@@ -26,7 +28,8 @@ for i, bucket in ipairs(KEYS) do
   end
   -- A bucket that is full again may be forgotten.
   local forget = math.ceil((full - parts) / permits) + (at - now) + 1
-  redis.call('SET', bucket, string.format('%.0f %.0f', parts, at), 'PX', string.format('%.0f', forget))
+  known[bucket] = string.format('%.0f %.0f', parts, at)
+  redis.call('SET', bucket, known[bucket], 'PX', string.format('%.0f', forget))
   answers[i] = { allowed and 1 or 0, parts }
 end
 return answers
