@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Request};
-use evently_core::domain::{Principal, RequestKey};
-use http::{header, request::Parts};
+use evently_core::{
+    domain::{Principal, RequestKey},
+    ports::Claims,
+};
+use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -13,6 +16,10 @@ use crate::{
     extract::{IdempotencyKey, RawBody, read_json},
     problem::{Code, Problem},
 };
+
+/// What the access token of a request says, once somebody has read it and found it good.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presented(pub(crate) Claims);
 
 /// Somebody who has logged in.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +32,11 @@ impl FromRequestParts<Arc<App>> for Caller {
         if let Some(caller) = parts.extensions.get::<Self>() {
             return Ok(*caller);
         }
-        let token = bearer(parts)?.ok_or_else(Problem::token_missing)?;
-        let caller = Self(app.auth.authenticate(token).await?);
+        let principal = match parts.extensions.get() {
+            Some(Presented(claims)) => app.auth.principal(claims).await,
+            None => app.auth.authenticate(bearer(&parts.headers)?.ok_or_else(Problem::token_missing)?).await,
+        };
+        let caller = Self(principal?);
         context::note_user(caller.0.user_id);
         parts.extensions.insert(caller);
         Ok(caller)
@@ -34,8 +44,8 @@ impl FromRequestParts<Arc<App>> for Caller {
 }
 
 /// The access token that came with the request.
-fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
-    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let malformed = || Problem::new(Code::MalformedHeader, "Authorization must be `Bearer` and an access token");
     let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(malformed)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(malformed()) }

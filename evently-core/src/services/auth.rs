@@ -176,7 +176,12 @@ impl AuthService {
             TokenError::Expired => AuthError::TokenExpired,
             TokenError::Invalid => AuthError::TokenInvalid,
         })?;
-        let Claims { user_id, session_id, .. } = claims;
+        self.principal(&claims).await
+    }
+
+    /// Who is asking, by what their access token says; it has been read, and is good.
+    pub async fn principal(&self, claims: &Claims) -> Result<Principal, AuthError> {
+        let Claims { user_id, session_id, .. } = *claims;
         let role = self.logins.role(session_id, user_id).await?.ok_or(AuthError::TokenInvalid)?;
         Ok(Principal { user_id, role, session_id })
     }

@@ -12,10 +12,11 @@ use evently_core::{
     ports::{AccessTokens, Clock, RateLimit},
     rate::Verdict,
 };
-use http::{HeaderMap, Method, header};
+use http::Method;
 
 use super::{ClientAddress, Stack};
 use crate::{
+    caller::{Presented, bearer},
     config::Rate,
     problem::{Problem, whole_secs},
 };
@@ -58,8 +59,8 @@ impl Limiter {
     }
 }
 
-pub(super) async fn limit(State(Limiter(counting)): State<Limiter>, request: Request, next: Next) -> Response {
-    let counted = counting.as_ref().and_then(|counting| counting.counted(&request));
+pub(super) async fn limit(State(Limiter(counting)): State<Limiter>, mut request: Request, next: Next) -> Response {
+    let counted = counting.as_ref().and_then(|counting| counting.counted(&mut request));
     let Some((limit, key, now)) = counted else { return next.run(request).await };
     let verdict: Verdict = limit.take(&key, now).await;
     let mut response =
@@ -73,17 +74,17 @@ pub(super) async fn limit(State(Limiter(counting)): State<Limiter>, request: Req
 
 impl Counting {
     /// What a request counts for, and together with whose; `None` where there is no limit.
-    fn counted(&self, request: &Request) -> Option<(&dyn RateLimit, String, Timestamp)> {
+    fn counted(&self, request: &mut Request) -> Option<(&dyn RateLimit, String, Timestamp)> {
         let kind = kind(request.method(), request.extensions().get().map_or("", MatchedPath::as_str))?;
         let now = self.clock.now();
-        let network = || request.extensions().get().map(|address: &ClientAddress| format!("network:{}", address.network()));
-        let key = match kind {
+        let user = match kind {
             // Whoever tries passwords has no account yet, or many.
-            Kind::Auth => network()?,
-            Kind::Events | Kind::Bookings | Kind::Admin => match self.user(request.headers(), now) {
-                Some(user) => format!("user:{user}"),
-                None => network()?,
-            },
+            Kind::Auth => None,
+            Kind::Events | Kind::Bookings | Kind::Admin => self.user(request, now),
+        };
+        let key = match user {
+            Some(user) => format!("user:{user}"),
+            None => format!("network:{}", request.extensions().get::<ClientAddress>()?.network()),
         };
         let limit = match kind {
             Kind::Events => &self.events,
@@ -94,9 +95,11 @@ impl Counting {
         Some((&**limit, key, now))
     }
 
-    fn user(&self, headers: &HeaderMap, now: Timestamp) -> Option<UserId> {
-        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        self.tokens.read(token, now).ok().map(|claims| claims.user_id)
+    /// Who asks. The token is read once for a request: whoever wants to know what it says finds it there.
+    fn user(&self, request: &mut Request, now: Timestamp) -> Option<UserId> {
+        let claims = self.tokens.read(bearer(request.headers()).ok()??, now).ok()?;
+        request.extensions_mut().insert(Presented(claims));
+        Some(claims.user_id)
     }
 }
 

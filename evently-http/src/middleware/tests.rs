@@ -239,6 +239,8 @@ async fn a_user_may_ask_so_often_wherever_they_are() {
     let refused = book(&ada, "198.51.100.1:1").await;
     assert_eq!((number(refused.headers(), "retry-after"), number(refused.headers(), "ratelimit-reset")), (20, 60));
     assert_eq!(code(refused).await, (429, "rate_limited".to_owned()));
+    let written_otherwise = ada.replace("Bearer ", "bearer  ");
+    assert_eq!(book(&written_otherwise, "203.0.113.9:1").await.status(), 429, "it is the same token");
     assert_eq!(book(&ben, "203.0.113.9:1").await.status(), 200, "somebody else at the same place may");
     app.clock.advance(20);
     assert_eq!(book(&ada, "203.0.113.9:1").await.status(), 200);
