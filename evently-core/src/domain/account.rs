@@ -154,4 +154,21 @@ mod tests {
             assert_eq!(role.name(), name);
         }
     }
+
+    #[test]
+    fn a_domain_is_words_and_hyphens_between_dots() {
+        for text in ["ada@my-house.example.org", "a@b.c", "ada@müsli.example"] {
+            assert!(Email::parse(text).is_ok(), "{text}");
+        }
+        for text in ["ada@my_house.org", "ada@x!.org", "ada@.org", "ada@x..org", "ada@x-.org"] {
+            assert_eq!(Email::parse(text), Err(InvalidEmail), "{text}");
+        }
+    }
+
+    #[test]
+    fn people_read_addresses_and_logs_do_not() {
+        let email = Email::parse("ada@example.org").unwrap();
+        assert_eq!((email.to_string(), format!("{email:?}")), ("ada@example.org".to_owned(), "Email(…)".to_owned()));
+        assert_eq!(Role::Organizer.to_string(), "organizer");
+    }
 }

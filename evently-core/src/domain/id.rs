@@ -158,4 +158,13 @@ mod tests {
         let row = layout.place(PlaceKind::Row, 3);
         assert_eq!(SeatId::from_uuid(*row.as_uuid()).number(), None);
     }
+
+    #[test]
+    fn no_two_parts_of_a_layout_have_one_id() {
+        let layout = LayoutId::new(Uuid::from_u128(7 << 76));
+        let rows = [1, 2].map(|number| layout.place(PlaceKind::Row, number));
+        let others = [PlaceKind::Section, PlaceKind::Area].map(|kind| layout.place(kind, 1));
+        let ids = rows.into_iter().chain(others).collect::<std::collections::HashSet<_>>();
+        assert_eq!(ids.len(), 4);
+    }
 }

@@ -58,3 +58,15 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_is_wrong_with_each_field() {
+        let mut invalid = Invalid::field("name", "required", "say how it is called");
+        invalid.add("seats", "too_many", "at most 10");
+        assert_eq!(invalid.to_string(), "name: say how it is called; seats: at most 10");
+    }
+}

@@ -185,3 +185,33 @@ pub struct Entry {
     /// What happened.
     pub transition: Transition,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_who_acts_has_a_name() {
+        let user = UserId::from_uuid(uuid::Uuid::nil());
+        let names = [Actor::User(user, Role::Staff), Actor::Gateway, Actor::System].map(Actor::name);
+        assert_eq!(names, ["staff", "gateway", "system"]);
+    }
+
+    #[test]
+    fn a_seat_that_was_taken_at_a_price_is_kept_with_it() {
+        for (price, json) in [(4500, r#"{"n":3,"v":1,"to":"reserved","p":4500}"#), (0, r#"{"n":3,"v":1,"to":"reserved"}"#)] {
+            let step = SeatStep { number: 3, version: 1, status: SeatStatus::Reserved, price };
+            assert_eq!(serde_json::to_string(&step).unwrap(), json);
+            assert_eq!(serde_json::from_str::<SeatStep>(json).unwrap(), step);
+        }
+    }
+
+    /// SHA-256 of the fingerprint before and the entry, as `sha256sum` says.
+    #[test]
+    fn a_fingerprint_follows_from_the_one_before_and_the_entry() {
+        let first = ChainHash::default().then(b"one");
+        let hex = |hash: ChainHash| hash.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(first), "4e233ba6ac7032d3894ecea5974fd96176e564b024af45747eb46357af8d2401");
+        assert_eq!(hex(first.then(b"two")), "b9f0cc527d38ea48d83c4c438121181ab01d99e83415306be2ac88792c40a8f3");
+    }
+}

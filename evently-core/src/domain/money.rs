@@ -95,4 +95,11 @@ mod tests {
         assert_eq!(money(500, "JPY"), "500 JPY");
         assert_eq!(money(1234, "KWD"), "1.234 KWD");
     }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        let nothing = Money { amount: 0, currency: Currency::EUR };
+        assert_eq!(nothing.to_string(), "0.00 EUR");
+        assert_eq!(format!("{:?}", nothing.currency), "EUR");
+    }
 }

@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn labels_stand_as_people_count() {
-        let mut labels = ["10", "2", "B", "AA", "A", "A10", "A2", "Box 12", "Box 3", "02"];
+        let mut labels = ["10", "AAAA", "2", "B", "AA", "A", "A10", "ZZZ", "_", "A2", "Box 12", "Box 3", "02"];
         labels.sort_by(|a, b| natural_order(a, b));
-        assert_eq!(labels, ["02", "2", "10", "A", "A2", "A10", "B", "AA", "Box 3", "Box 12"]);
+        assert_eq!(labels, ["_", "02", "2", "10", "A", "A2", "A10", "B", "AA", "Box 3", "Box 12", "ZZZ", "AAAA"]);
     }
 
     /// Sorting gives anything, or panics, where they do.

@@ -35,3 +35,73 @@ fn centre(seats: &[&LayoutSeat]) -> Option<(f64, f64)> {
     let (x, y) = seats.iter().fold((0.0, 0.0), |(x, y), seat| (x + seat.x, y + seat.y));
     Some((x / f64::from(count), y / f64::from(count)))
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{
+        LayoutId,
+        id::PlaceKind,
+        layout::{Row, Section},
+    };
+
+    /// Rows of five seats, two apart from each other and three from the next row; the last seat of each is of another category.
+    fn layout(rows: u32) -> Layout {
+        let id = LayoutId::new(Uuid::from_u128(7 << 76));
+        let seat = |row: u32, place: u32| LayoutSeat {
+            id: id.seat(row * 5 + place),
+            label: place.to_string(),
+            x: f64::from(place) * 2.0,
+            y: f64::from(row) * 3.0,
+            category: u16::from(place == 4),
+            attributes: Vec::new(),
+        };
+        let row = |row| Row {
+            id: id.place(PlaceKind::Row, row),
+            label: row.to_string(),
+            seats: (0..5).map(|place| seat(row, place)).collect(),
+        };
+        let section =
+            Section { id: id.place(PlaceKind::Section, 0), name: "Stalls".to_owned(), rows: (0..rows).map(row).collect() };
+        Layout { id, categories: Vec::new(), sections: vec![section], areas: Vec::new() }
+    }
+
+    /// The nearest block where these are taken.
+    fn nearest(rows: u32, taken: &[u32], wanted: &[u32]) -> Option<Vec<u32>> {
+        let mut statuses = vec![SeatStatus::Available; rows as usize * 5];
+        for &number in taken {
+            statuses[number as usize] = SeatStatus::Booked;
+        }
+        nearest_block(&layout(rows), &statuses, wanted)
+    }
+
+    #[test]
+    fn the_nearest_seats_are_found_in_the_row_and_then_around_it() {
+        assert_eq!(nearest(3, &[], &[6, 7]), Some(vec![6, 7]), "where they were");
+        assert_eq!(nearest(3, &[6], &[6, 7]), Some(vec![7, 8]), "beside it");
+        assert_eq!(nearest(3, &[7], &[6, 7]), Some(vec![5, 6]), "on the other side");
+        assert_eq!(nearest(3, &[5, 6, 7, 8], &[6, 7]), Some(vec![1, 2]), "in the row before");
+        assert_eq!(nearest(3, &[1, 2, 6, 7], &[6, 7]), Some(vec![11, 12]), "in the row behind");
+        assert_eq!(nearest(3, &[11, 12, 6, 7], &[6, 7]), Some(vec![1, 2]));
+        // Three apart in height and two in width.
+        assert_eq!(nearest(2, &[6, 2, 8], &[6, 7]), Some(vec![0, 1]), "askew");
+        assert_eq!(nearest(1, &[1], &[1]), Some(vec![0]), "the first of two that are as near");
+    }
+
+    #[test]
+    fn seats_of_another_category_or_apart_are_no_substitute() {
+        assert_eq!(nearest(1, &[3], &[3]), Some(vec![2]), "4 is as near, and of another category");
+        assert_eq!(nearest(1, &[4], &[4]), None, "there is one of its category");
+        assert_eq!(nearest(1, &[0, 2], &[1, 2]), None, "1 and 3 are free, and apart");
+        assert_eq!(nearest(2, &[3, 8], &[5, 4]), None, "5 and 4 are in two rows");
+    }
+
+    #[test]
+    fn nobody_is_given_what_they_did_not_want() {
+        assert_eq!(nearest(1, &[], &[]), None);
+        assert_eq!(nearest(1, &[], &[5]), None, "it is in no row");
+        assert_eq!(nearest_block(&layout(1), &[SeatStatus::Available; 3], &[3]), Some(vec![2]), "3 is not known to be free");
+    }
+}

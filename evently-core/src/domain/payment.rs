@@ -211,6 +211,32 @@ mod tests {
     }
 
     #[test]
+    fn a_payment_that_was_given_up_takes_the_gateways_word_for_why() {
+        let at = Timestamp::from_secs(9);
+        let told = |ours: &str, theirs: &str| {
+            let (ours, reason) = (PaymentState::Failed { reason: ours.into() }, theirs.to_owned());
+            payment(ours).report(&GatewayReport::Failed { reason }, at)
+        };
+        for ours in [SUPERSEDED, "no_answer"] {
+            assert_eq!(told(ours, "card_declined"), Some(failed()), "{ours}");
+            assert_eq!(told(ours, ours), None, "no news");
+        }
+        assert_eq!(told("no_answer", SUPERSEDED), None, "a gateway knows nothing of that");
+        assert_eq!(told("card_declined", "late"), None, "it has decided already");
+    }
+
+    #[test]
+    fn a_gateway_may_wait_for_the_buyer_first() {
+        let at = Timestamp::from_secs(9);
+        let (theirs, ours) = ("secret".to_owned(), PaymentState::RequiresAction { client_secret: "secret".into() });
+        let waits = GatewayReport::RequiresAction { client_secret: theirs };
+        assert_eq!(payment(PaymentState::Processing).report(&waits, at), Some(ours.clone()));
+        assert_eq!(payment(ours.clone()).report(&waits, at), None);
+        assert_eq!(payment(failed()).report(&waits, at), None);
+        assert_eq!(payment(ours).report(&GatewayReport::Succeeded, at), Some(PaymentState::Succeeded { at }));
+    }
+
+    #[test]
     fn status_follows_what_has_gone_back() {
         let mut payment = payment(PaymentState::Succeeded { at: Timestamp::default() });
         assert_eq!(payment.status(), "succeeded");

@@ -107,3 +107,60 @@ impl Sales {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Actor, BookingId, SeatStatus, SeatStep, UserId};
+
+    fn moved(from: Option<BookingStatus>, to: BookingStatus) -> Transition {
+        let nil = Uuid::nil();
+        let seat = |number, price| SeatStep { number, version: 2, status: SeatStatus::Booked, price };
+        Transition {
+            at: Timestamp::from_secs(7_300),
+            event_id: EventId::from_uuid(nil),
+            actor: Actor::System,
+            reason: None,
+            fact: Fact::Booking { id: BookingId::from_uuid(nil), user_id: UserId::from_uuid(nil), from, to, version: 2 },
+            seats: vec![seat(1, 4_500), seat(2, 3_000)],
+        }
+    }
+
+    fn folded(transitions: &[Transition]) -> BTreeMap<(i64, String), SalesRow> {
+        let mut sales = Sales::default();
+        for transition in transitions {
+            sales.fold(transition, &|_, number| if number == 1 { "Stalls" } else { "Balcony" }.to_owned());
+        }
+        sales.rows.into_iter().map(|(key, row)| ((key.hour.as_secs(), key.section), row)).collect()
+    }
+
+    #[test]
+    fn seats_are_sold_with_their_booking_and_come_back_with_it() {
+        use BookingStatus::{Confirmed, Pending, Refunded};
+        let none = SalesRow::default();
+        let row = |section: &str, row| ((7_200, section.to_owned()), row);
+        let sold = [moved(None, Pending), moved(Some(Pending), Pending), moved(Some(Pending), Confirmed)];
+        let expected = [
+            row("", SalesRow { holds: 1, confirmed: 1, ..none }),
+            row("Balcony", SalesRow { seats: 1, value: 3_000, ..none }),
+            row("Stalls", SalesRow { seats: 1, value: 4_500, ..none }),
+        ];
+        assert_eq!(folded(&sold), expected.into());
+        let back = [&sold[..], &[moved(Some(Confirmed), Refunded)]].concat();
+        assert_eq!(folded(&back), [row("", SalesRow { holds: 1, confirmed: 1, cancelled: 1, ..none })].into());
+    }
+
+    #[test]
+    fn what_ends_before_it_was_sold_brings_no_seat_back() {
+        use BookingStatus::{Cancelled, Expired, Pending};
+        for (to, row) in [
+            (Expired, SalesRow { expired: 1, ..SalesRow::default() }),
+            (Cancelled, SalesRow { cancelled: 1, ..SalesRow::default() }),
+        ] {
+            assert_eq!(folded(&[moved(Some(Pending), to)]), [((7_200, String::new()), row)].into());
+        }
+        assert_eq!(folded(&[moved(Some(Cancelled), Cancelled)]), BTreeMap::new(), "no move at all");
+    }
+}

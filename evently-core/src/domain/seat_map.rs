@@ -214,4 +214,16 @@ mod tests {
         old.take_in(changes);
         assert_eq!(old, new);
     }
+
+    #[test]
+    fn a_seat_that_there_is_not_is_no_news() {
+        let mut map = SeatMap::new([(SeatStatus::Available, 0); 2]);
+        assert_eq!(map.take_in([change(2, SeatStatus::Booked, 1)]), []);
+    }
+
+    #[test]
+    fn a_feed_may_number_by_itself() {
+        let map = SeatMap::new([(SeatStatus::Available, 4), (SeatStatus::Booked, 2)]).numbered(70);
+        assert_eq!((map.seq(), map.changes(), map.to_compact()[8]), (70, 6, 70));
+    }
 }

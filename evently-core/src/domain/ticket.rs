@@ -133,4 +133,9 @@ mod tests {
         assert_eq!(TicketCode::parse(&code.to_string().to_lowercase()), None);
         assert_eq!(TicketCode::parse("EVT-+0000000000000000000000000000001"), None);
     }
+
+    #[test]
+    fn a_log_does_not_let_anybody_in() {
+        assert_eq!(format!("{:?}", TicketCode::new(1)), "TicketCode(…)");
+    }
 }

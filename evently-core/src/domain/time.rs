@@ -121,4 +121,12 @@ mod tests {
         assert_eq!(Timestamp::from_secs(-1).hour(), Timestamp::from_secs(-3600));
         assert_eq!(Timestamp::from_secs(7199).hour(), Timestamp::from_secs(3600));
     }
+
+    #[test]
+    fn an_instant_is_written_as_it_is_read() {
+        let instant: Timestamp = "2026-11-22T19:30:00Z".parse().unwrap();
+        let json = serde_json::to_string(&instant).unwrap();
+        assert_eq!((json.as_str(), format!("{instant:?}").as_str()), ("\"2026-11-22T19:30:00Z\"", "2026-11-22T19:30:00Z"));
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), instant);
+    }
 }

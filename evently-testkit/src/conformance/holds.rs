@@ -174,6 +174,24 @@ pub async fn nobody_else_knows_of_a_customers_booking(world: World) {
     assert_eq!(world.records(&event).await, before);
 }
 
+pub async fn what_has_run_out_is_not_extended_and_not_paid(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let extend = Command::Extend { booking_id: held.id, terms: world.terms };
+    world.wait(world.terms.ttl);
+    for swept in [false, true] {
+        if swept {
+            world.expire(held.id).await;
+        }
+        assert_eq!(world.ask(customer(1), extend.clone()).await, Err(Rejection::HoldExpired), "swept: {swept}");
+        assert_eq!(world.ask(customer(1), world.start_command(held.id)).await, Err(Rejection::HoldExpired), "swept: {swept}");
+    }
+    let given_up = world.hold(&event, customer(1), &[0]).await;
+    world.cancel(customer(1), given_up.id).await.unwrap();
+    let refused = world.ask(customer(1), world.start_command(given_up.id)).await;
+    assert_eq!(refused, Err(Rejection::NotPending(BookingStatus::Cancelled)));
+}
+
 pub async fn a_hold_that_is_given_up_frees_its_seats(world: World) {
     let event = world.event(1, 4).await;
     let booking = world.hold(&event, customer(1), &[0, 1]).await;

@@ -11,8 +11,8 @@ use std::{
 use evently_core::{
     audit,
     domain::{
-        Admission, BookingState, BookingStatus, Command, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, Outcome, Payment,
-        PaymentState, RefundState, Rejection, Request, SeatStatus, TicketState, Timestamp,
+        Admission, Booking, BookingState, BookingStatus, Command, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, Outcome,
+        Payment, PaymentState, RefundState, Rejection, Request, SeatStatus, TicketState, Timestamp,
     },
     memory::SeededIds,
     ports::Ids,
@@ -22,6 +22,11 @@ use crate::{DOOR, Fixture, GATEWAY, HOUSE, ORGANIZER, SYSTEM, World, customer, f
 
 fn declined() -> GatewayReport {
     GatewayReport::Failed { reason: "card_declined".to_owned() }
+}
+
+/// Why money goes back.
+async fn refunds_of(world: &World, event: &Fixture) -> Vec<String> {
+    world.records(event).await.refunds.into_iter().map(|refund| refund.reason).collect()
 }
 
 /// What was captured and what goes back, over all bookings of the event.
@@ -135,6 +140,75 @@ pub async fn a_capture_is_believed_after_a_failure(world: World) {
     world.audited(&event).await;
 }
 
+pub async fn a_payment_is_given_up_once_its_gateway_cannot_be_about_to_answer(world: World) {
+    let event = world.event(1, 4).await;
+    let second = async |held: &Booking| world.ask(customer(1), world.start_command(held.id)).await;
+    let silent = world.hold(&event, customer(1), &[0]).await;
+    let first = world.start_payment(&silent).await;
+    world.wait_until(first.created_at + Duration::from_secs(15) - Duration::from_micros(1));
+    assert_eq!(second(&silent).await, Err(Rejection::PaymentInProgress));
+    world.wait_until(first.created_at + Duration::from_secs(15));
+    assert!(second(&silent).await.is_ok(), "to the instant");
+
+    let asking = world.hold(&event, customer(1), &[1]).await;
+    let first = world.start_payment(&asking).await;
+    let waits = GatewayReport::RequiresAction { client_secret: "secret".to_owned() };
+    let (first, _) = world.report(first.id, waits).await;
+    assert_eq!(first.status(), "requires_action");
+    assert!(second(&asking).await.is_ok(), "it has answered: the buyer is to act");
+
+    let taken_on = world.hold(&event, customer(1), &[2]).await;
+    let first = world.start_payment(&taken_on).await;
+    let (first, _) = world.report_as(first.id, GatewayReport::Processing, "ch_1").await;
+    assert_eq!((first.status(), first.reference.as_deref()), ("processing", Some("ch_1")));
+    assert!(second(&taken_on).await.is_ok(), "it has answered: it will decide later");
+    world.audited(&event).await;
+}
+
+pub async fn the_gateways_name_for_a_payment_is_kept(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let payment = world.start_payment(&held).await;
+    let waits = GatewayReport::RequiresAction { client_secret: "secret".to_owned() };
+    let (payment, _) = world.report_as(payment.id, waits, "ch_1").await;
+    assert_eq!((payment.status(), payment.reference.as_deref()), ("requires_action", Some("ch_1")));
+    let (payment, _) = world.report_as(payment.id, GatewayReport::Succeeded, "ch_2").await;
+    assert_eq!((payment.status(), payment.reference.as_deref()), ("succeeded", Some("ch_1")), "the first one it has said");
+}
+
+pub async fn an_id_of_another_payment_is_no_payment_elsewhere(world: World) {
+    let event = world.event(1, 4).await;
+    let confirm = |held: &Booking, payment_id| Command::Confirm { booking_id: held.id, payment_id, reference: None };
+    let [paid, other] = [world.hold(&event, customer(1), &[0]).await, world.hold(&event, customer(1), &[1]).await];
+    let elsewhere = world.payment_id();
+    world.ask(ORGANIZER, confirm(&paid, elsewhere)).await.unwrap();
+    let refused = world.ask(ORGANIZER, confirm(&other, elsewhere)).await;
+    assert_eq!(fixtures::wrong(&refused), ["payment_id used_before"], "of another booking");
+    let at_the_gateway = world.start_payment(&other).await;
+    let refused = world.ask(ORGANIZER, confirm(&other, at_the_gateway.id)).await;
+    assert_eq!(fixtures::wrong(&refused), ["payment_id used_before"], "of a gateway's");
+    let start =
+        Command::StartPayment { payment_id: elsewhere, booking_id: paid.id, provider: "sandbox".to_owned(), terms: world.terms };
+    let refused = world.ask(customer(1), start).await;
+    assert_eq!(fixtures::wrong(&refused), ["payment_id used_before"], "and the other way around");
+    assert_eq!(balance(&world, &event).await, (4500, 0));
+}
+
+pub async fn who_starts_a_payment_again_is_told_how_it_is(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let start = world.start_command(held.id);
+    let again = async || world.ask(customer(1), start.clone()).await.unwrap();
+    let begun = again().await;
+    assert!(matches!(begun, Outcome::PaymentStarted(..)), "{begun:?}");
+    assert_eq!(again().await, begun, "the booking waits for it");
+    world.wait(Duration::from_secs(15));
+    let next = world.start_payment(&held).await;
+    let superseded = again().await;
+    let Outcome::Payment(payment, booking) = superseded else { panic!("nobody waits for it: {superseded:?}") };
+    assert_eq!((payment.status(), booking.hold().unwrap().payment.unwrap().0), ("failed", next.id));
+}
+
 pub async fn a_second_payment_goes_back_whole(world: World) {
     let event = world.event(1, 4).await;
     let held = world.hold(&event, customer(1), &[0]).await;
@@ -221,6 +295,7 @@ pub async fn a_buyer_gets_back_what_the_policy_says(world: World) {
     let again = world.cancel(customer(1), sold.id).await.unwrap();
     assert_eq!((again.status(), again.version), (BookingStatus::Refunded, booking.version));
     assert_eq!(balance(&world, &event).await, (4500, 2250));
+    assert_eq!(refunds_of(&world, &event).await, ["booking_cancelled"]);
     world.buy(&event, customer(2), &[0]).await;
     world.audited(&event).await;
 }

@@ -48,6 +48,7 @@ macro_rules! store_conformance {
                 an_event_is_booked_only_while_it_is_on_sale
                 an_extension_starts_the_time_anew_up_to_the_cap
                 nobody_else_knows_of_a_customers_booking
+                what_has_run_out_is_not_extended_and_not_paid
                 a_hold_that_is_given_up_frees_its_seats
                 a_hold_that_is_asked_for_again_is_the_same
                 a_booking_id_is_used_once
@@ -70,6 +71,10 @@ macro_rules! store_conformance {
                 two_gateways_may_give_messages_the_same_id
                 a_capture_counts_once_however_often_it_is_reported
                 a_capture_is_believed_after_a_failure
+                a_payment_is_given_up_once_its_gateway_cannot_be_about_to_answer
+                the_gateways_name_for_a_payment_is_kept
+                an_id_of_another_payment_is_no_payment_elsewhere
+                who_starts_a_payment_again_is_told_how_it_is
                 a_second_payment_goes_back_whole
                 money_for_a_booking_that_was_given_up_goes_back
                 money_taken_elsewhere_confirms_and_counts_once
