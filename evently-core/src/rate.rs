@@ -205,6 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_given_back_is_one() {
+        let buckets = ten_a_minute();
+        assert_eq!(allowed(&buckets, 5, START), 5);
+        buckets.give_back(&7);
+        assert_eq!(buckets.take(7, START).remaining, 5);
+    }
+
+    #[tokio::test]
+    async fn a_limit_takes_back_what_it_has_given() {
+        let limit = LocalRateLimits.limit("test", 1, MINUTE);
+        assert!(limit.take("ada", START).await.allowed);
+        assert!(!limit.take("ada", START).await.allowed);
+        limit.give_back("ada").await;
+        assert!(limit.take("ada", START).await.allowed);
+    }
+
+    #[test]
+    fn a_bucket_is_never_more_than_full() {
+        let buckets = ten_a_minute();
+        buckets.take(7, START);
+        assert_eq!(allowed(&buckets, 100, START + MINUTE / 60 * 59), 10);
+    }
+
+    #[test]
     fn a_clock_that_goes_back_gives_nothing_away() {
         let buckets = ten_a_minute();
         allowed(&buckets, 10, START);

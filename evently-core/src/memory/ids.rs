@@ -38,3 +38,17 @@ impl Ids for SeededIds {
         u128::from(self.next()) << 64 | u128::from(self.next())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers that others have of this seed, <https://rosettacode.org/wiki/Pseudo-random_numbers/Splitmix64>.
+    #[test]
+    fn a_seed_gives_the_numbers_that_it_gives_everywhere() {
+        let ids = SeededIds::new(1_234_567);
+        let secret = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
+        assert_eq!(ids.secret(), secret(6_457_827_717_110_365_317, 3_203_168_211_198_807_973));
+        assert_eq!(ids.secret(), secret(9_817_491_932_198_370_423, 4_593_380_528_125_082_431));
+    }
+}

@@ -93,6 +93,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_as_long_as_it_may_be() {
+        let folded = |length: usize| {
+            let mut file = String::new();
+            fold(&mut file, &"x".repeat(length));
+            file.lines().map(str::len).collect::<Vec<_>>()
+        };
+        assert_eq!(folded(75), [75]);
+        assert_eq!(folded(75 + 74), [75, 75], "the space in front counts");
+        assert_eq!(folded(75 + 74 + 1), [75, 75, 2]);
+    }
+
+    #[test]
+    fn times_are_those_of_greenwich_to_the_second() {
+        assert_eq!(utc("2026-11-22T20:30:00.5+01:00".parse().unwrap()), "20261122T193000Z");
+    }
+
+    #[test]
     fn text_cannot_end_its_line() {
         assert_eq!(escaped("a,b;c\\d\r\nBEGIN:X"), "a\\,b\\;c\\\\d\\nBEGIN:X");
     }

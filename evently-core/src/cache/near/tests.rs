@@ -187,6 +187,32 @@ fn no_more_is_kept_than_there_is_room_for() {
 }
 
 #[test]
+fn where_there_is_no_room_a_tenth_is_let_go_and_first_what_has_ended() {
+    let slow = Slow::new(TTL, 100);
+    let keep = |keys: std::ops::Range<u32>| keys.for_each(|key| slow.near.keep(slow.near.mark(), key, key));
+    let kept = |keys: std::ops::Range<u32>| keys.filter(|key| slow.near.peek(key).is_some()).count();
+    keep(0..100);
+    assert_eq!(kept(0..100), 100);
+    keep(100..101);
+    assert_eq!((kept(0..101), slow.near.peek(&100)), (90, Some(100)));
+    slow.clock.advance(TTL);
+    keep(200..210);
+    assert_eq!(kept(200..210), 10);
+    keep(300..301);
+    assert_eq!((kept(200..210), kept(300..301)), (10, 1), "what had ended has made room");
+}
+
+#[test]
+fn a_value_is_not_kept_to_the_instant_at_which_it_ends() {
+    let slow = Slow::new(TTL, 10);
+    slow.near.keep(slow.near.mark(), 1, 1);
+    slow.clock.advance(spread(TTL, &1).saturating_sub(Duration::from_micros(1)));
+    assert_eq!(slow.near.peek(&1), Some(1));
+    slow.clock.advance(Duration::from_micros(1));
+    assert_eq!(slow.near.peek(&1), None);
+}
+
+#[test]
 fn what_was_read_before_something_was_forgotten_is_not_kept() {
     let slow = Slow::new(TTL, 10);
     let mark = slow.near.mark();
