@@ -4,10 +4,10 @@ mod faults;
 
 use std::time::Duration;
 
-use self::faults::{HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, SEATS};
-use super::{Invariant, Violation, audit_figures, audit_store, check, check_terms};
+use self::faults::{HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND};
+use super::{Follower, Invariant, Violation, audit_figures, audit_store, check, check_terms};
 use crate::{
-    domain::{BookingState, EventId, GatewayReport, HoldTerms, Sales, SeatState, TicketCode},
+    domain::{BookingState, EventId, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp},
     memory::ManualClock,
     ports::{EventRecords, Figures, Outbox},
     story::Story,
@@ -39,6 +39,60 @@ fn every_planted_fault_is_named() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn what_is_only_close_to_a_fault_is_none() {
+    let story = Story::tell();
+    for (what, change) in SOUND {
+        let mut records = story.records.clone();
+        change(&mut records);
+        assert_eq!(story.check(&records), [], "{what}");
+    }
+}
+
+#[test]
+fn a_fault_is_named_with_what_it_is_a_fault_of() {
+    let story = Story::tell();
+    let mut records = story.records.clone();
+    if let BookingState::Pending(hold) = &mut records.bookings[HELD].state {
+        hold.until = Timestamp::default();
+    }
+    let found = story.check(&records);
+    let expected = format!("booking {}", records.bookings[HELD].id);
+    assert!(found.iter().any(|violation| violation.subject == expected), "{found:#?}");
+}
+
+#[test]
+fn money_of_a_confirmed_booking_that_goes_back_is_named_whatever_the_sums_say() {
+    let story = Story::tell();
+    let mut records = story.records.clone();
+    records.payments[0].refunded = 1;
+    let says = format!("its payment {} goes back", records.payments[0].id);
+    let found = story.check(&records);
+    assert!(found.iter().any(|violation| violation.what == says), "{found:#?}");
+}
+
+/// It is left to be ended, and has nothing to wait for.
+#[test]
+fn a_hold_that_has_run_out_may_have_waited_for_a_payment_that_failed() {
+    let story = Story::tell();
+    let mut records = story.records.clone();
+    records.payments[3].state = PaymentState::Failed { reason: "card_declined".into() };
+    let waits = |found: &[Violation]| found.iter().any(|violation| violation.what.contains("which has failed"));
+    assert!(waits(&story.check(&records)));
+    let until = records.bookings[PAYING].hold().unwrap().expires_at();
+    assert!(!waits(&check(&records, Some(&story.layout), until)));
+}
+
+#[test]
+fn whoever_follows_the_journal_is_told_of_an_entry_that_cannot_be_next() {
+    let story = Story::tell();
+    let mut follower = Follower::new(story.event);
+    let found = story.records.journal.iter().flat_map(|entry| follower.take_in(entry)).collect::<Vec<_>>();
+    assert_eq!(found, []);
+    let again = follower.take_in(story.records.journal.last().unwrap());
+    assert!(again.iter().any(|violation| violation.invariant == Invariant::Journal), "{again:#?}");
 }
 
 #[test]

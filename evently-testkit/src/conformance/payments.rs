@@ -254,6 +254,7 @@ pub async fn what_costs_nothing_is_confirmed_at_once(world: World) {
     let outcome = world.ask(customer(1), world.start_command(held.id)).await;
     let Ok(Outcome::Payment(payment, booking)) = outcome else { panic!("{outcome:?}") };
     assert_eq!((payment.status(), booking.status()), ("succeeded", BookingStatus::Confirmed));
+    world.audited(&event).await;
     let booking = world.cancel(customer(1), booking.id).await.unwrap();
     assert_eq!(booking.status(), BookingStatus::Cancelled, "no money goes back");
     assert_eq!(balance(&world, &event).await, (0, 0));
