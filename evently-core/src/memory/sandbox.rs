@@ -282,6 +282,52 @@ mod tests {
         }
     }
 
+    /// What a card does counts from when its payment began, as its id says, whenever it is asked.
+    #[test]
+    fn each_card_pays_when_it_is_to() {
+        let (sandbox, _) = sandbox();
+        let began = Timestamp::from_micros(1_700_000_000_250_000);
+        let times = SandboxTimes::default();
+        let hold_expires_at = began + Duration::from_mins(10);
+        for (number, (token, paid_at)) in (0..).zip([
+            ("tok_visa", began),
+            ("tok_3ds", began + times.action),
+            ("tok_slow", began + times.slow),
+            ("tok_late", hold_expires_at + times.late),
+            ("tok_out_of_order", began + times.slow),
+        ]) {
+            let millis = began.as_micros().unsigned_abs() / 1_000;
+            let payment_id = uuid::Builder::from_unix_timestamp_millis(millis, &[number; 10]).into_uuid();
+            let amount = Money { amount: 1, currency: crate::domain::Currency::EUR };
+            let payment_id = PaymentId::from_uuid(payment_id);
+            let charge = Charge { payment_id, amount, token: token.to_owned(), hold_expires_at };
+            let charged = crate::sync::ready(sandbox.charge(&charge)).unwrap();
+            assert_eq!(charged.reference, reference(token, paid_at), "{token}");
+
+            let payment = Payment {
+                id: payment_id,
+                booking_id: crate::domain::BookingId::from_uuid(uuid::Uuid::nil()),
+                event_id: crate::domain::EventId::from_uuid(uuid::Uuid::nil()),
+                amount,
+                state: crate::domain::PaymentState::Processing,
+                provider: sandbox.name().to_owned(),
+                reference: Some(charged.reference),
+                refunded: 0,
+                created_at: began,
+            };
+            let at = |now| {
+                let sandbox = SandboxGateway::new("a secret", times, std::sync::Arc::new(ManualClock::new(now)));
+                crate::sync::ready(sandbox.look_up(&payment)).unwrap()
+            };
+            assert_eq!(at(paid_at - Duration::from_micros(1)), Some(GatewayReport::Processing), "{token}");
+            assert_eq!(at(paid_at), Some(GatewayReport::Succeeded), "{token}");
+        }
+        assert_eq!(sandbox.name(), "sandbox");
+        let last = began + times.slow + times.slow;
+        let early = sandbox.deliveries(last - Duration::from_micros(1)).len();
+        assert_eq!((early, sandbox.deliveries(last).len()), (3, 1), "late by as much again, behind its own success");
+    }
+
     #[test]
     fn a_signature_is_good_for_five_minutes_either_way() {
         let (sandbox, Delivery { body, signature }, now) = delivery();

@@ -115,3 +115,75 @@ impl SeatLocks for MemorySeatLocks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{memory::ManualClock, sync::ready};
+
+    struct Locks {
+        clock: Arc<ManualClock>,
+        locks: MemorySeatLocks,
+    }
+
+    impl Locks {
+        fn new() -> Self {
+            let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+            Self { clock: clock.clone(), locks: MemorySeatLocks::new(clock) }
+        }
+
+        /// Whether the seat is in the way of somebody's request, with a key.
+        fn refuses(&self, seat: u32, by: u128) -> bool {
+            let booking_id = BookingId::from_uuid(Uuid::from_u128(by));
+            let key = RequestKey::new(&["test"], &format!("{seat} {by}"), b"");
+            let event_id = EventId::from_uuid(Uuid::nil());
+            let request = LockRequest { event_id, seats: vec![seat], booking_id, key: Some(key) };
+            ready(self.locks.acquire(&[request])).unwrap() == [[seat]]
+        }
+
+        /// Seats that somebody has, requests that were let through, and such that were turned away.
+        fn entries(&self) -> [usize; 3] {
+            let held = lock(&self.locks.held);
+            [held.owners.len(), held.let_through.len(), held.turned_away.len()]
+        }
+    }
+
+    #[test]
+    fn what_has_ended_is_thrown_out_when_there_are_many() {
+        let locks = Locks::new();
+        let take = |seats: std::ops::Range<u32>| seats.for_each(|seat| assert!(!locks.refuses(seat, 1)));
+        take(0..1);
+        assert!(locks.refuses(0, 2));
+        take(1..512);
+        assert_eq!(locks.entries(), [512, 512, 1], "1,024 and more");
+        locks.clock.advance(DECIDING);
+        take(512..513);
+        assert_eq!(locks.entries(), [1, 513, 0], "what was let through is remembered for longer");
+        // From here on at twice as many as were left, and 1,024 more: 2,048.
+        take(1_000..1_766);
+        locks.clock.advance(DECIDING);
+        take(1_766..1_767);
+        assert_eq!(locks.entries(), [768, 1_280, 0]);
+        take(1_767..1_768);
+        assert_eq!(locks.entries(), [2, 1_281, 0]);
+        // And now at 3,586.
+        locks.clock.advance(ANSWERS_KEPT);
+        take(2_000..3_152);
+        assert_eq!(locks.entries(), [1_154, 2_433, 0]);
+        take(3_152..3_153);
+        assert_eq!(locks.entries(), [1_153, 1_153, 0]);
+    }
+
+    #[test]
+    fn what_was_said_is_remembered_until_then_and_no_longer() {
+        let locks = Locks::new();
+        assert!(!locks.refuses(0, 1) && locks.refuses(0, 2));
+        locks.clock.advance(DECIDING);
+        assert!(!locks.refuses(0, 2), "the lock has ended, and so has the word about it");
+        locks.clock.advance(ANSWERS_KEPT.checked_sub(DECIDING).unwrap());
+        assert!(!locks.refuses(0, 3));
+        assert!(locks.refuses(0, 1), "it is asked anew");
+    }
+}

@@ -65,3 +65,19 @@ impl Error for StoreError {
         Some(&*self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_failed_and_why() {
+        for (kind, says) in [
+            (StoreErrorKind::Unavailable, "read: the store is unavailable"),
+            (StoreErrorKind::InDoubt, "read: the store went away while it committed"),
+        ] {
+            let error = StoreError::new(kind, "read", "no route");
+            assert_eq!((error.to_string(), error.source().unwrap().to_string()), (says.to_owned(), "no route".to_owned()));
+        }
+    }
+}

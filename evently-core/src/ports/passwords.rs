@@ -31,3 +31,13 @@ impl fmt::Debug for PasswordHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being checked")]
 pub struct PasswordsBusy;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_does_not_tell_a_hash() {
+        assert_eq!(format!("{:?}", PasswordHash("$2b$".to_owned())), "PasswordHash(…)");
+    }
+}
