@@ -85,7 +85,11 @@ mod tests {
         assert_eq!(nearest(3, &[5, 6, 7, 8], &[6, 7]), Some(vec![1, 2]), "in the row before");
         assert_eq!(nearest(3, &[1, 2, 6, 7], &[6, 7]), Some(vec![11, 12]), "in the row behind");
         assert_eq!(nearest(3, &[11, 12, 6, 7], &[6, 7]), Some(vec![1, 2]));
-        // Three apart in height and two in width.
+        assert_eq!(
+            nearest(2, &[5, 6], &[5, 6]),
+            Some(vec![0, 1]),
+            "three to the row before, four to where there is room in theirs"
+        );
         assert_eq!(nearest(2, &[6, 2, 8], &[6, 7]), Some(vec![0, 1]), "askew");
         assert_eq!(nearest(1, &[1], &[1]), Some(vec![0]), "the first of two that are as near");
     }

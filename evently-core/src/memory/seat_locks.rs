@@ -170,10 +170,12 @@ mod tests {
         assert_eq!(locks.entries(), [2, 1_281, 0]);
         // And now at 3,586.
         locks.clock.advance(ANSWERS_KEPT);
-        take(2_000..3_152);
-        assert_eq!(locks.entries(), [1_154, 2_433, 0]);
-        take(3_152..3_153);
-        assert_eq!(locks.entries(), [1_153, 1_153, 0]);
+        take(2_000..3_150);
+        assert!(locks.refuses(3_149, 2));
+        take(3_150..3_151);
+        assert_eq!(locks.entries(), [1_153, 2_432, 1]);
+        take(3_151..3_152);
+        assert_eq!(locks.entries(), [1_152, 1_152, 1], "whatever has not ended");
     }
 
     #[test]

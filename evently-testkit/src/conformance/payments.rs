@@ -207,6 +207,17 @@ pub async fn who_starts_a_payment_again_is_told_how_it_is(world: World) {
     let superseded = again().await;
     let Outcome::Payment(payment, booking) = superseded else { panic!("nobody waits for it: {superseded:?}") };
     assert_eq!((payment.status(), booking.hold().unwrap().payment.unwrap().0), ("failed", next.id));
+
+    let held = world.hold(&event, customer(1), &[1]).await;
+    let start = world.start_command(held.id);
+    let Outcome::PaymentStarted(payment, booking) = world.ask(customer(1), start.clone()).await.unwrap() else {
+        panic!("it begins")
+    };
+    world.wait_until(booking.hold().unwrap().expires_at());
+    world.report(payment.id, declined()).await;
+    let refused = world.ask(customer(1), start).await.unwrap();
+    let Outcome::Payment(payment, booking) = refused else { panic!("it is over: {refused:?}") };
+    assert_eq!((payment.status(), booking.status()), ("failed", BookingStatus::Pending), "its time is over as well");
 }
 
 pub async fn a_second_payment_goes_back_whole(world: World) {
