@@ -193,6 +193,25 @@ mod tests {
         assert_eq!(told(&(row("S", "A", 0) + &row("S", "B", 25) + &row("T", "A", 90))), [""; 0]);
     }
 
+    /// What is drawn is sorted into squares, and these two are in different ones whichever of them comes first.
+    #[test]
+    fn seats_that_overlap_are_told_wherever_they_are_drawn() {
+        let near = |x: i32, y: i32, other: (i32, i32)| {
+            let pair = |label: &str, (x, y): (i32, i32)| format!("S,{label},1,{x},{y},C,\nS,{label},2,{},{y},C,\n", x + 1_000);
+            let seats = row("R", "A", 5_000) + &pair("A", (x, y)) + &pair("B", other);
+            told(&seats).iter().filter(|told| told.contains("closer")).count()
+        };
+        for step in [1, 5, 7] {
+            for at in -12..12 {
+                for (x, y) in [(step, 0), (-step, 0), (0, step), (0, -step), (step, -step), (-step, step)] {
+                    let apart = f64::from(x).hypot(f64::from(y));
+                    let found = near(at, at, (at + x, at + y));
+                    assert_eq!(found, if apart < 8.0 { 2 } else { 0 }, "{at} and {x}, {y} further");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_row_of_one_seat_is_told_unless_it_is_accessible() {
         let seats = row("S", "A", 0) + "S,B,1,0,30,C,\nS,C,1,0,60,C,accessible\n";

@@ -115,3 +115,29 @@ fn without_attributes_if(format: Format, mut layout: Layout) -> Layout {
     seats.for_each(|seat| seat.attributes.retain(|attribute| !lost(attribute)));
     layout
 }
+
+/// Where seats stand that the plan has no positions for.
+#[test]
+fn seats_without_positions_stand_beside_each_other_and_rows_behind() {
+    let plan = |spacing: &str, first: &str| {
+        let seat = |number: u32, position: &str| {
+            format!(r#"{{"seat_number":"{number}","seat_guid":"{number}","category":"C"{position}}}"#)
+        };
+        let row = |label: u32, position: &str| {
+            let seats = [seat(label * 10 + 1, position), seat(label * 10 + 2, "")].join(",");
+            format!(r#"{{"row_number":"{label}"{spacing},"seats":[{seats}]}}"#)
+        };
+        let rows = [row(1, ""), row(2, ""), row(3, first)].join(",");
+        let file = format!(
+            r##"{{"name":"P","categories":[{{"name":"C","color":"#ff0000"}}],"zones":[{{"name":"Z","position":{{"x":100,"y":50}},"rows":[{rows}],"areas":[]}}]}}"##
+        );
+        let layout = import(Format::SeatingPlan, file.as_bytes()).layout;
+        let seats = layout.sections.iter().flat_map(|section| &section.rows).flat_map(|row| &row.seats);
+        seats.map(|seat| (seat.x, seat.y)).collect::<Vec<_>>()
+    };
+    let drawn = r#","position":{"x":3,"y":4}"#;
+    let expected = [(100.0, 50.0), (125.0, 50.0), (100.0, 80.0), (125.0, 80.0), (103.0, 54.0), (125.0, 50.0)];
+    assert_eq!(plan("", drawn), expected, "a row that is drawn says itself where it is");
+    assert_eq!(plan(r#","seats_spacing":0"#, drawn), expected, "none at all is none that was meant");
+    assert_eq!(plan(r#","seats_spacing":40"#, drawn)[1], (140.0, 50.0));
+}

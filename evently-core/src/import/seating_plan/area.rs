@@ -219,6 +219,13 @@ mod tests {
         let area = drawn(r#"{"position":{"x":0,"y":0},"width":40,"height":20,"rotation":90}"#);
         // Its centre goes from (120, 110) to (90, 120).
         assert_eq!((settle(area.x), settle(area.y), area.rotation), (70.0, 110.0, 90.0));
+        for shape in [
+            r#""shape":"ellipse","width":40,"height":20"#,
+            r#""polygon":{"points":[{"x":0,"y":0},{"x":40,"y":0},{"x":40,"y":20},{"x":0,"y":20}]}"#,
+        ] {
+            let area = drawn(&format!(r#"{{"position":{{"x":0,"y":0}},{shape},"rotation":90}}"#));
+            assert_eq!((settle(area.x), settle(area.y)), (70.0, 110.0), "{shape}");
+        }
     }
 
     #[test]
