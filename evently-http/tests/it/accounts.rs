@@ -46,6 +46,21 @@ async fn every_wrong_field_of_a_registration_is_named() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_easy_to_guess_is_refused() {
+    let app = TestApp::new().await;
+    for (password, code) in [
+        ("aaaaaaaaaaaaaaaa", "too_easy"),
+        ("Ada.Lovelace@example.org", "too_easy"),
+        ("correct\u{0}horse battery", "invalid_character"),
+    ] {
+        let body = json!({"email": "ada.lovelace@example.org", "password": password, "name": "Ada"});
+        let refused = app.post("/auth/register", None, body).await.refused(422, "validation_failed");
+        assert_eq!((&refused["errors"][0]["field"], &refused["errors"][0]["code"]), (&json!("password"), &json!(code)));
+        assert_eq!(refused["errors"].as_array().unwrap().len(), 1, "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
     let app = TestApp::new().await;
     let ada = app.customer("ada").await;

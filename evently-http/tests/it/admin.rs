@@ -220,3 +220,99 @@ async fn a_ticket_opens_the_door_once() {
     let void = check_in(&staff, json!({"code": tickets[1]["code"]})).await.expect(200);
     assert_eq!(void["result"], "cancelled");
 }
+
+#[tokio::test]
+async fn an_overview_has_the_sales_of_ones_own_events() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let other = app.person("other", Role::Organizer).await;
+    let venue = app.venue(&other, 1).await;
+    let others = app.draft(&other, &venue, json!({"name": "Another night"})).await;
+    app.call(Method::POST, &format!("/api/v1/admin/events/{others}/publish"), Some(&other), None).await.expect(200);
+    let (admin, ada) = (app.person("admin", Role::Admin).await, app.customer("ada").await);
+    for (event, seats) in [(event, &[0, 1][..]), (others, &[5])] {
+        let booking = app.hold(&ada, event, seats).await;
+        assert_eq!(app.pay(&ada, &booking, "tok_visa").await.status, 200);
+    }
+    app.app.analytics.rebuild().await.unwrap();
+    let path = "/api/v1/admin/analytics/overview";
+    for (by, events, sold) in [(&organizer, vec![event], 2), (&other, vec![others], 1), (&admin, vec![event, others], 3)] {
+        let overview = app.get(path, Some(by)).await.expect(200);
+        let mut found = overview["events"].as_array().unwrap().iter().map(|event| event["event_id"].clone()).collect::<Vec<_>>();
+        let mut events = events.into_iter().map(|id| json!(id)).collect::<Vec<_>>();
+        found.sort_by_key(Value::to_string);
+        events.sort_by_key(Value::to_string);
+        assert_eq!(found, events);
+        let revenue = json!({"amount": sold * 4500, "currency": "EUR"});
+        assert_eq!(overview["totals"], json!([{"currency": "EUR", "seats_sold": sold, "revenue": revenue}]));
+    }
+    app.get(path, Some(&ada)).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn the_bookings_of_an_event_are_those_of_no_other() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let venue = app.venue(&organizer, 1).await;
+    let other = app.draft(&organizer, &venue, json!({})).await;
+    app.call(Method::POST, &format!("/api/v1/admin/events/{other}/publish"), Some(&organizer), None).await.expect(200);
+    let ada = app.customer("ada").await;
+    for event in [event, other] {
+        let booking = app.hold(&ada, event, &[0]).await;
+        let list = app.get(&format!("/api/v1/admin/events/{event}/bookings"), Some(&organizer)).await.expect(200);
+        let found = list["items"].as_array().unwrap().iter().map(|booking| booking["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(found, [json!(booking)]);
+    }
+}
+
+#[tokio::test]
+async fn a_venue_has_a_name_that_fits_on_a_line() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seat = json!({"label": "1", "x": 0, "y": 0, "category": "Seats"});
+    let plan = |name: &str| json!({"name": name, "sections": [{"name": "S", "rows": [{"label": "1", "seats": [seat]}]}]});
+    for name in ["Odeon\u{7}", &"O".repeat(121)] {
+        let refused = app.post("/api/v1/admin/venues", Some(&organizer), plan(name)).await.refused(422, "validation_failed");
+        assert_eq!(refused["errors"][0]["field"], "name", "{refused}");
+    }
+    app.post("/api/v1/admin/venues", Some(&organizer), plan(&"O".repeat(120))).await.expect(201);
+}
+
+#[tokio::test]
+async fn each_category_has_its_own_price() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seat = |n: usize, category: &str| json!({"label": n.to_string(), "x": n, "y": 0, "category": category});
+    let row = json!({"label": "1", "seats": [seat(1, "Near"), seat(2, "Far")]});
+    let plan = json!({"name": "Odeon", "sections": [{"name": "S", "rows": [row]}]});
+    let venue = app.post("/api/v1/admin/venues", Some(&organizer), plan).await.expect(201);
+    let price = |name: &str, price: i64| json!({"name": name, "price": price});
+    let event = |prices: Value| {
+        json!({
+            "name": "A night out", "venue_id": venue["id"], "start_time": "2027-02-01T19:00:00Z", "end_time": "2027-02-01T21:00:00Z",
+            "currency": "EUR", "price_categories": prices,
+        })
+    };
+    for (prices, field) in [
+        (json!([price("Near", 2), price("Far", 1), price("Near", 3)]), "price_categories[2].name"),
+        (json!([price("Near", 2)]), "price_categories"),
+    ] {
+        let refused = app.post("/api/v1/admin/events", Some(&organizer), event(prices)).await.refused(422, "validation_failed");
+        assert_eq!(refused["errors"][0]["field"], field, "{refused}");
+    }
+    let made = event(json!([price("Far", 1000), price("Near", 4500)]));
+    let made = app.post("/api/v1/admin/events", Some(&organizer), made).await.expect(201);
+    let path = format!("/api/v1/admin/events/{}", made["id"].as_str().unwrap());
+    let shown = async || {
+        let event = app.get(&path, Some(&organizer)).await.expect(200);
+        let category = |category: &Value| (category["name"].as_str().unwrap().to_owned(), category["price"]["amount"].clone());
+        event["price_categories"].as_array().unwrap().iter().map(category).collect::<Vec<_>>()
+    };
+    let named = |near: i64, far: i64| vec![("Near".to_owned(), json!(near)), ("Far".to_owned(), json!(far))];
+    assert_eq!(shown().await, named(4500, 1000));
+    let edit = json!({"price_categories": [price("Far", 1200)]});
+    app.call(Method::PATCH, &path, Some(&organizer), Some(edit)).await.expect(200);
+    assert_eq!(shown().await, named(4500, 1200));
+    let edit = json!({"price_categories": [price("Middle", 1)]});
+    app.call(Method::PATCH, &path, Some(&organizer), Some(edit)).await.refused(422, "validation_failed");
+}
