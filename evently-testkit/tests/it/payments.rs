@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use evently_core::{
     domain::{
-        Actor, BookingId, BookingStatus, GatewayReport, Payment, PaymentId, PaymentState, Principal, Refund, RefundState,
-        Request, SessionId, Timestamp,
+        Actor, BookingId, BookingStatus, Command, GatewayReport, Money, Outcome, Payment, PaymentId, PaymentState, Principal,
+        Refund, RefundState, Request, SessionId, Timestamp,
     },
     memory::MemorySeatFeed,
     ports::{Charge, Charged, GatewayUnavailable, Page, PaymentGateway, StoreErrorKind, Webhook, WebhookError},
@@ -104,6 +104,8 @@ impl PaymentGateway for Last {
 struct FarAway {
     charges: Mutex<Vec<PaymentId>>,
     known: AtomicBool,
+    /// What it writes, whatever is sent.
+    writes: Mutex<Option<Webhook>>,
 }
 
 #[async_trait]
@@ -131,7 +133,7 @@ impl PaymentGateway for FarAway {
     }
 
     fn read_webhook(&self, _: &[u8], _: Option<&str>, _: Timestamp) -> Result<Webhook, WebhookError> {
-        unreachable!("nobody writes")
+        self.writes.lock().unwrap().clone().ok_or(WebhookError::Signature)
     }
 }
 
@@ -290,4 +292,35 @@ fn nothing_is_charged_for_a_hold_that_has_run_out_meanwhile() {
         assert_eq!(*gateway.charges.lock().unwrap(), []);
         world.audited(&event).await;
     });
+}
+
+#[tokio::test]
+async fn a_message_about_another_amount_or_of_another_gateway_changes_nothing() {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await;
+    let [ours, others] = [world.hold(&event, customer(1), &[0]).await, world.hold(&event, customer(1), &[1]).await];
+    let gateway = Arc::new(FarAway::default());
+    let service = service_with(&world, gateway.clone());
+    let payment = world.start_payment(&ours).await;
+    let elsewhere = Command::StartPayment {
+        payment_id: world.payment_id(),
+        booking_id: others.id,
+        provider: "another".to_owned(),
+        terms: world.terms,
+    };
+    let Ok(Outcome::PaymentStarted(elsewhere, _)) = world.ask(customer(1), elsewhere).await else { panic!("it begins") };
+    let told = async |payment: &Payment, more: i64| {
+        let amount = Money { amount: payment.amount.amount + more, ..payment.amount };
+        let message = format!("evt_{}_{more}", payment.id);
+        let reference = "ch_1".to_owned();
+        let webhook = Webhook { message, payment_id: payment.id, reference, report: GatewayReport::Succeeded, amount };
+        *gateway.writes.lock().unwrap() = Some(webhook);
+        service.webhook(b"", None).await.unwrap();
+        world.store.bookings.payment(payment.id).await.unwrap().unwrap().status()
+    };
+    assert_eq!(told(&payment, 1).await, "processing");
+    assert_eq!(told(&payment, -1).await, "processing");
+    assert_eq!(told(&elsewhere, 0).await, "processing");
+    assert_eq!(told(&payment, 0).await, "succeeded");
+    world.audited(&event).await;
 }
