@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn a_fingerprint_follows_from_the_one_before_and_the_entry() {
         let first = ChainHash::default().then(b"one");
-        let hex = |hash: ChainHash| hash.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let half = |half: &[u8]| u128::from_be_bytes(half.try_into().unwrap());
+        let hex = |hash: ChainHash| format!("{:032x}{:032x}", half(&hash.0[..16]), half(&hash.0[16..]));
         assert_eq!(hex(first), "4e233ba6ac7032d3894ecea5974fd96176e564b024af45747eb46357af8d2401");
         assert_eq!(hex(first.then(b"two")), "b9f0cc527d38ea48d83c4c438121181ab01d99e83415306be2ac88792c40a8f3");
     }

@@ -74,6 +74,18 @@ mod tests {
         for number in 0..100_000 {
             categories.find_or_add(number.to_string());
         }
+        assert_eq!(categories.find_or_add("one more".to_owned()), u16::try_from(CATEGORIES_MAX).unwrap(), "the last one");
         assert_eq!(categories.into_list().len(), CATEGORIES_MAX + 1);
+    }
+
+    #[test]
+    fn eight_are_named_and_the_others_are_not() {
+        let mut categories = Categories::default();
+        for name in ["A", "B", "C", "D", "E", "F", "G", "H"] {
+            categories.find_or_add(name.to_owned());
+        }
+        assert!(categories.in_words().ends_with("`H`"), "{}", categories.in_words());
+        categories.find_or_add("I".to_owned());
+        assert!(categories.in_words().ends_with("among others"), "{}", categories.in_words());
     }
 }

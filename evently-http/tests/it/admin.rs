@@ -316,3 +316,23 @@ async fn each_category_has_its_own_price() {
     let edit = json!({"price_categories": [price("Middle", 1)]});
     app.call(Method::PATCH, &path, Some(&organizer), Some(edit)).await.refused(422, "validation_failed");
 }
+
+#[tokio::test]
+async fn customers_and_staff_make_no_venues_and_no_events() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let plan = json!({"name": "Mine", "sections": [{"name": "S", "rows": [{"label": "1", "seats": [
+        {"label": "1", "x": 0, "y": 0, "category": "Seats"},
+    ]}]}]});
+    let event = json!({
+        "name": "Mine", "venue_id": venue, "start_time": "2027-02-01T19:00:00Z", "end_time": "2027-02-01T21:00:00Z",
+        "currency": "EUR", "price_categories": [{"name": "Seats", "price": 100}],
+    });
+    for (name, role) in [("ada", Role::Customer), ("door", Role::Staff)] {
+        let by = app.person(name, role).await;
+        app.post("/api/v1/admin/venues", Some(&by), plan.clone()).await.refused(403, "forbidden");
+        app.post("/api/v1/admin/events", Some(&by), event.clone()).await.refused(403, "forbidden");
+    }
+    app.post("/api/v1/admin/events", Some(&organizer), event).await.expect(201);
+}

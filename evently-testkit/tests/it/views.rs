@@ -8,11 +8,11 @@ use std::sync::{
 use async_trait::async_trait;
 use evently_core::{
     domain::{Command, Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, Stage, Timestamp, Venue, VenueId},
-    memory::MemorySeatFeed,
+    memory::{MemorySeatFeed, SeededIds},
     ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
-    services::{BoxOffice, EventService, OfficeSize},
+    services::{BoxOffice, EventService, EventView, LayoutView, OfficeSize},
 };
-use evently_testkit::{MemoryPlace, ORGANIZER, World};
+use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 /// A catalog that counts the layouts it is asked for, and says once that others have written when it is told to.
@@ -168,4 +168,19 @@ async fn what_was_listed_before_others_wrote_is_not_kept() {
     house.shelf.may_go.add_permits(1);
     assert_eq!(listing.await.unwrap(), 1);
     assert_eq!(house.service.view(house.event).await.unwrap().event.stage, Stage::Cancelled);
+}
+
+#[test]
+fn a_view_knows_where_a_seat_is_and_what_it_costs() {
+    let fixture = Fixture::new(&SeededIds::new(1), Timestamp::from_secs(1_800_000_000), 3, 4);
+    let layout = Arc::new(LayoutView::new(fixture.layout.clone()));
+    let view = EventView::new(fixture.event.clone(), fixture.venue.clone(), layout.clone());
+    let price = |number| layout.seat(number).map(|(.., seat)| view.price(seat));
+    assert_eq!([0, 4, 11, 12].map(price), [Some(4500), Some(2500), Some(2500), None]);
+    assert_eq!([0, 3, 4, 11, 12].map(|number| layout.section(number)), [Some(0), Some(0), Some(1), Some(1), None]);
+    for (numbers, adjacent) in
+        [(&[1, 2, 0][..], true), (&[5], true), (&[0, 2], false), (&[7, 8], false), (&[3, 4], false), (&[11, 12], false)]
+    {
+        assert_eq!(layout.adjacent(numbers), adjacent, "{numbers:?}");
+    }
 }

@@ -152,8 +152,11 @@ fn edited_again(records: &mut EventRecords) {
     records.journal.push(last);
 }
 
+/// A change, and how it is made.
+pub(super) type Change = (&'static str, fn(&mut EventRecords));
+
 /// What is no fault, though it is close to one.
-pub(super) const SOUND: &[(&str, fn(&mut EventRecords))] = &[
+pub(super) const SOUND: &[Change] = &[
     ("a hold of no time", |records| {
         let booking = &mut records.bookings[HELD];
         if let BookingState::Pending(hold) = &mut booking.state {
