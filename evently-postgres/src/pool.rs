@@ -28,8 +28,8 @@ use crate::{
     place::{LIMITS, Place},
 };
 
-/// A connection that somebody has used within this time is given to the next without a journey to find out whether it is still there. As
-/// long it goes from hand to hand before it is the pool's again.
+/// A connection that somebody has used within this time is given to the next without a journey to find out whether it is still there. For
+/// as long it goes from hand to hand before it is the pool's again.
 const FRESH: Duration = Duration::from_secs(1);
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
