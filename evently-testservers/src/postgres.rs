@@ -123,10 +123,12 @@ impl Postgres {
         if follows { Ok(()) } else { Err("no replica follows".to_owned()) }
     }
 
-    /// Makes this replica a server of its own, which can be written to. The one that it followed must be gone.
+    /// Makes this replica a server of its own, which can be written to.
     pub fn promote(&self) -> Result<(), String> {
-        let promoted = self.query(NAME, &[&format!("select pg_promote(true, {})", PATIENCE.as_secs())])?;
-        if promoted == "t" { Ok(()) } else { Err("the replica is not promoted".to_owned()) }
+        // A query that waits for it may be what it waits for: the rows that it sees are not to be cleaned up meanwhile.
+        self.query(NAME, &["select pg_promote(false)"])?;
+        let promoted = || self.query(NAME, &["select pg_is_in_recovery()"]).is_ok_and(|in_recovery| in_recovery == "f");
+        wait_until(PATIENCE, promoted).then_some(()).ok_or_else(|| "the replica is not promoted".to_owned())
     }
 
     /// Over a folder with data; not yet started.

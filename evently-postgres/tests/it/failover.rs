@@ -56,7 +56,7 @@ async fn when_the_replica_takes_over_the_same_handle_goes_on_there() {
     let replayed = || venues(&pair.replica) == "1";
     crate::pair::until("replayed", replayed).await;
     pair.primary.kill();
-    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    pair.replica.promote().unwrap();
     make_venue(&store, 2).await;
     assert_eq!(venues(&pair.replica), "2");
 }
@@ -67,7 +67,7 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     let store = open(&impatient(both(&pair))).await;
     make_venue(&store, 1).await;
     crate::pair::until("replayed", || venues(&pair.replica) == "1").await;
-    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    pair.replica.promote().unwrap();
     // As if it had become the replica: those who are connected stay so, and are refused.
     pair.primary.query("evently", &["alter system set default_transaction_read_only = on", "select pg_reload_conf()"]).unwrap();
     // A server takes its settings in when it comes to it, and tells those that are connected before it lets anybody in.

@@ -156,7 +156,7 @@ async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
     // Among several hosts the primary is found.
     let both = format!("postgres://evently@127.0.0.1:{},127.0.0.1:{}/evently", pair.replica.port(), pair.primary.port());
     open(&Options::new(both)).await.unwrap();
-    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    pair.replica.promote().unwrap();
     open(&Options::new(pair.replica.url())).await.unwrap();
 }
 

@@ -220,7 +220,7 @@ async fn a_replica_that_was_promoted_is_none_any_more() {
     let pair = Pair::start();
     let store = pair.open().await;
     let (_, venue) = make_venue(&store, 1).await;
-    pair.replica.query("evently", &["select pg_promote()"]).unwrap();
+    pair.replica.promote().unwrap();
     until_up(&store, false).await;
     assert_eq!(store.replica().unwrap().why.as_deref(), Some("it follows no other server"));
     pair.replica.query("evently", &["update venues set name = 'Fork'"]).unwrap();
