@@ -24,6 +24,8 @@ pub(crate) struct Rows {
     pub(crate) layouts: FxHashMap<LayoutId, Option<Arc<Layout>>>,
     pub(crate) events: FxHashMap<EventId, Option<Arc<Event>>>,
     pub(crate) seats: FxHashMap<(EventId, u32), Option<Seat>>,
+    /// Where the row of a seat stood then (`ctid`).
+    pub(crate) places: FxHashMap<(EventId, u32), String>,
     pub(crate) bookings: FxHashMap<BookingId, Option<Booking>>,
     /// The pending bookings of a customer at an event.
     pub(crate) pending: FxHashMap<(EventId, UserId), Vec<BookingId>>,

@@ -34,9 +34,9 @@ pub(crate) const SALE: &str = concat!(
     ),
     ") b where kind.name = 'bookings' offset 0) b on true \
      left join lateral ( \
-        select s.number, s.category, s.status, s.booking_id, s.version, s.event_id \
+        select s.number, s.category, s.status, s.booking_id, s.version, s.event_id, s.place::text \
         from unnest($4::uuid[], $5::integer[]) w (event_id, number) \
-        cross join lateral (select * from seats s where s.event_id = w.event_id and s.number = w.number offset 0) s \
+        cross join lateral (select s.*, s.ctid as place from seats s where s.event_id = w.event_id and s.number = w.number offset 0) s \
         where kind.name = 'seats' offset 0) s on true \
      left join lateral ( ",
     // The small table knows the month that the event stands in.
@@ -49,10 +49,10 @@ pub(crate) const SALE: &str = concat!(
 );
 /// Where the columns of a kind begin.
 const SEAT: usize = 15;
-const EVENT: usize = 21;
-const ANSWER: usize = 24;
+const EVENT: usize = 22;
+const ANSWER: usize = 25;
 /// The server's time, which every row has.
-const TIME: usize = 27;
+const TIME: usize = 28;
 /// Locked: two reports on one payment must not both be the first.
 const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
 const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");
@@ -109,6 +109,7 @@ async fn sale(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault
             rows.bookings.insert(booking.id, Some(booking));
         } else if is_there(row, SEAT)? {
             let (seat, event) = (seat_at(row, SEAT)?, EventId::from_uuid(get(row, SEAT + 5)?));
+            rows.places.insert((event, seat.number), get(row, SEAT + 6)?);
             rows.seats.insert((event, seat.number), Some(seat));
         } else if is_there(row, EVENT)? {
             let event = event_at(row, EVENT)?;

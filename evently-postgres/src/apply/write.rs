@@ -1,7 +1,8 @@
 //! Writes what a batch has decided: a part of one statement for each kind of row, whatever their number. Money and what organizers do
 //! have statements of their own, since they read what was written before.
 //!
-//! Rows to be changed are looked up as they are [read](super::read), and then taken by their place (`ctid`).
+//! Rows to be changed are taken by their place (`ctid`): where they stood when they were [read](super::read), or else looked up as they are
+//! there. A row that has gone elsewhere since is not found, as one of another version is not.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,11 +46,11 @@ const PRICE_SEATS: &str = "update seats s set price = p.price \
 const UPDATE_SEATS: Part = Part {
     name: "changed_seats",
     sql: "update seats s set status = n.status, booking_id = n.booking_id, version = n.version \
-    from unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[]) \
-        n (event_id, number, status, booking_id, version, was) \
-    cross join lateral ( \
-        select s.ctid from seats s where s.event_id = n.event_id and s.number = n.number offset 0) found \
-    where s.ctid = found.ctid and (s.version = n.was or $7) \
+    from unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::integer[], $6::integer[], $7::text[]) \
+        n (event_id, number, status, booking_id, version, was, place) \
+    cross join lateral (select coalesce(n.place::tid, ( \
+        select s.ctid from seats s where s.event_id = n.event_id and s.number = n.number)) as ctid offset 0) found \
+    where s.ctid = found.ctid and s.event_id = n.event_id and s.number = n.number and (s.version = n.was or $8) \
     returning 1",
 };
 const INSERT_BOOKINGS: Part = Part {
@@ -273,6 +274,9 @@ fn seats(parts: &mut Parts, rows: &Rows, written: &Written, check_versions: bool
         SeatState::Reserved(owner) | SeatState::Booked(owner) => Some(*owner.as_uuid()),
         SeatState::Available | SeatState::Blocked => None,
     };
+    // What prices changed has moved, and whoever looks at no version replaces whatever stands there now.
+    let has_stayed = check_versions && written.events.is_empty();
+    let place = |key| rows.places.get(key).filter(|_| has_stayed).map(String::as_str);
     part!(
         parts,
         UPDATE_SEATS,
@@ -282,6 +286,7 @@ fn seats(parts: &mut Parts, rows: &Rows, written: &Written, check_versions: bool
         seats.iter().map(|(_, seat)| owner(seat)).collect::<Vec<Option<Uuid>>>(),
         seats.iter().map(|(_, seat)| signed(seat.version)).collect::<Vec<_>>(),
         seats.iter().map(|(key, seat)| was(*key, seat)).collect::<Vec<_>>(),
+        seats.iter().map(|(key, _)| place(*key)).collect::<Vec<Option<&str>>>(),
         !check_versions,
     );
     parts.must_return(&UPDATE_SEATS, "seats", seats.len());

@@ -4,7 +4,10 @@ use evently_core::domain::{
     Command, Event, EventDetails, Layout, NotOnSale, Outcome, Rejection, Request, SeatStatus, Stage, Thing, Venue,
 };
 
-use crate::{Fixture, ORGANIZER, World, customer, fixtures::wrong};
+use crate::{
+    Fixture, ORGANIZER, World, customer,
+    fixtures::{booking, wrong},
+};
 
 async fn change(world: &World, command: Command) -> Event {
     match world.ask(ORGANIZER, command).await {
@@ -41,6 +44,19 @@ pub async fn a_new_price_is_for_new_bookings(world: World) {
     assert_eq!((before.total.amount, after.total.amount), (7000, 7100));
     let (_, paid) = world.pay(&before).await;
     assert_eq!(paid.total.amount, 7000);
+    world.audited(&event).await;
+}
+
+/// Both write the rows of the same seats.
+pub async fn a_price_changes_while_seats_are_held(world: World) {
+    let event = world.event(1, 4).await;
+    let hold = |who, seats: &[u32]| Request::new(who, world.hold_command(&event, who, seats));
+    let dearer = Request::new(ORGANIZER, edited(&event, "Macbeth", &[(0, 9900)]));
+    let applied = world.apply(&[hold(customer(1), &[0]), dearer, hold(customer(2), &[1])]).await;
+    let paid =
+        applied.answers.into_iter().step_by(2).map(|answer| booking(answer.result.unwrap()).total.amount).collect::<Vec<_>>();
+    assert_eq!(paid, [event.event.categories[0].price, 9900]);
+    assert_eq!(world.hold(&event, customer(3), &[2]).await.total.amount, 9900);
     world.audited(&event).await;
 }
 

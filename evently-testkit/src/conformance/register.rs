@@ -56,6 +56,7 @@ macro_rules! store_conformance {
             house {
                 a_draft_is_not_booked
                 a_new_price_is_for_new_bookings
+                a_price_changes_while_seats_are_held
                 an_edit_that_makes_no_sense_is_refused
                 an_event_that_was_called_off_stays_so
                 blocked_seats_are_not_sold_until_they_are_unblocked
