@@ -1,4 +1,4 @@
-//! More callers than connections, while somebody else has the table locked: each is answered in time, and nothing is stuck afterwards.
+//! More callers than connections: each is answered in time, also while somebody else has a table locked, and nothing is stuck afterwards.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use evently_core::{
 };
 use evently_postgres::Options;
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, Row as _};
 
 use crate::support::Place;
 
@@ -55,4 +55,65 @@ async fn whoever_gets_no_connection_is_told_so_and_nothing_is_stuck() {
         assert!(applied.answers[0].result.is_ok(), "nothing was done before: {applied:?}");
         assert!(store.records(booking).await.unwrap().is_some());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_enough_for_all_who_wait_their_turn() {
+    let place = Place::new();
+    let options = Options { connections: 1, patience: Duration::from_secs(20), ..place.options() };
+    let store = place.open_with(Arc::new(SeededIds::new(8)), &options).await;
+    let nobody = BookingId::from_uuid(SeededIds::new(9).uuid(NOW));
+    // Some begin while others wait, and some when nobody does.
+    let callers = (0..u64::from(CALLERS)).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_micros(300 * number)).await;
+            for _ in 0..3 {
+                assert_eq!(store.booking(nobody).await.unwrap(), None);
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+}
+
+/// The connections that the store has, with what each was asked last.
+async fn last_asked(watcher: &mut sqlx::PgConnection) -> Vec<(i32, String)> {
+    const LAST_ASKED: &str = "select pid, coalesce(query_start::text, 'nothing') from pg_stat_activity \
+        where datname = current_database() and application_name = 'evently' order by pid";
+    let rows = sqlx::raw_sql(LAST_ASKED).fetch_all(watcher).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connection_that_was_used_last_is_used_next() {
+    const CONNECTIONS: usize = 4;
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(8)), &place.options()).await;
+    let nobody = BookingId::from_uuid(SeededIds::new(9).uuid(NOW));
+    let connect = async || sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    // What is looked at within a transaction stays as it was.
+    let (mut other, mut watcher) = (connect().await, connect().await);
+    // As many as wait at the same time.
+    sqlx::raw_sql("begin; lock table bookings in access exclusive mode").execute(&mut other).await.unwrap();
+    let waiting = (0..CONNECTIONS).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.booking(nobody).await })
+    });
+    let waiting = waiting.collect::<Vec<_>>();
+    while last_asked(&mut watcher).await.len() < CONNECTIONS {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    for one in waiting {
+        assert_eq!(one.await.unwrap().unwrap(), None);
+    }
+    let before = last_asked(&mut watcher).await;
+    for _ in 0..8 {
+        store.booking(nobody).await.unwrap();
+    }
+    let after = last_asked(&mut watcher).await;
+    let used = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    assert_eq!((before.len(), used), (CONNECTIONS, 1), "{before:?} {after:?}");
 }
