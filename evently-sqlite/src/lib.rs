@@ -24,6 +24,7 @@ mod schema;
 mod sessions;
 mod statements;
 mod store;
+mod writer;
 
 pub use open::{OpenError, Options};
 pub use schema::VERSION as SCHEMA_VERSION;

@@ -14,7 +14,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::Db
 use crate::{
     checkpoint::Checkpointer,
     schema::{self, MigrationFailed},
-    store::{SqliteStore, Writer},
+    store::SqliteStore,
+    writer::{Desk, Writer},
 };
 
 /// How a store is opened.
@@ -114,7 +115,8 @@ impl SqliteStore {
         });
         let checkpointer = Checkpointer::start(checkpointer.map_err(failed)?)
             .map_err(|source| OpenError::Failed { path: path.clone(), source: source.into() })?;
-        let writer = Writer::new(writer, &path, WAL_BYTES_MAX, checkpointer).map_err(failed)?;
+        let desk = Desk::new(writer, &path, WAL_BYTES_MAX, checkpointer).map_err(failed)?;
+        let writer = Writer::start(desk).map_err(|source| OpenError::Failed { path: path.clone(), source: source.into() })?;
         Ok(Self::new(ids, writer, readers))
     }
 }

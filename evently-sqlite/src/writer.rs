@@ -1,0 +1,228 @@
+//! Who writes: one thread with one connection, to which everybody else brings work.
+//!
+//! A thread of its own finds what it worked with a moment ago where it left it: the connection's pages and the memory that it used.
+
+use std::{
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use evently_core::ports::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use crate::{checkpoint::Checkpointer, error::Fault};
+
+type Work = Box<dyn FnOnce(&mut Desk) + Send>;
+
+/// Where work is brought. It is done in the order in which it comes.
+pub(crate) struct Writer {
+    /// Until this is dropped.
+    work: Option<Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(desk: Desk) -> io::Result<Self> {
+        let (work, brought) = channel();
+        let thread = thread::Builder::new().name("evently-writer".to_owned()).spawn(move || serve(desk, &brought))?;
+        Ok(Self { work: Some(work), thread: Some(thread) })
+    }
+
+    /// What comes of `work`. It is not begun once nobody waits for it any more.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut Desk) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, told) = oneshot::channel();
+        let work = move |desk: &mut Desk| {
+            if !done.is_closed() {
+                // What panics goes on doing so where it was asked for; its transaction is gone, and nothing else was begun.
+                let _ = done.send(catch_unwind(AssertUnwindSafe(|| work(desk))));
+            }
+        };
+        let away = |error| StoreError::new(StoreErrorKind::Unavailable, operation, error);
+        let thread = self.work.as_ref().expect("it is there until this is dropped");
+        thread.send(Box::new(work)).map_err(|_| away("the writer has ended"))?;
+        match told.await {
+            Ok(Ok(done)) => done.map_err(|fault| fault.during(operation)),
+            Ok(Err(panicked)) => resume_unwind(panicked),
+            Err(_) => Err(away("the writer has ended")),
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// The file is closed when this returns.
+    fn drop(&mut self) {
+        self.work = None;
+        // The last handle may be dropped by what the thread itself has done.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
+            // What panics was told to whoever asked for it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(mut desk: Desk, brought: &Receiver<Work>) {
+    while let Ok(work) = brought.recv() {
+        work(&mut desk);
+    }
+}
+
+/// The one connection that writes.
+pub(crate) struct Desk {
+    connection: Connection,
+    /// Changes when another connection commits. This one alone writes for us, so that others are other processes.
+    data_version: i64,
+    wal: WalLimit,
+    checkpointer: Checkpointer,
+}
+
+impl Desk {
+    /// Takes over a connection to the file at `path`, whose write-ahead log shall be no longer than about `wal_bytes_max`.
+    pub(crate) fn new(
+        connection: Connection,
+        path: &Path,
+        wal_bytes_max: u64,
+        checkpointer: Checkpointer,
+    ) -> rusqlite::Result<Self> {
+        let data_version = data_version(&connection)?;
+        Ok(Self { connection, data_version, wal: WalLimit::new(path, wal_bytes_max), checkpointer })
+    }
+
+    pub(crate) fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        // The write lock comes before the first read: what has been read cannot change until the commit.
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&tx)?;
+        tx.commit()?;
+        self.checkpointer.after_commit(&self.connection);
+        self.wal.keep(&self.connection);
+        Ok(done)
+    }
+
+    pub(crate) fn written_elsewhere(&mut self) -> Result<bool, Fault> {
+        let now = data_version(&self.connection)?;
+        Ok(std::mem::replace(&mut self.data_version, now) != now)
+    }
+}
+
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0))
+}
+
+/// Keeps the write-ahead log from growing. SQLite begins it anew on its own when a commit finds nobody reading it; where
+/// readers overlap all the time that never is, and somebody has to wait for a gap.
+struct WalLimit {
+    file: PathBuf,
+    bytes_max: u64,
+    /// The length at which it is tried again; longer than `bytes_max` while a reader stays in the way.
+    try_at: u64,
+}
+
+/// How long a writer waits for a gap between readers.
+const GAP: Duration = Duration::from_millis(50);
+
+impl WalLimit {
+    fn new(path: &Path, bytes_max: u64) -> Self {
+        let mut file = path.as_os_str().to_owned();
+        file.push("-wal");
+        Self { file: file.into(), bytes_max, try_at: bytes_max }
+    }
+
+    fn len(&self) -> u64 {
+        fs::metadata(&self.file).map_or(0, |file| file.len())
+    }
+
+    fn keep(&mut self, connection: &Connection) {
+        if self.len() <= self.try_at {
+            return;
+        }
+        if let Err(error) = truncate(connection) {
+            tracing::warn!(%error, "the write-ahead log could not be shortened");
+        }
+        self.try_at = self.bytes_max.max(self.len() + self.bytes_max / 2);
+    }
+}
+
+fn truncate(connection: &Connection) -> rusqlite::Result<()> {
+    let patience: u32 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
+    connection.busy_timeout(GAP)?;
+    let truncated = connection.query_one("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
+    connection.busy_timeout(Duration::from_millis(patience.into()))?;
+    truncated
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use evently_core::memory::SeededIds;
+    use rusqlite::Transaction;
+    use tempfile::TempDir;
+
+    use crate::{Options, SqliteStore};
+
+    fn store() -> (TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            SqliteStore::open(folder.path().join("evently.db"), Arc::new(SeededIds::new(1)), &Options::default()).unwrap();
+        (folder, store)
+    }
+
+    async fn consumers(store: &SqliteStore) -> i64 {
+        let count = |tx: &Transaction<'_>| Ok(tx.query_one("select count(*) from consumers", [], |row| row.get(0))?);
+        store.read("count", count).await.unwrap()
+    }
+
+    fn insert(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
+        tx.execute("insert into consumers (name, position) values ('tests', 1)", [])
+    }
+
+    #[tokio::test]
+    async fn what_panics_does_so_where_it_was_asked_for_and_leaves_nothing_behind() {
+        let (_folder, store) = store();
+        let asked = store.clone();
+        let panicked = tokio::spawn(async move {
+            let work = |tx: &Transaction<'_>| {
+                insert(tx)?;
+                panic!("nobody expected this")
+            };
+            asked.write::<()>("panic", work).await
+        });
+        let reason = panicked.await.unwrap_err().into_panic();
+        assert_eq!(reason.downcast_ref::<&str>(), Some(&"nobody expected this"));
+        assert_eq!(consumers(&store).await, 0);
+        store.write("insert", |tx| Ok(insert(tx)?)).await.unwrap();
+        assert_eq!(consumers(&store).await, 1, "the next one finds a writer");
+    }
+
+    #[tokio::test]
+    async fn work_for_which_nobody_waits_is_not_begun() {
+        let (_folder, store) = store();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (busy, is_busy) = tokio::sync::oneshot::channel();
+        let (first, second) = (store.clone(), store.clone());
+        let first = tokio::spawn(async move {
+            let work = move |_: &Transaction<'_>| {
+                let _ = busy.send(());
+                Ok(wait.recv().is_ok())
+            };
+            first.write("wait", work).await
+        });
+        is_busy.await.unwrap();
+        let given_up = tokio::spawn(async move { second.write("insert", |tx| Ok(insert(tx)?)).await });
+        tokio::task::yield_now().await;
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+        go_on.send(()).unwrap();
+        assert!(first.await.unwrap().unwrap());
+        store.write("nothing", |_| Ok(())).await.unwrap();
+        assert_eq!(consumers(&store).await, 0);
+    }
+}
