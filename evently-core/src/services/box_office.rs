@@ -52,6 +52,9 @@ impl Default for OfficeSize {
     }
 }
 
+/// So many share what a transaction costs beside them. For each one more there is less to be had than is lost while the store does nothing.
+const ENOUGH: usize = 16;
+
 struct Waiting {
     request: Request,
     answer: Reply,
@@ -122,10 +125,11 @@ impl HandedIn {
 }
 
 /// Adds to a batch what comes while every other task that can run does so once, and again for as long as something comes. Those who
-/// have just been answered often ask again at once; without this the first of them would be a batch of one, and hold up the rest.
+/// have just been answered often ask again at once; without this the first of them would be a batch of one, and hold up the rest. A batch
+/// that has [`ENOUGH`] waits for nobody.
 async fn gather(waiting: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, most: usize) {
     let mut before = 0;
-    while before < batch.len() && batch.len() < most {
+    while before < batch.len() && batch.len() < most.min(ENOUGH) {
         before = batch.len();
         others_first().await;
         while batch.len() < most

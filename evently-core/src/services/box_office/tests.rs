@@ -239,8 +239,8 @@ async fn whoever_stops_waiting_stops_nobody_else() {
     assert_eq!(till.sizes(), [4], "what was handed in is decided all the same");
 }
 
-/// The first of many asks, then it is the office's turn, and then that of the others.
-async fn one_before_the_others(size: OfficeSize) -> Vec<usize> {
+/// The first of so many asks, then it is the office's turn, and then that of the others.
+async fn one_before_the_others(all: u64, size: OfficeSize) -> Vec<usize> {
     let till = Arc::new(Till::default());
     let (office, work) = open(&till, size);
     let caller = |number| {
@@ -249,7 +249,7 @@ async fn one_before_the_others(size: OfficeSize) -> Vec<usize> {
     };
     let mut callers = vec![caller(0)];
     tokio::spawn(work);
-    callers.extend((1..8).map(caller));
+    callers.extend((1..all).map(caller));
     for caller in callers {
         caller.await.unwrap();
     }
@@ -258,8 +258,27 @@ async fn one_before_the_others(size: OfficeSize) -> Vec<usize> {
 
 #[tokio::test]
 async fn those_who_ask_at_once_share_a_batch() {
-    assert_eq!(one_before_the_others(SIZE).await, [8]);
-    assert_eq!(one_before_the_others(OfficeSize { batch: 3, ..SIZE }).await, [3, 3, 2], "as many as it may have");
+    assert_eq!(one_before_the_others(8, SIZE).await, [8]);
+    assert_eq!(one_before_the_others(8, OfficeSize { batch: 3, ..SIZE }).await, [3, 3, 2], "as many as it may have");
+}
+
+#[tokio::test]
+async fn a_batch_that_is_large_enough_waits_for_nobody() {
+    let till = Arc::new(Till::default());
+    let (office, work) = open(&till, OfficeSize { queue: 64, batch: 64 });
+    let waiting = queue(&office, 0..ENOUGH as u64);
+    let later = {
+        let office = office.clone();
+        async move { office.submit(request(99)).await }
+    };
+    // The work comes first, and it would let the other one run before it goes on.
+    tokio::spawn(work);
+    let later = tokio::spawn(later);
+    for handed_in in waiting {
+        handed_in.wait().await.unwrap();
+    }
+    assert_eq!(answered(later.await.unwrap()), 99);
+    assert_eq!(till.sizes(), [ENOUGH, 1]);
 }
 
 #[tokio::test]
