@@ -31,6 +31,8 @@ pub mod ports;
 pub mod rate;
 pub mod services;
 
+#[cfg(all(test, not(loom)))]
+mod heard;
 #[cfg(test)]
 mod story;
 mod sync;

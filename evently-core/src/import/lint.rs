@@ -201,7 +201,7 @@ mod tests {
             let seats = row("R", "A", 5_000) + &pair("A", (x, y)) + &pair("B", other);
             told(&seats).iter().filter(|told| told.contains("closer")).count()
         };
-        for step in [1, 5, 7] {
+        for step in [1, 5, 7, 8] {
             for at in -12..12 {
                 for (x, y) in [(step, 0), (-step, 0), (0, step), (0, -step), (step, -step), (-step, step)] {
                     let apart = f64::from(x).hypot(f64::from(y));
@@ -232,10 +232,12 @@ mod tests {
 
     #[test]
     fn seats_closer_than_usual_are_told() {
-        let seats = row("S", "A", 0) + &row("S", "B", 25) + "S,B,11,204,27,C,\n";
+        let seats = row("S", "A", 0) + "S,A,11,204,2,C,\n" + &row("S", "B", 25) + "S,B,11,204,27,C,\n";
         assert_eq!(
             told(&seats),
-            ["section S, row B, seat 11: it stands closer to seat `10` in row `B` of `S` than people can sit"]
+            ["A", "B"].map(|row| format!(
+                "section S, row {row}, seat 11: it stands closer to seat `10` in row `{row}` of `S` than people can sit"
+            ))
         );
     }
 
@@ -279,7 +281,8 @@ mod tests {
     #[test]
     fn too_much_of_one_kind_is_counted() {
         let seats: Vec<_> = (0..9).map(|row| format!("S,{row},1,0,{},C,\n", row * 25)).collect();
-        let told = told(&seats.concat());
-        assert_eq!((told.len(), told[5].as_str()), (TOLD_MAX + 1, "there are 4 more rows of one seat"));
+        let all = told(&seats.concat());
+        assert_eq!((all.len(), all[5].as_str()), (TOLD_MAX + 1, "there are 4 more rows of one seat"));
+        assert_eq!(told(&seats[..TOLD_MAX].concat()), all[..TOLD_MAX], "as many as are told leave nothing to count");
     }
 }

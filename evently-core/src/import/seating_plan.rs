@@ -207,6 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_of_our_own_is_recognized_and_nothing_else_is_taken_for_one() {
+        let told = |plan: &str| read(plan).unwrap_err().to_string();
+        assert!(told(r#"{"sections":[]}"#).contains("it is read with the format evently"));
+        for plan in ["{}", r#"{"sections":[],"zones":[]}"#] {
+            assert!(!told(plan).contains("of our own"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_sum_of_positions_may_reach_the_bounds_and_not_go_beyond() {
+        let plan = r#"{"categories":[{"name":"A"}],"zones":[{"name":"Z","position":{"x":600000,"y":0},"rows":[{"row_number":"1",
+            "seats":[{"seat_guid":"g","seat_number":"1","position":{"x":400000,"y":0},"category":"A"}]}]}]}"#;
+        let seat = read(plan).unwrap().layout.places().next().unwrap().seat.clone();
+        assert_eq!((seat.x, seat.y), (1_000_000.0, 0.0));
+        let told = read(&plan.replace("400000", "400000.5")).unwrap_err().to_string();
+        assert!(told.contains("position: 1000000.5 is out of bounds"), "{told}");
+    }
+
+    #[test]
     fn what_the_editor_adds_for_itself_passes_in_silence() {
         let plan = r##"{"name":"","size":{"width":1,"height":1},"categories":[{"name":"A","color":"#aabbcc"}],"zones":[
             {"name":"Z","zone_id":"z","uuid":"1","displayed":true,"position":{"x":0,"y":0},"areas":[],"rows":[

@@ -67,6 +67,24 @@ mod tests {
         assert_eq!(sitting_order(&[(0.0, 40.0), (0.0, 0.0), (0.0, 20.0)]), Some(vec![1, 2, 0]));
     }
 
+    /// Staggered seats, so that only the row's own direction puts them in order.
+    #[test]
+    fn a_row_comes_to_stand_as_drawn_at_whatever_angle_wherever_and_however_large() {
+        for (degrees, size) in (-80_i32..=80).step_by(20).flat_map(|degrees| [0.01, 1.0, 20.0].map(|size| (degrees, size))) {
+            for (left, top) in [(0.0, 0.0), (900.0, 400.0), (-300.0, 700.0)] {
+                let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
+                let drawn = |n: u32| {
+                    let (along, across) = (f64::from(n) * size, if n.is_multiple_of(2) { 1.5 } else { -1.5 } * size);
+                    (left + along * cos - across * sin, top + along * sin + across * cos)
+                };
+                let order =
+                    sitting_order(&(0..9).map(|i| drawn(i * 4 % 9)).collect::<Vec<_>>()).expect("they are listed otherwise");
+                let seats = order.iter().map(|i| i * 4 % 9).collect::<Vec<_>>();
+                assert_eq!(seats, (0..9).collect::<Vec<_>>(), "{degrees} degrees, {size} apart, from {left}, {top}");
+            }
+        }
+    }
+
     #[test]
     fn a_half_circle_counts_as_a_row() {
         let arc = circle(30, PI);

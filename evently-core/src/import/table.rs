@@ -218,7 +218,7 @@ mod tests {
     fn columns_come_in_any_order_and_with_either_separator() {
         for text in [
             "Section,Row,Seat,X,Y,Category,Attributes\nStalls,A,1,10.5,20,Dear,aisle|companion\n",
-            "\n category ; y ; x ; attributes ; seat ; row ; section \r\nDear;20;10,5;companion aisle;1;A;Stalls\r\n;;;;;;\r\n",
+            "\n category ; y ; x ; attributes ; seat ; row ; section \r\nDear;20;10,5;companion aisle;1;A;Stalls;;\r\n;;;;;;\r\n",
         ] {
             let import = read(text).unwrap();
             assert_eq!(seats(&import), ["Stalls A 1 at 10.5 20"]);
@@ -232,6 +232,14 @@ mod tests {
         let text = "section,row,seat,category\nLeft,A,1,C\nLeft,A,2,C\nLeft,B,1,C\nRight,A,1,C\n";
         let import = read(text).unwrap();
         assert_eq!(seats(&import), ["Left A 1 at 0 0", "Left A 2 at 25 0", "Left B 1 at 12.5 30", "Right A 1 at 125 0"]);
+    }
+
+    #[test]
+    fn a_row_too_long_for_the_grid_takes_all_the_room_there_is() {
+        let seats = (0..50_000).map(|seat| format!("S,A,{seat},C\n")).collect::<Vec<_>>().concat();
+        let layout = read(&format!("section,row,seat,category\n{seats}")).unwrap().layout;
+        let last = layout.places().last().unwrap().seat.x;
+        assert!((0.999 * COORDINATE_MAX..=COORDINATE_MAX).contains(&last), "{last}");
     }
 
     #[test]
@@ -259,6 +267,8 @@ mod tests {
             "line 9: seat `1` in row `A` of `S` is there already, at line 2",
         ];
         assert_eq!(told.len(), expected.len(), "{told:#?}");
+        let half = read("section,row,seat,x,y,category\nS,A,1,5,,C\n").unwrap_err().to_string();
+        assert!(half.contains("line 2: y: `` is not a number"), "{half}");
         for (told, expected) in told.iter().zip(expected) {
             assert!(told.starts_with(expected), "{told}");
         }
@@ -272,8 +282,9 @@ mod tests {
         assert!(told.contains("the columns `x` and `y` go together"), "{told}");
         let told = read("section,row,seat,category,seat\n").unwrap_err().to_string();
         assert!(told.contains("the column `seat` is there twice"), "{told}");
-        let told = read(&",".repeat(200)).unwrap_err().to_string();
-        assert!(told.contains("there are 201 columns; at most 100 are allowed"), "{told}");
+        let told = |columns: usize| read(&",".repeat(columns - 1)).unwrap_err().to_string();
+        assert!(told(101).contains("there are 101 columns; at most 100 are allowed"), "{}", told(101));
+        assert!(told(100).contains("the header lacks"), "{}", told(100));
     }
 
     #[test]

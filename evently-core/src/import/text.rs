@@ -158,6 +158,7 @@ mod tests {
     fn nothing_and_too_much_are_refused() {
         assert_eq!(decode(b" \n ").unwrap_err().to_string(), "the file is empty");
         assert!(decode(&vec![b' '; BYTES_MAX + 1]).unwrap_err().to_string().contains("at most 33554432 are read"));
+        assert_eq!(decode(&vec![b' '; BYTES_MAX]).unwrap_err().to_string(), "the file is empty", "that many are read");
     }
 
     #[test]
@@ -175,6 +176,12 @@ mod tests {
     }
 
     #[test]
+    fn values_are_listed_as_people_say_them() {
+        let told = [&[][..], &["a"], &["a", "b"], &["a", "b", "c"]].map(|values| listed(values.iter().copied()));
+        assert_eq!(told, ["none", "`a`", "`a` and `b`", "`a`, `b` and `c`"]);
+    }
+
+    #[test]
     fn a_caption_is_one_line() {
         assert_eq!(caption("Main\n  stage ").unwrap().as_deref(), Some("Main stage"));
         assert_eq!(caption(" \n").unwrap(), None);
@@ -185,7 +192,7 @@ mod tests {
         for good in ["#46a", "#4466aa", "#4466aacc", "teal", "rgb(1, 2, 3)", "hsla(10 20% 30% / 0.5)"] {
             assert_eq!(color(good).as_deref(), Ok(good));
         }
-        for bad in ["", "#12", "#gggggg", "url(x)", "red\" onload=\"x", "rgb(1;2)", "var(--x)", "rgb(1"] {
+        for bad in ["", "#12", "#gggggg", "url(x)", "red\" onload=\"x", "rgb(1;2)", "var(--x)", "calc(1)", "rgb(1"] {
             assert!(color(bad).is_err(), "{bad}");
         }
     }

@@ -79,3 +79,40 @@ impl Cache for MemoryCache {
         self.told.subscribe()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{memory::ManualClock, sync::ready};
+
+    const INSTANT: Duration = Duration::from_micros(1);
+
+    /// The key, the clock and the cache over it, and a lease of the key.
+    fn leased() -> (CacheKey, Arc<ManualClock>, MemoryCache, Lease) {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        let (key, cache) = (CacheKey::new("test", 1), MemoryCache::new(clock.clone()));
+        let Look::Miss(Some(lease)) = ready(cache.look(&key)) else { panic!("nothing is there") };
+        (key, clock, cache, lease)
+    }
+
+    #[test]
+    fn a_value_is_there_until_it_ends_and_not_then() {
+        let (key, clock, cache, lease) = leased();
+        let ttl = Duration::from_secs(7);
+        ready(cache.fill(&key, lease, b"value", ttl));
+        clock.advance(ttl.saturating_sub(INSTANT));
+        assert_eq!(ready(cache.look(&key)), Look::Hit(b"value".to_vec()));
+        clock.advance(INSTANT);
+        assert!(matches!(ready(cache.look(&key)), Look::Miss(Some(_))));
+    }
+
+    #[test]
+    fn a_lease_is_good_until_it_ends_and_not_then() {
+        for (late, filled) in [(INSTANT, true), (Duration::ZERO, false)] {
+            let (key, clock, cache, lease) = leased();
+            clock.advance(LEASE_LASTS.saturating_sub(late));
+            ready(cache.fill(&key, lease, b"value", LEASE_LASTS));
+            assert_eq!(matches!(ready(cache.look(&key)), Look::Hit(_)), filled);
+        }
+    }
+}

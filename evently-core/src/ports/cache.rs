@@ -90,3 +90,15 @@ impl CacheKey {
         &self.text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        let key = CacheKey::new("event", "a:b");
+        assert_eq!((key.cache(), key.id(), CacheKey::parse(key.as_str())), ("event", "a:b", Some(key.clone())));
+        assert_eq!(CacheKey::parse("event"), None);
+    }
+}

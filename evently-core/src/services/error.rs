@@ -79,3 +79,19 @@ impl<T> Answered<T> {
         Ok(Self { value, at, replayed })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use StoreErrorKind::{Contended, Corrupt, InDoubt, Unavailable};
+
+    #[test]
+    fn after_a_change_nobody_is_told_that_nothing_was_done() {
+        for (kind, after) in [(Unavailable, InDoubt), (Contended, InDoubt), (InDoubt, InDoubt), (Corrupt, Corrupt)] {
+            let failed = Error::from(StoreError::new(kind, "test", "it failed")).after_a_change();
+            assert!(matches!(&failed, Error::Store(error) if error.kind() == after), "{kind:?}: {failed:?}");
+        }
+        assert!(matches!(Error::Overloaded.after_a_change(), Error::Store(error) if error.kind() == InDoubt));
+        assert!(matches!(Error::Forbidden.after_a_change(), Error::Forbidden));
+    }
+}

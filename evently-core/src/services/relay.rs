@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use super::Error;
 use crate::{
     domain::{Entry, Timestamp},
-    ports::{CLAIM_LASTS, Carrier, Claim, Clock, Handler, Ids, NotCarried, OtherError, Outbox},
+    ports::{Carrier, Claim, Clock, Handler, Ids, NotCarried, OtherError, Outbox},
 };
 
 /// After this time a round ends, so that whoever calls can look whether there is something else to do.
@@ -47,15 +47,6 @@ struct Round {
     /// The position up to which everything has been taken.
     done: u64,
     taken: usize,
-}
-
-/// Whether a round goes on.
-#[derive(PartialEq, Eq)]
-enum Then {
-    GoOn,
-    Stop,
-    /// Somebody took over; the rest is theirs.
-    Leave,
 }
 
 impl Relay {
@@ -94,11 +85,9 @@ impl Relay {
             let (after, all) = (last.position, entries.len() < Self::AT_ONCE as usize);
             // The next are read while these are on their way.
             let next = async { if all { Ok(Vec::new()) } else { outbox.after(after, Self::AT_ONCE).await } };
-            let (then, next) = tokio::join!(self.carry(&entries, &mut round), next);
-            match then? {
-                Then::GoOn => {}
-                Then::Stop => break,
-                Then::Leave => return Ok(round.taken),
+            let (goes_on, next) = tokio::join!(self.carry(&entries, &mut round), next);
+            if !goes_on {
+                break;
             }
             match next {
                 Ok(next) => entries = next,
@@ -107,7 +96,7 @@ impl Relay {
                     break;
                 }
             }
-            if !entries.is_empty() && self.note(&mut round).await? == Then::Leave {
+            if !entries.is_empty() && !self.note(&mut round).await? {
                 return Ok(round.taken);
             }
         }
@@ -115,8 +104,8 @@ impl Relay {
         read.map(|()| round.taken)
     }
 
-    /// Gives the entries to the carrier, as many at a time as it likes.
-    async fn carry(&self, entries: &[Entry], round: &mut Round) -> Result<Then, Error> {
+    /// Gives the entries to the carrier, as many at a time as it likes. Whether the round goes on.
+    async fn carry(&self, entries: &[Entry], round: &mut Round) -> bool {
         let RelayParts { carrier, clock, .. } = &self.parts;
         for part in entries.chunks(carrier.at_once().max(1)) {
             let carried = carrier.carry(part).await;
@@ -125,22 +114,18 @@ impl Relay {
             round.done = part[..taken].last().map_or(round.done, |entry| entry.position);
             round.taken += taken;
             self.say(round.done, carried.as_ref().err());
-            let now = clock.now();
-            if carried.is_err() || now >= round.ends {
-                return Ok(Then::Stop);
-            }
-            if round.claim.until.since(now) < CLAIM_LASTS / 2 && self.note(round).await? == Then::Leave {
-                return Ok(Then::Leave);
+            // Long before the claim does.
+            if carried.is_err() || clock.now() >= round.ends {
+                return false;
             }
         }
-        Ok(Then::GoOn)
+        true
     }
 
-    /// Notes how far the round has come, and keeps the rest for it.
-    async fn note(&self, round: &mut Round) -> Result<Then, Error> {
+    /// Notes how far the round has come, and keeps the rest for it, unless somebody took over; then that is theirs.
+    async fn note(&self, round: &mut Round) -> Result<bool, Error> {
         round.claim = round.claim.prolonged(self.parts.clock.now());
-        let ours = self.parts.outbox.advance(Self::CONSUMER, round.done, &round.claim).await?;
-        Ok(if ours { Then::GoOn } else { Then::Leave })
+        Ok(self.parts.outbox.advance(Self::CONSUMER, round.done, &round.claim).await?)
     }
 
     /// Says why entries are not handed on: once for each reason, however often it is tried; and when they are again.
@@ -224,4 +209,51 @@ async fn handle(handler: &dyn Handler, entry: &Entry) -> Result<(), OtherError> 
         polled.unwrap_or_else(|_| Poll::Ready(Err("acting on it panicked".into())))
     })
     .await
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        heard::heard,
+        memory::{ManualClock, SeededIds},
+        story::Story,
+        sync::ready,
+    };
+
+    /// Takes an entry at a time, or says why it does not.
+    #[derive(Default)]
+    struct Moody(Mutex<Option<&'static str>>);
+
+    #[async_trait]
+    impl Carrier for Moody {
+        fn at_once(&self) -> usize {
+            1
+        }
+
+        async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+            self.0.lock().unwrap().map_or(Ok(()), |why| Err(NotCarried { taken: 0, source: why.into() }))
+        }
+    }
+
+    #[test]
+    fn why_entries_are_not_handed_on_is_said_once_for_each_reason_and_that_they_are_again() {
+        let story = Story::tell();
+        let carrier = Arc::new(Moody::default());
+        let (clock, ids) = (Arc::new(ManualClock::new(story.now)), Arc::new(SeededIds::new(1)));
+        let relay = Relay::new(RelayParts { outbox: story.store.clone(), carrier: carrier.clone(), clock, ids });
+        let entries = story.records.journal.len();
+        let lines = heard(|| {
+            for why in [Some("closed"), Some("closed"), Some("burnt down"), None] {
+                *carrier.0.lock().unwrap() = why;
+                assert_eq!(ready(relay.hand_on()).unwrap(), if why.is_some() { 0 } else { entries });
+            }
+        });
+        let expected = [
+            "WARN not handed on yet; trying again error=closed after=0",
+            "WARN not handed on yet; trying again error=burnt down after=0",
+            "INFO handing on again after=1",
+        ];
+        assert_eq!(lines, expected);
+    }
 }

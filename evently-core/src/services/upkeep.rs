@@ -86,21 +86,73 @@ impl Upkeep {
 mod tests {
     use super::*;
     use crate::{
-        domain::{SessionId, Timestamp, UserId},
+        domain::{RequestKey, SessionId, Timestamp, UserId},
         memory::{ManualClock, MemorySeatFeed, MemoryStore, SeededIds},
-        ports::{Ids, Rotation, Session, Sessions},
+        ports::{Bookings, CLAIM_LASTS, Claim, Ids, Inbox, Rotation, Session, Sessions, Taken},
         services::OfficeSize,
         sync::ready,
     };
 
+    const INSTANT: Duration = Duration::from_micros(1);
+
+    struct House {
+        ids: Arc<SeededIds>,
+        store: Arc<MemoryStore>,
+        clock: Arc<ManualClock>,
+        upkeep: Upkeep,
+    }
+
+    impl House {
+        fn new() -> Self {
+            let ids = Arc::new(SeededIds::new(1));
+            let store = Arc::new(MemoryStore::new(ids.clone()));
+            let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+            let feed = Arc::new(MemorySeatFeed::new(store.clone()));
+            let (office, _work) = BoxOffice::open(store.clone(), feed, clock.clone(), OfficeSize::default());
+            let upkeep = Upkeep::new(office, store.clone(), clock.clone());
+            Self { ids, store, clock, upkeep }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_as_long_as_it_may_be_asked_for() {
+        let House { ids, store, clock, upkeep } = House::new();
+        let expire = Command::Expire { booking_id: BookingId::from_uuid(ids.uuid(clock.now())) };
+        let request = Request::new(Actor::System, expire).with_key(Some(RequestKey::new(&["tests"], "1", b"")));
+        let replayed = || ready(store.apply(clock.now(), std::slice::from_ref(&request))).unwrap().answers[0].replayed;
+        assert!(!replayed());
+        clock.advance(ANSWERS_KEPT.saturating_sub(INSTANT));
+        assert_eq!((ready(upkeep.forget_answers()).unwrap(), replayed()), (0, true));
+        clock.advance(INSTANT);
+        assert_eq!(ready(upkeep.forget_answers()).unwrap(), 0, "nobody gets it any more, and it may be forgotten from now on");
+        clock.advance(INSTANT);
+        assert_eq!((ready(upkeep.forget_answers()).unwrap(), replayed()), (1, false));
+    }
+
+    #[test]
+    fn that_a_message_was_acted_on_is_known_for_as_long_as_a_copy_may_be_under_way() {
+        let House { ids, store, clock, upkeep } = House::new();
+        let take = || {
+            let claim = Claim::new(&*ids, &*clock);
+            (claim, ready(store.take("tests", 1, &claim)).unwrap())
+        };
+        let (claim, taken) = take();
+        assert_eq!(taken, Taken::Ours);
+        assert!(ready(store.done("tests", 1, claim.owner)).unwrap());
+        clock.advance(CLAIM_LASTS + MESSAGES_KEPT);
+        assert_eq!((ready(upkeep.forget_messages()).unwrap(), take().1), (0, Taken::Done));
+        clock.advance(INSTANT);
+        assert_eq!((ready(upkeep.forget_messages()).unwrap(), take().1), (1, Taken::Ours));
+    }
+
+    #[test]
+    fn a_store_in_memory_needs_no_room_made() {
+        assert_eq!(ready(House::new().upkeep.make_room()).unwrap(), 0);
+    }
+
     #[test]
     fn logins_are_forgotten_when_they_have_ended_and_not_before() {
-        let ids = Arc::new(SeededIds::new(1));
-        let store = Arc::new(MemoryStore::new(ids.clone()));
-        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-        let feed = Arc::new(MemorySeatFeed::new(store.clone()));
-        let (office, _work) = BoxOffice::open(store.clone(), feed, clock.clone(), OfficeSize::default());
-        let upkeep = Upkeep::new(office, store.clone(), clock.clone());
+        let House { ids, store, clock, upkeep } = House::new();
 
         let (now, life) = (clock.now(), Duration::from_hours(1));
         let id = || ids.uuid(now);
@@ -109,7 +161,7 @@ mod tests {
         assert_eq!(ready(store.rotate(&[1; 32], &[2; 32], now)).unwrap(), Rotation::Rotated(session));
         clock.advance(life);
         assert_eq!(ready(upkeep.forget_sessions()).unwrap(), 0);
-        clock.advance(Duration::from_micros(1));
+        clock.advance(INSTANT);
         assert_eq!(ready(upkeep.forget_sessions()).unwrap(), 3, "a login and its two tokens");
         assert_eq!(ready(upkeep.forget_sessions()).unwrap(), 0);
     }

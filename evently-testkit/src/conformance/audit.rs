@@ -1,6 +1,6 @@
 //! Audit: a whole store, laid open.
 
-use evently_core::{audit::audit_store, domain::EventId};
+use evently_core::{audit::audit_all, domain::EventId};
 
 use crate::{HOUSE, World, customer};
 
@@ -37,7 +37,7 @@ pub async fn a_store_finds_no_fault_with_itself(world: World) {
     let event = world.event(2, 4).await;
     world.buy(&event, customer(1), &[0, 4]).await;
     assert_eq!(world.store.audit.self_check().await.unwrap(), Vec::<String>::new());
-    let report = audit_store(&*world.store.audit, &*world.store.catalog, &*world.clock).await.unwrap();
+    let report = audit_all(&world.store, &*world.clock).await.unwrap();
     assert_eq!(report.violations, []);
     assert_eq!((report.events, report.seats, report.bookings, report.journal_entries), (1, 8, 1, 6));
 }

@@ -15,10 +15,10 @@ use evently_core::{
         Refund, RefundState, Request, SessionId, Timestamp,
     },
     memory::MemorySeatFeed,
-    ports::{Charge, Charged, GatewayUnavailable, Page, PaymentGateway, StoreErrorKind, Webhook, WebhookError},
-    services::{BoxOffice, Error, EventService, OfficeSize, PaymentParts, PaymentService},
+    ports::{Charge, Charged, GatewayUnavailable, Handler, Page, PaymentGateway, StoreErrorKind, Webhook, WebhookError},
+    services::{BoxOffice, Error, EventService, Jobs, OfficeSize, PaymentParts, PaymentService, Upkeep},
 };
-use evently_testkit::{CountedBookings, Fixture, HOUSE, MemoryPlace, World, customer};
+use evently_testkit::{CountedBookings, Fixture, HOUSE, MemoryPlace, ORGANIZER, World, customer};
 use uuid::Uuid;
 
 /// Decides the payment and sends the refund of one booking, and never those of others.
@@ -59,13 +59,19 @@ fn service(world: &World, booking: BookingId) -> PaymentService {
 
 /// A service with this gateway, and its office at work.
 fn service_with(world: &World, gateway: Arc<dyn PaymentGateway>) -> PaymentService {
+    services(world, gateway).0
+}
+
+/// The same with an upkeep, over one office.
+fn services(world: &World, gateway: Arc<dyn PaymentGateway>) -> (PaymentService, Upkeep) {
     let feed = Arc::new(MemorySeatFeed::new(world.store.catalog.clone()));
     let (clock, ids, store) = (world.clock.clone(), world.ids.clone(), world.store.clone());
     let (office, work) = BoxOffice::open(store.bookings.clone(), feed.clone(), clock.clone(), OfficeSize::default());
     tokio::spawn(work);
     let events = Arc::new(EventService::new(office.clone(), store.catalog, feed, clock.clone(), ids.clone()));
     let (store, chores) = (store.bookings, store.chores);
-    PaymentService::new(PaymentParts { office, store, chores, events, gateway, clock, ids, terms: world.terms })
+    let upkeep = Upkeep::new(office.clone(), chores.clone(), clock.clone());
+    (PaymentService::new(PaymentParts { office, store, chores, events, gateway, clock, ids, terms: world.terms }), upkeep)
 }
 
 /// Takes money, and then the store is away.
@@ -138,6 +144,7 @@ impl PaymentGateway for FarAway {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+const INSTANT: Duration = Duration::from_micros(1);
 /// One more than are seen to in one go.
 const MANY: u32 = 101;
 
@@ -323,4 +330,115 @@ async fn a_message_about_another_amount_or_of_another_gateway_changes_nothing() 
     assert_eq!(told(&elsewhere, 0).await, "processing");
     assert_eq!(told(&payment, 0).await, "succeeded");
     world.audited(&event).await;
+}
+
+#[test]
+fn a_gateway_is_not_asked_about_a_payment_that_it_may_be_about_to_decide() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let held = world.hold(&event, customer(1), &[0]).await;
+        payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap();
+        gateway.known.store(true, Relaxed);
+        world.wait(SECOND * 5);
+        assert_eq!(payments.reconcile().await.unwrap(), 0);
+        world.wait(INSTANT);
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_charge_of_which_the_gateway_knows_nothing_is_given_up_when_its_time_is_over_and_not_before() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let payments = service_with(&world, Arc::new(FarAway::default()));
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let (payment, _) = payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap().value;
+        let reason = async || match world.store.bookings.payment(payment.id).await.unwrap().unwrap().state {
+            PaymentState::Failed { reason } => reason,
+            other => format!("{other:?}"),
+        };
+        world.wait(world.terms.payment_window + SECOND * 5);
+        assert_eq!((payments.reconcile().await.unwrap(), &*reason().await), (0, "Processing"));
+        world.wait(INSTANT);
+        assert_eq!((payments.reconcile().await.unwrap(), &*reason().await), (1, "no_answer"));
+        world.wait_until(payment.created_at + Duration::from_hours(24));
+        assert_eq!((payments.reconcile_given_up().await.unwrap(), &*reason().await), (0, "no_answer"));
+        world.wait(INSTANT);
+        assert_eq!((payments.reconcile_given_up().await.unwrap(), &*reason().await), (1, "never_charged"));
+    });
+}
+
+#[test]
+fn whoever_has_paid_too_late_sits_as_near_as_there_is_room() {
+    evently_testkit::run(async {
+        for ended in [false, true] {
+            let (world, event) = world().await;
+            let gateway = Arc::new(FarAway::default());
+            let payments = service_with(&world, gateway.clone());
+            let held = world.hold(&event, customer(1), &[10, 11]).await;
+            payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap();
+            world.wait(world.terms.payment_window);
+            if ended {
+                world.expire(held.id).await;
+            }
+            world.buy(&event, customer(2), &[11, 12]).await;
+            gateway.known.store(true, Relaxed);
+            assert_eq!(payments.reconcile().await.unwrap(), 1);
+            let booking = world.booking(held.id).await;
+            let seats = booking.seats.iter().map(|seat| seat.number).collect::<Vec<_>>();
+            assert_eq!((booking.status(), &seats[..]), (BookingStatus::Confirmed, &[9, 10][..]), "ended before: {ended}");
+            world.audited(&event).await;
+        }
+    });
+}
+
+#[test]
+fn holds_that_have_run_out_are_ended_and_counted() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let (_, upkeep) = services(&world, Arc::new(FarAway::default()));
+        for seat in 0..3 {
+            world.hold(&event, customer(seat), &[seat]).await;
+        }
+        world.wait(world.terms.ttl.saturating_sub(INSTANT));
+        assert_eq!(upkeep.expire_holds().await.unwrap(), 0);
+        world.wait(INSTANT);
+        assert_eq!((upkeep.expire_holds().await.unwrap(), upkeep.expire_holds().await.unwrap()), (3, 0));
+        world.audited(&event).await;
+    });
+}
+
+/// The journal says what there is to do, and it is done before anybody looks for it.
+#[test]
+fn a_refund_is_sent_and_an_event_called_off_as_soon_as_the_journal_says_so() {
+    evently_testkit::run(async {
+        // More than are called off in one go.
+        let (world, seats) = (World::new(MemoryPlace).await, 501);
+        let event = world.event(1, seats).await;
+        let (payments, upkeep) = services(&world, Arc::new(FarAway::default()));
+        let jobs = Jobs::new(Arc::new(payments), Arc::new(upkeep));
+        let given_up = world.buy(&event, customer(0), &[0]).await;
+        world.cancel(HOUSE, given_up.id).await.unwrap();
+        for seat in 0..seats {
+            world.hold(&event, customer(seat), &[seat]).await;
+        }
+        let mut done = 0;
+        let mut handle_all = async || {
+            for entry in world.store.outbox.after(done, u32::MAX).await.unwrap() {
+                jobs.handle(&entry).await.unwrap();
+                done = entry.position;
+            }
+        };
+        handle_all().await;
+        let records = world.audited(&event).await;
+        assert!(records.refunds.iter().all(|refund| refund.state != RefundState::Pending) && records.refunds.len() == 1);
+        assert_eq!(records.bookings.iter().filter(|booking| booking.hold().is_some()).count(), seats as usize);
+
+        world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
+        handle_all().await;
+        let records = world.audited(&event).await;
+        assert_eq!(records.bookings.iter().filter(|booking| booking.hold().is_some()).count(), 0);
+    });
 }

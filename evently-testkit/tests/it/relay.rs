@@ -7,8 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{Actor, Email, Entry, Role, Sales, User},
-    memory::{MemoryMailer, MemorySeatFeed},
+    cache::{Caches, Seal},
+    domain::{Actor, Email, Entry, GatewayReport, Principal, Role, Sales, SessionId, User},
+    memory::{MemoryCache, MemoryMailer, MemorySeatFeed},
     ports::{
         CLAIM_LASTS, Carrier, Claim, Figures, Handler, Mail, MailFailed, Mailer, NotCarried, OtherError, Outbox, PasswordHash,
         SalesFilter, StoreError, StoreErrorKind,
@@ -18,8 +19,9 @@ use evently_core::{
         RelayParts,
     },
 };
-use evently_testkit::{MemoryPlace, World, customer};
+use evently_testkit::{MemoryPlace, ORGANIZER, World, customer};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 fn relay(world: &World, carrier: Arc<dyn Carrier>) -> Relay {
     let (outbox, clock, ids) = (world.store.outbox.clone(), world.clock.clone(), world.ids.clone());
@@ -244,6 +246,73 @@ fn what_was_taken_is_kept_when_the_next_cannot_be_read() {
     });
 }
 
+/// An outbox whose position somebody else moves right after it was read.
+struct Overtaken(Arc<dyn Outbox>);
+
+#[async_trait]
+impl Outbox for Overtaken {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.0.after(position, limit).await
+    }
+
+    async fn position(&self, _: &str) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
+        self.0.claim(consumer, claim).await
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, claim: &Claim) -> Result<bool, StoreError> {
+        self.0.advance(consumer, position, claim).await
+    }
+}
+
+#[test]
+fn what_somebody_else_has_just_handed_on_is_left_out() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let recorder = Recorder::new(1);
+        *recorder.up_to.lock().unwrap() = 4;
+        assert_eq!(relay(&world, recorder.clone()).hand_on().await.unwrap(), 4);
+        *recorder.up_to.lock().unwrap() = u64::MAX;
+        let outbox = Arc::new(Overtaken(world.store.outbox.clone()));
+        let (carrier, clock, ids) = (recorder.clone(), world.clock.clone(), world.ids.clone());
+        assert_eq!(Relay::new(RelayParts { outbox, carrier, clock, ids }).hand_on().await.unwrap(), 3);
+        assert_eq!(recorder.positions(), (1..=ENTRIES).collect::<Vec<_>>());
+    });
+}
+
+/// Notes how far entries are known to have been handed on whenever it is given some.
+struct Bookkeeper {
+    outbox: Arc<dyn Outbox>,
+    known: Mutex<Vec<u64>>,
+}
+
+#[async_trait]
+impl Carrier for Bookkeeper {
+    fn at_once(&self) -> usize {
+        Relay::AT_ONCE as usize
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        let known = self.outbox.position(Relay::CONSUMER).await.expect("it is in memory");
+        self.known.lock().unwrap().push(known);
+        Ok(())
+    }
+}
+
+/// So that whoever takes over after a crash does not begin from the start.
+#[test]
+fn what_was_handed_on_is_written_down_before_the_next_is() {
+    evently_testkit::run(async {
+        let (world, _) = busy_world().await;
+        let books = Arc::new(Bookkeeper { outbox: world.store.outbox.clone(), known: Mutex::default() });
+        relay(&world, books.clone()).hand_on().await.unwrap();
+        assert_eq!(*books.known.lock().unwrap(), [0, u64::from(Relay::AT_ONCE)]);
+    });
+}
+
 /// Whenever it carries something there is something new.
 struct DuringASale(World);
 
@@ -445,6 +514,49 @@ fn a_mail_that_could_not_be_handed_over_is_sent_with_the_next_call() {
 }
 
 #[test]
+fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 8).await;
+        let strict = world.event_with(1, 1, |event| event.details.refunds.percent = 0).await;
+        let ada = customer(1);
+        let [refunded, lost] = [world.buy(&event, ada, &[0, 1]).await, world.buy(&strict, ada, &[0]).await];
+        let codes = world.tickets(refunded.id).await.into_iter().map(|ticket| ticket.code.to_string()).collect::<Vec<_>>();
+        let post = Arc::new(Post::default());
+        let service = notifications(&world, post.clone());
+        let relay = relay(&world, Arc::new(InProcess::new(vec![service])));
+        let mails = async || {
+            while relay.hand_on().await.unwrap() > 0 {}
+            post.sent.sent().into_iter().map(|mail| (mail.subject, mail.text)).collect::<Vec<_>>()
+        };
+        let told = mails().await;
+        assert_eq!(told.len(), 2, "{told:#?}");
+        assert!(told.iter().all(|(subject, _)| subject.starts_with("Your booking for")), "{told:#?}");
+        assert!(codes.iter().all(|code| told[0].1.contains(code)) && codes.len() == 2, "{told:#?}");
+        assert!(told[0].1.contains("Front, row A, seat 2"), "{told:#?}");
+
+        world.cancel(ada, refunded.id).await.unwrap();
+        world.cancel(ada, lost.id).await.unwrap();
+        let held = world.hold(&event, ada, &[3]).await;
+        world.cancel(ada, held.id).await.unwrap();
+        let told = mails().await.split_off(2);
+        assert_eq!(told.len(), 2, "of a hold nobody is told: {told:#?}");
+        assert!(told.iter().all(|(subject, _)| subject.ends_with("is cancelled")), "{told:#?}");
+        assert!(told[0].1.contains("is on its way back") && told[1].1.contains("No money goes back"), "{told:#?}");
+
+        let held = world.hold(&event, ada, &[4]).await;
+        let payment = world.start_payment(&held).await;
+        world.wait(world.terms.payment_window);
+        world.buy(&event, customer(2), &[4]).await;
+        world.report(payment.id, GatewayReport::Succeeded).await;
+        let told = mails().await.split_off(4);
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
+    });
+}
+
+#[test]
 fn figures_count_an_entry_once_in_whatever_order_it_is_handled() {
     evently_testkit::run(async {
         let world = world().await;
@@ -503,6 +615,42 @@ fn of_entries_in_a_row_figures_ask_the_store_for_the_first_alone() {
             assert_eq!(std::mem::take(&mut *figures.asked.lock().unwrap()), 1, "taken in before: {done}");
         }
         assert_eq!(world.store.figures.position().await.unwrap(), ENTRIES);
+    });
+}
+
+#[test]
+fn figures_that_somebody_has_just_asked_for_are_shared_for_a_minute() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        let event = world.event(1, 8).await;
+        let cache = Arc::new(MemoryCache::new(world.clock.clone()));
+        let [first, second] = [(); 2].map(|()| {
+            let caches = Caches::shared(world.clock.clone(), cache.clone(), Seal::new(b"secret"));
+            let (outbox, figures) = (world.store.outbox.clone(), world.store.figures.clone());
+            AnalyticsService::new(outbox, figures, events(&world)).with_caches(&caches)
+        });
+        let Actor::User(user_id, role) = ORGANIZER else { unreachable!("organizers have accounts") };
+        let by = Principal { user_id, role, session_id: SessionId::from_uuid(Uuid::nil()) };
+        let holds =
+            async |service: &AnalyticsService, from| service.event(&by, event.id(), from, None).await.unwrap().total.holds;
+        world.hold(&event, customer(1), &[0]).await;
+        assert_eq!(holds(&first, None).await, 1);
+        world.hold(&event, customer(2), &[1]).await;
+        assert_eq!((holds(&first, None).await, holds(&second, None).await), (1, 1));
+        assert_eq!(holds(&second, Some(world.now().hour())).await, 2, "of other hours they are others");
+        world.wait(Duration::from_mins(1));
+        assert_eq!((holds(&first, None).await, holds(&second, None).await), (2, 2));
+    });
+}
+
+#[test]
+fn with_an_entry_figures_take_in_all_before_it_however_much_that_is() {
+    evently_testkit::run(async {
+        let (world, entries) = busy_world().await;
+        let service = AnalyticsService::new(world.store.outbox.clone(), world.store.figures.clone(), events(&world));
+        let last = world.store.outbox.after(entries - 1, 1).await.unwrap();
+        service.handle(&last[0]).await.unwrap();
+        assert_eq!(world.store.figures.position().await.unwrap(), entries);
     });
 }
 

@@ -1,19 +1,24 @@
 //! What the event service keeps in memory: read once by a crowd, and let go of whenever others have written.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{Command, Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, Stage, Timestamp, Venue, VenueId},
-    memory::{MemorySeatFeed, SeededIds},
-    ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
-    services::{BoxOffice, EventService, EventView, LayoutView, OfficeSize},
+    cache::{Caches, Seal},
+    domain::{
+        Actor, Command, Entry, Event, EventId, EventStatus, Layout, LayoutId, Principal, Request, SeatChange, SeatMap, SessionId,
+        Stage, Timestamp, UserId, Venue, VenueId,
+    },
+    memory::{MemoryCache, MemorySeatFeed, SeededIds},
+    ports::{Carrier, Catalog, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
+    services::{BoxOffice, EventService, EventView, Forgetting, LayoutView, OfficeSize},
 };
 use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World};
 use tokio::{sync::Semaphore, task::JoinSet};
+use uuid::Uuid;
 
 /// A catalog that counts the layouts it is asked for, and says once that others have written when it is told to.
 struct Shelf {
@@ -183,4 +188,101 @@ fn a_view_knows_where_a_seat_is_and_what_it_costs() {
     {
         assert_eq!(layout.adjacent(numbers), adjacent, "{numbers:?}");
     }
+}
+
+/// Two instances over one store that share a cache, each with an office at work.
+fn instances(world: &World) -> [Arc<EventService>; 2] {
+    let cache = Arc::new(MemoryCache::new(world.clock.clone()));
+    [(); 2].map(|()| {
+        let (store, clock, ids) = (world.store.clone(), world.clock.clone(), world.ids.clone());
+        let feed = Arc::new(MemorySeatFeed::new(store.catalog.clone()));
+        let (office, work) = BoxOffice::open(store.bookings, feed.clone(), clock.clone(), OfficeSize::default());
+        tokio::spawn(work);
+        let caches = Caches::shared(clock.clone(), cache.clone(), Seal::new(b"secret"));
+        Arc::new(EventService::new(office, store.catalog, feed, clock, ids).with_caches(&caches))
+    })
+}
+
+fn organizer() -> Principal {
+    let Actor::User(user_id, role) = ORGANIZER else { unreachable!("organizers have accounts") };
+    Principal { user_id, role, session_id: SessionId::from_uuid(Uuid::nil()) }
+}
+
+async fn stage(service: &EventService, event: EventId) -> Stage {
+    service.view(event).await.unwrap().event.stage
+}
+
+#[tokio::test]
+async fn what_one_instance_changes_the_others_show_at_once() {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await.id();
+    let [here, elsewhere] = instances(&world);
+    assert_eq!([stage(&here, event).await, stage(&elsewhere, event).await], [Stage::Published; 2]);
+    here.cancel(&organizer(), event, None, None).await.unwrap();
+    assert_eq!([stage(&here, event).await, stage(&elsewhere, event).await], [Stage::Cancelled; 2]);
+}
+
+/// Keeps what it is given, three at a time.
+#[derive(Default)]
+struct Courier(Mutex<Vec<Entry>>);
+
+#[async_trait]
+impl Carrier for Courier {
+    fn at_once(&self) -> usize {
+        3
+    }
+
+    async fn carry(&self, entries: &[Entry]) -> Result<(), NotCarried> {
+        self.0.lock().unwrap().extend_from_slice(entries);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_another_program_changes_is_shown_when_its_entry_has_been_handed_on() {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await.id();
+    let [here, elsewhere] = instances(&world);
+    let courier = Arc::new(Courier::default());
+    let carrier = Forgetting::before(courier.clone(), here.clone());
+    assert_eq!(stage(&elsewhere, event).await, Stage::Published);
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event, reason: None }).await.unwrap();
+    assert_eq!(stage(&elsewhere, event).await, Stage::Published, "nobody has told");
+    let entries = world.store.outbox.after(0, 10).await.unwrap();
+    carrier.carry(&entries).await.unwrap();
+    assert_eq!([stage(&here, event).await, stage(&elsewhere, event).await], [Stage::Cancelled; 2]);
+    assert_eq!((carrier.at_once(), &*courier.0.lock().unwrap()), (3, &entries), "and everything goes on as it came");
+}
+
+#[tokio::test]
+async fn a_list_shows_events_as_they_are_whatever_was_looked_at_before() {
+    let House { world, event, service, .. } = House::open().await;
+    assert_eq!(stage(&service, event).await, Stage::Published);
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event, reason: None }).await.unwrap();
+    let listed = service.list(&EventFilter::default(), Page { after: None, limit: 10 }).await.unwrap();
+    assert_eq!(listed.iter().map(|view| view.event.stage).collect::<Vec<_>>(), [Stage::Cancelled]);
+}
+
+#[tokio::test]
+async fn everybody_sees_the_same_list_whatever_they_ask_for() {
+    let House { world, event, service, .. } = House::open().await;
+    let fixture = Fixture::new(&*world.ids, world.now(), 1, 4);
+    for command in [fixture.create_venue(), fixture.create_event()] {
+        world.ask(ORGANIZER, command).await.unwrap();
+    }
+    let shown = async |filter| {
+        let views = service.list_public(filter, Page { after: None, limit: 10 }).await.unwrap();
+        views.iter().map(|view| view.event.id).collect::<Vec<_>>()
+    };
+    let all = EventFilter::default();
+    assert_eq!(shown(all.clone()).await, [event]);
+    assert_eq!(shown(EventFilter { drafts: true, ..all.clone() }).await, [event]);
+    assert_eq!(shown(EventFilter { organizer_id: Some(organizer().user_id), ..all.clone() }).await, [event]);
+    let nobody = Some(UserId::from_uuid(Uuid::nil()));
+    assert_eq!(shown(EventFilter { organizer_id: nobody, ..all.clone() }).await, [event], "it is not theirs to choose by");
+    let of = |status| EventFilter { status: Some(status), ..all.clone() };
+    assert_eq!(shown(of(EventStatus::Draft)).await, []);
+    assert_eq!((shown(of(EventStatus::Upcoming)).await, shown(of(EventStatus::Ongoing)).await), (vec![event], vec![]));
+    world.wait_until(fixture.event.details.start_time);
+    assert_eq!((shown(of(EventStatus::Upcoming)).await, shown(of(EventStatus::Ongoing)).await), (vec![], vec![event]));
 }

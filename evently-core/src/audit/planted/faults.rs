@@ -96,6 +96,13 @@ pub(super) const MONEY: &[Planted] = &[
     ("a customer gave it up when the policy had ended", Invariant::Money, "is refunded and costs 4500", |records| {
         records.event.details.refunds.until = Timestamp::default();
     }),
+    ("a customer gave it up just when the policy ended", Invariant::Money, "is refunded and costs 4500", |records| {
+        let gives_up = |entry: &&Entry| match entry.transition.fact {
+            Fact::Booking { id, from, .. } => id == records.bookings[GIVEN_UP].id && from == Some(BookingStatus::Confirmed),
+            _ => false,
+        };
+        records.event.details.refunds.until = records.journal.iter().find(gives_up).unwrap().transition.at;
+    }),
     ("a booking costs something else than its seats", Invariant::Money, "where its seats cost", |records| {
         records.bookings[PAID].seats[0].price -= 1;
     }),

@@ -200,6 +200,14 @@ fn where_there_is_no_room_a_tenth_is_let_go_and_first_what_has_ended() {
     assert_eq!(kept(200..210), 10);
     keep(300..301);
     assert_eq!((kept(200..210), kept(300..301)), (10, 1), "what had ended has made room");
+
+    slow.near.forget_all();
+    keep(0..50);
+    slow.clock.advance(TTL / 2);
+    keep(50..100);
+    slow.clock.advance(TTL / 2);
+    keep(100..101);
+    assert_eq!(kept(50..101), 51, "and nothing else was let go");
 }
 
 #[test]

@@ -97,8 +97,8 @@ mod tests {
         assert_eq!((stage.text.as_deref(), stage.color.as_deref()), (Some("Stage"), Some("#ccc")));
         let table = area(r#"{"kind":"ellipse","x":1,"y":2,"width":5,"height":5,"rotation":45}"#).unwrap();
         assert_eq!((table.shape, table.rotation), (Shape::Ellipse { width: 5.0, height: 5.0 }, 45.0));
-        let bar = area(r#"{"kind":"polygon","x":1,"y":2,"points":[[0,0],[9,0],[0,9.5]]}"#).unwrap();
-        assert_eq!(bar.shape, Shape::Polygon { points: vec![(0.0, 0.0), (9.0, 0.0), (0.0, 9.5)] });
+        let bar = area(r#"{"kind":"polygon","x":1,"y":2,"points":[[0,0],[-1000000,0],[0,9.5]]}"#).unwrap();
+        assert_eq!(bar.shape, Shape::Polygon { points: vec![(0.0, 0.0), (-COORDINATE_MAX, 0.0), (0.0, 9.5)] });
         assert_eq!(area(r#"{"kind":"text","x":1,"y":2,"text":"Exit"}"#).unwrap().shape, Shape::Text);
     }
 

@@ -246,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn a_polygon_has_no_more_corners_than_are_allowed() {
+        for (corners, refused) in [(POINTS_MAX, false), (POINTS_MAX + 1, true), (POINTS_MAX * 2, true)] {
+            let points = vec![r#"{"x":1,"y":2}"#; corners].join(",");
+            let text = format!(r#"{{"position":{{"x":5,"y":5}},"polygon":{{"points":[{points}]}}}}"#);
+            let (node, found) = (parse(&text).unwrap(), Findings::default());
+            Object::new(&node, Path::FILE, &found).and_then(|area| read(&area, (0.0, 0.0)));
+            assert_eq!(found.has_problems(), refused, "{corners} corners");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_drawn_is_left_out_with_a_warning() {
         for text in [
             r#"{"shape":"gaCircle","position":{"x":1,"y":1},"ellipse":{"radius":{"x":1,"y":1}}}"#,

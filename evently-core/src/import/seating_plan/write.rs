@@ -258,6 +258,7 @@ mod tests {
         let plan = json!({"sections": [{"name": "Stalls", "rows": [{"label": "A", "seats": [
                 {"label": "1", "x": 10.5, "y": 20, "category": "Dear", "attributes": ["aisle"]}]}]}],
             "areas": [{"kind": "ellipse", "x": 0, "y": 0, "width": 40, "height": 40, "color": "red", "text": "Table"},
+                {"kind": "rectangle", "x": 1, "y": 2, "width": 30, "height": 5, "text": "Bar"},
                 {"kind": "text", "x": 5, "y": 7, "text": "Exit", "color": "green"}]});
         let id = LayoutId::new(Uuid::nil());
         let layout = read(Format::Own, plan.to_string().as_bytes(), id).unwrap().layout;
@@ -272,6 +273,8 @@ mod tests {
                 "areas": [
                     {"shape": "circle", "circle": {"radius": 20}, "position": {"x": 20, "y": 20}, "rotation": 0, "color": "red",
                         "text": {"text": "Table", "position": origin}},
+                    {"shape": "rectangle", "rectangle": {"width": 30, "height": 5}, "position": {"x": 1, "y": 2}, "rotation": 0,
+                        "text": {"text": "Bar", "position": {"x": 15, "y": 2.5}}},
                     {"shape": "text", "position": {"x": 5, "y": 7}, "rotation": 0,
                         "text": {"text": "Exit", "position": origin, "color": "green"}}]}]})
         );

@@ -117,3 +117,27 @@ fn named(request: &Request, numbers: &[u32]) -> Vec<(SeatId, SeatStatus)> {
     let named = seats.iter().filter(|seat| seat.number().is_some_and(|number| numbers.contains(&number)));
     named.map(|seat| (*seat, SeatStatus::Reserved)).collect()
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        heard::heard,
+        memory::{ManualClock, MemorySeatLocks},
+    };
+
+    #[test]
+    fn that_the_locks_are_away_is_said_when_it_changes() {
+        let locks = Locks::new(Arc::new(MemorySeatLocks::new(Arc::new(ManualClock::new(Timestamp::default())))));
+        let lines = heard(|| {
+            for there in [true, false, false, true, true, false] {
+                let answer = if there { Ok(1) } else { Err(LocksAway("no line".into())) };
+                assert_eq!(locks.there_is(Ok(answer)), there.then_some(1));
+            }
+        });
+        let away = "WARN the seat locks are away; every request goes to the store error=";
+        let again = "INFO the seat locks are there again";
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+        assert!(lines.iter().zip([away, again, away]).all(|(line, said)| line.starts_with(said)), "{lines:#?}");
+    }
+}

@@ -1,4 +1,8 @@
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    task::{Context, Poll, Waker},
+};
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -284,4 +288,37 @@ fn who_has_slept_for_long_learns_of_all_that_anything_still_says_otherwise() {
     test.clock.advance(FAR / 3);
     assert!(matches!(ready(cache.look(&CacheKey::new(SESSION, ADA))), Look::Hit(_)), "it is still there");
     assert_eq!(test.role(&sleeper), None);
+}
+
+/// Whoever has asked the store of late does not wait for somebody who is asking it just now.
+#[test]
+fn nobody_waits_for_the_store_while_there_is_time_yet() {
+    let test = Test::new();
+    let logins = test.alone();
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    let turn = logins.asking.try_lock().unwrap();
+    test.clock.advance((5 * SECOND).saturating_sub(Duration::from_micros(1)));
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    test.clock.advance(Duration::from_micros(1));
+    let mut asking = pin!(logins.role(ADA, test.user));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(asking.as_mut().poll(&mut context).is_pending(), "it is too long ago");
+    drop(turn);
+    assert!(matches!(asking.as_mut().poll(&mut context), Poll::Ready(Ok(Some(Role::Admin)))));
+}
+
+#[test]
+fn what_was_taken_back_is_known_for_as_long_as_anything_may_say_otherwise() {
+    let test = Test::new();
+    let logins = test.alone();
+    test.demote(&logins);
+    test.log_out(&logins);
+    let known = || {
+        let known = lock(&logins.known);
+        (known.ended.len(), known.changed.len())
+    };
+    test.clock.advance(TOLD_FOR.saturating_sub(ASKED_EVERY));
+    assert_eq!((test.role(&logins), known()), (None, (1, 1)));
+    test.clock.advance(ASKED_EVERY);
+    assert_eq!((test.role(&logins), known()), (None, (0, 0)), "the store says so itself");
 }
