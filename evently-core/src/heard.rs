@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing::{
-    Event, Metadata, Subscriber,
+    Dispatch, Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
     subscriber::with_default,
@@ -17,6 +17,8 @@ use crate::sync::{Mutex, lock};
 /// The lines of the log while `act` runs, each with its level, its message and its fields.
 pub(crate) fn heard(act: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
+    // With one listener alone a line is looked at once, by whichever thread comes first, and then for none of them any more.
+    let _another = Dispatch::new(Lines::default());
     with_default(lines.clone(), act);
     lock(&lines.0).clone()
 }

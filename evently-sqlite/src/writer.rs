@@ -58,7 +58,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// The file is closed when this returns.
+    /// Waits for what has been begun. Then nobody writes any more.
     fn drop(&mut self) {
         self.work = None;
         // The last handle may be dropped by what the thread itself has done.
@@ -160,7 +160,16 @@ fn truncate(connection: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+            mpsc,
+        },
+        task::{Context, Waker},
+        thread,
+        time::Duration,
+    };
 
     use evently_core::memory::SeededIds;
     use rusqlite::Transaction;
@@ -170,9 +179,12 @@ mod tests {
 
     fn store() -> (TempDir, SqliteStore) {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            SqliteStore::open(folder.path().join("evently.db"), Arc::new(SeededIds::new(1)), &Options::default()).unwrap();
+        let store = open(&folder);
         (folder, store)
+    }
+
+    fn open(folder: &TempDir) -> SqliteStore {
+        SqliteStore::open(folder.path().join("evently.db"), Arc::new(SeededIds::new(1)), &Options::default()).unwrap()
     }
 
     async fn consumers(store: &SqliteStore) -> i64 {
@@ -207,7 +219,7 @@ mod tests {
         let (_folder, store) = store();
         let (go_on, wait) = mpsc::channel::<()>();
         let (busy, is_busy) = tokio::sync::oneshot::channel();
-        let (first, second) = (store.clone(), store.clone());
+        let first = store.clone();
         let first = tokio::spawn(async move {
             let work = move |_: &Transaction<'_>| {
                 let _ = busy.send(());
@@ -216,13 +228,40 @@ mod tests {
             first.write("wait", work).await
         });
         is_busy.await.unwrap();
-        let given_up = tokio::spawn(async move { second.write("insert", |tx| Ok(insert(tx)?)).await });
-        tokio::task::yield_now().await;
-        given_up.abort();
-        assert!(given_up.await.unwrap_err().is_cancelled());
+        let mut given_up = Box::pin(store.write("insert", |tx| Ok(insert(tx)?)));
+        assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it has been brought");
+        drop(given_up);
         go_on.send(()).unwrap();
         assert!(first.await.unwrap().unwrap());
         store.write("nothing", |_| Ok(())).await.unwrap();
         assert_eq!(consumers(&store).await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_has_been_begun_is_there_when_the_last_handle_is_gone() {
+        let (folder, store) = store();
+        let written = Arc::new(AtomicBool::new(false));
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (busy, is_busy) = tokio::sync::oneshot::channel();
+        let (asked, noted) = (store.clone(), written.clone());
+        let caller = tokio::spawn(async move {
+            let work = move |tx: &Transaction<'_>| {
+                let _ = busy.send(());
+                wait.recv().expect("it is told to go on");
+                // Whoever does not wait for it is far away by then.
+                thread::sleep(Duration::from_millis(50));
+                insert(tx)?;
+                noted.store(true, Ordering::SeqCst);
+                Ok(())
+            };
+            asked.write("insert", work).await
+        });
+        is_busy.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        go_on.send(()).unwrap();
+        drop(store);
+        assert!(written.load(Ordering::SeqCst));
+        assert_eq!(consumers(&open(&folder)).await, 1);
     }
 }

@@ -54,7 +54,7 @@ use std::{future::Future, sync::Arc};
 use tokio::sync::Barrier;
 
 /// How many race in a race.
-const RACERS: u32 = 64;
+pub const RACERS: u32 = 64;
 
 /// Lets [`RACERS`] tasks go at the same moment, and gives what each came back with.
 async fn race<T, F>(racer: impl Fn(u32) -> F) -> Vec<T>

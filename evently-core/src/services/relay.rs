@@ -114,7 +114,7 @@ impl Relay {
             round.done = part[..taken].last().map_or(round.done, |entry| entry.position);
             round.taken += taken;
             self.say(round.done, carried.as_ref().err());
-            // Long before the claim does.
+            // Long before its claim would: a round has a second. Where one carrying outlasts both, somebody else's claim stands.
             if carried.is_err() || clock.now() >= round.ends {
                 return false;
             }

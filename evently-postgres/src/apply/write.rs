@@ -1,8 +1,9 @@
 //! Writes what a batch has decided: a part of one statement for each kind of row, whatever their number. Money and what organizers do
 //! have statements of their own, since they read what was written before.
 //!
-//! Rows to be changed are taken by their place (`ctid`): where they stood when they were [read](super::read), or else looked up as they are
-//! there. A row that has gone elsewhere since is not found, as one of another version is not.
+//! Rows to be changed are taken by their place (`ctid`): seats where they stood when they were [read](super::read), the others looked up as they
+//! are there. What somebody else has changed since is a conflict, and the batch is tried again. What this transaction itself has moved would
+//! not be found however often it is tried: before their part nothing writes seats that were there, but for an event that is changed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -274,7 +275,7 @@ fn seats(parts: &mut Parts, rows: &Rows, written: &Written, check_versions: bool
         SeatState::Reserved(owner) | SeatState::Booked(owner) => Some(*owner.as_uuid()),
         SeatState::Available | SeatState::Blocked => None,
     };
-    // What prices changed has moved, and whoever looks at no version replaces whatever stands there now.
+    // A new price has moved the rows of its seats. Without versions whatever stands there by now is replaced, so that is looked up too.
     let has_stayed = check_versions && written.events.is_empty();
     let place = |key| rows.places.get(key).filter(|_| has_stayed).map(String::as_str);
     part!(

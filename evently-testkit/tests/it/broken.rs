@@ -13,7 +13,7 @@ use evently_core::{
 };
 use evently_testkit::{
     StorePlace, World,
-    conformance::{answers, batches, outbox, races},
+    conformance::{RACERS, answers, batches, outbox, races},
 };
 
 /// How a store is broken.
@@ -21,7 +21,7 @@ use evently_testkit::{
 enum Fault {
     /// Two servers each think that they are the one.
     SplitBrain,
-    /// Each request is a transaction of its own.
+    /// Each request is a transaction of its own. Of large calls that race all have begun before any goes on.
     Piecemeal,
     /// Answers are not kept for keys.
     Forgetful,
@@ -30,6 +30,9 @@ enum Fault {
     /// What is refused holds up what comes after it.
     Halting,
 }
+
+/// More requests than those calls have that make something ready for a race.
+const LARGE: usize = 50;
 
 struct Broken {
     fault: Fault,
@@ -71,11 +74,15 @@ impl Bookings for Broken {
             }
             Fault::Piecemeal => {
                 let mut applied = Applied::default();
+                let races = requests.len() >= LARGE;
+                self.calls.fetch_add(usize::from(races), Ordering::Relaxed);
                 for request in requests {
                     let one = self.store().apply(now, std::slice::from_ref(request)).await?;
                     applied.answers.extend(one.answers);
                     applied.changes.extend(one.changes);
-                    tokio::task::yield_now().await;
+                    while races && self.calls.load(Ordering::Relaxed) < RACERS as usize {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Ok(applied)
             }
