@@ -44,8 +44,10 @@ async fn make_venue(store: &PgStore, seed: u64) {
     tokio::time::timeout(Duration::from_mins(1), make).await.expect("a server that can be written to is found");
 }
 
+const VENUES: &str = "select count(*) from venues";
+
 fn venues(server: &Postgres) -> String {
-    server.query("evently", &["select count(*) from venues"]).unwrap()
+    server.query("evently", &[VENUES]).unwrap()
 }
 
 #[tokio::test]
@@ -53,8 +55,7 @@ async fn when_the_replica_takes_over_the_same_handle_goes_on_there() {
     let pair = Pair::start();
     let store = open(&impatient(both(&pair))).await;
     make_venue(&store, 1).await;
-    let replayed = || venues(&pair.replica) == "1";
-    crate::pair::until("replayed", replayed).await;
+    pair.replayed(VENUES, "1").await;
     pair.primary.kill();
     pair.replica.promote().unwrap();
     make_venue(&store, 2).await;
@@ -66,7 +67,7 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     let pair = Pair::start();
     let store = open(&impatient(both(&pair))).await;
     make_venue(&store, 1).await;
-    crate::pair::until("replayed", || venues(&pair.replica) == "1").await;
+    pair.replayed(VENUES, "1").await;
     pair.replica.promote().unwrap();
     // As if it had become the replica: those who are connected stay so, and are refused.
     pair.primary.query("evently", &["alter system set default_transaction_read_only = on", "select pg_reload_conf()"]).unwrap();

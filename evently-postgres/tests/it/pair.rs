@@ -60,6 +60,11 @@ impl Pair {
         self.primary.query("evently", &[statement]).unwrap();
     }
 
+    /// Waits until this is what the replica answers. It may not even have the table yet.
+    pub async fn replayed(&self, question: &str, answer: &str) {
+        until("replayed", || self.replica.query("evently", &[question]).is_ok_and(|found| found == answer)).await;
+    }
+
     /// Lets the replica stand where it is, or go on.
     pub fn replay(&self, goes_on: bool) {
         let how = if goes_on { "resume" } else { "pause" };

@@ -45,8 +45,7 @@ async fn stand_still(pair: &Pair, store: &PgStore, venue: VenueId) {
     pair.execute("update venues set name = 'Before'");
     // Whoever has seen that at the primary sees it at the replica.
     until_in_use(store).await;
-    let is_there = || pair.replica.query("evently", &["select distinct name from venues"]).unwrap() == "Before";
-    until("replayed", is_there).await;
+    pair.replayed("select distinct name from venues", "Before").await;
     pair.replay(false);
     // Only the replica answers with what the primary has not any more.
     pair.execute("update venues set name = 'After'");
@@ -109,8 +108,7 @@ async fn nobody_sees_time_go_back() {
     let store = pair.open().await;
     let (_, venue) = make_venue(&store, 1).await;
     pair.execute(&format!("update venues set name = '0' where id = '{venue}'"));
-    let is_there = || pair.replica.query("evently", &["select name from venues"]).unwrap() == "0";
-    until("replayed", is_there).await;
+    pair.replayed("select name from venues", "0").await;
     let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let writer = std::thread::spawn({
         let (pair, stop) = (pair.clone(), stop.clone());
