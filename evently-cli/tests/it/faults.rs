@@ -6,8 +6,8 @@
 //! again is printed; it is waited for, but never held against a fast clock.
 //!
 //! `EVENTLY_FAULTS_ROUNDS` repeats the faults, `EVENTLY_FAULTS_SEED` gives other customers and other moments, and
-//! `EVENTLY_FAULTS_SECONDS` makes what lasts last longer. `EVENTLY_FAULTS_REPORTS` names a folder
-//! for what they went through, as JSON.
+//! `EVENTLY_FAULTS_SECONDS` makes what lasts last longer, and `EVENTLY_FAULTS_STORMS` says how often several things break before the
+//! house has to come to rest. `EVENTLY_FAULTS_REPORTS` names a folder for what they went through, as JSON.
 
 mod connections;
 mod fleet;
@@ -21,4 +21,5 @@ mod report;
 mod sale;
 mod shop;
 mod soon;
+mod storm;
 mod teeth;

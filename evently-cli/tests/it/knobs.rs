@@ -13,6 +13,16 @@ pub fn knob<T: FromStr>(name: &str, otherwise: T) -> T {
     text.parse().unwrap_or_else(|_| panic!("{name} is {text}, and should be a number"))
 }
 
+/// How often each fault is done.
+pub fn rounds() -> u64 {
+    knob("EVENTLY_FAULTS_ROUNDS", 1)
+}
+
+/// Where all that is random comes from.
+pub fn seed() -> u64 {
+    knob("EVENTLY_FAULTS_SEED", 20_261_126)
+}
+
 /// Writes what the test on this thread has come to, where somebody wants it. Whoever gets here has found nothing wrong.
 pub fn keep(mut report: Value) {
     let Some(folder) = std::env::var_os(REPORTS) else { return };

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::{
     fleet::Urls,
     sale::{Sale, Servers},
-    soon::{lasting, rounds, until},
+    soon::{lasting, until},
 };
+use crate::knobs::rounds;
 
 /// How long something stays broken.
 const BROKEN: Duration = Duration::from_secs(4);

@@ -3,8 +3,8 @@
 use super::{
     fleet::INSTANCES,
     sale::{Sale, Servers},
-    soon::rounds,
 };
+use crate::knobs::rounds;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_that_are_killed_one_after_the_other_lose_nothing() {

@@ -7,8 +7,9 @@ use tokio::time::{Instant, sleep};
 use super::{
     fleet::INSTANCES,
     sale::{Sale, Servers},
-    soon::{lasting, rounds, until},
+    soon::{lasting, until},
 };
+use crate::knobs::rounds;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stands_still_holds_nobody_up_and_does_nothing_twice_afterwards() {

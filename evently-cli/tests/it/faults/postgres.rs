@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use super::{
     sale::{Sale, Servers},
-    soon::{lasting, rounds},
+    soon::lasting,
 };
+use crate::knobs::rounds;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_restarted_killed_and_stands_still_loses_nothing() {

@@ -6,8 +6,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     sale::{Sale, Servers},
-    soon::{lasting, rounds, until},
+    soon::{lasting, until},
 };
+use crate::knobs::rounds;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_rabbitmq_is_away_the_sale_goes_on_and_the_mails_follow() {

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::{
     fleet::{INSTANCES, Urls},
     sale::{Sale, Servers},
-    soon::{lasting, rounds, until},
+    soon::{lasting, until},
 };
+use crate::knobs::rounds;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_the_sale_goes_on_and_nothing_in_it_is_missed() {

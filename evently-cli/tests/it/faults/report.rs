@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::soon::{rounds, seed};
-use crate::knobs;
+use crate::knobs::{self, rounds, seed};
 
 /// The faults of one test.
 #[derive(Debug, Default)]

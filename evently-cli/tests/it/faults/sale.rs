@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use evently_testservers::{Postgres, RabbitMq, Redis};
+use fastrand::Rng;
 use serde_json::json;
 use tokio::{
     task::JoinSet,
@@ -14,10 +15,11 @@ use super::{
     mails::Mails,
     report::{Report, Survived},
     shop::{self, Front},
-    soon::{Moments, seed, until},
+    soon::until,
 };
 use crate::{
     evently::PASSWORD,
+    knobs::seed,
     load::{Customer, Hall},
     recorder::judged,
     witness::{LOCKS_LAST, Scope, contradictions},
@@ -56,7 +58,7 @@ pub struct Sale {
     hall: Arc<Hall>,
     pub customers: Vec<Customer>,
     inside: JoinSet<Customer>,
-    moments: Moments,
+    random: Rng,
     faults: usize,
     report: Report,
 }
@@ -76,19 +78,24 @@ impl Sale {
         let hall = Arc::new(Hall::of(event, fleet.connection(0)).await);
         let front = Arc::new(Front::new(fleet.targets()));
         eprintln!("seed {}", seed());
-        let (inside, moments, report) = (JoinSet::new(), Moments::new(seed()), Report::default());
-        Self { fleet, front, hall, customers, inside, moments, faults: 0, report }
+        let (inside, random, report) = (JoinSet::new(), Rng::with_seed(seed()), Report::default());
+        Self { fleet, front, hall, customers, inside, random, faults: 0, report }
     }
 
     /// Sells, and breaks something meanwhile; what it broke is whole again when it returns. Then the house has to be as before.
     pub async fn through(&mut self, store: &Postgres, what: &str, fault: impl AsyncFnOnce(&mut Fleet)) {
+        self.through_all(store, what, 1, fault).await;
+    }
+
+    /// The same with so many faults in one.
+    pub async fn through_all(&mut self, store: &Postgres, what: &str, faults: usize, fault: impl AsyncFnOnce(&mut Fleet)) {
         self.inside = shop::let_in(&self.front, std::mem::take(&mut self.customers), &self.hall);
         let (decided, lost, turned_away) = (self.front.decided(), self.front.lost(), self.front.turned_away());
         until("everybody is busy", Instant::now(), async || self.front.decided() > decided + BUSY).await;
         // The moment is drawn; nothing is waited for here.
-        sleep(self.moments.next()).await;
+        sleep(Duration::from_millis(self.random.u64(100..500))).await;
         fault(&mut self.fleet).await;
-        self.faults += 1;
+        self.faults += faults;
         let healed = Instant::now();
         let served = self.recovered(what, healed).await;
         self.customers = shop::close(&self.front, &mut self.inside).await;

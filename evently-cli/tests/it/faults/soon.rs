@@ -1,4 +1,4 @@
-//! Waiting for what has to come, and the knobs of the fault tests.
+//! Waiting for what has to come.
 
 use std::time::Duration;
 
@@ -22,33 +22,7 @@ pub async fn until(what: &str, since: Instant, mut holds: impl AsyncFnMut() -> b
     since.elapsed()
 }
 
-/// How often each fault is done.
-pub fn rounds() -> u64 {
-    knob("EVENTLY_FAULTS_ROUNDS", 1)
-}
-
-/// Where all that is random comes from.
-pub fn seed() -> u64 {
-    knob("EVENTLY_FAULTS_SEED", 20_261_126)
-}
-
 /// How long something lasts that is `short` unless somebody has the time.
 pub fn lasting(short: Duration) -> Duration {
     Duration::from_secs(knob("EVENTLY_FAULTS_SECONDS", 0)).max(short)
-}
-
-/// Draws moments.
-pub struct Moments(u64);
-
-impl Moments {
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next one: so long after something has begun.
-    pub fn next(&mut self) -> Duration {
-        self.0 = self.0.wrapping_add(1);
-        let mixed = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-        Duration::from_millis(100 + mixed % 400)
-    }
 }
