@@ -85,6 +85,8 @@ fn counts_whole(password: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn hasher() -> BcryptHasher {
@@ -135,5 +137,22 @@ mod tests {
         };
         let (_, refused) = tokio::join!(work, crowd);
         assert_eq!(refused, 20 - WAITING_PER_CORE);
+    }
+
+    #[tokio::test]
+    async fn no_more_cores_are_busy_than_were_given() {
+        let hasher = BcryptHasher::new(4, 2);
+        let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let work = || {
+            let (busy, most) = (Arc::clone(&busy), Arc::clone(&most));
+            hasher.in_turn(move || {
+                most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                bcrypt::hash("somebody's", 8).unwrap();
+                busy.fetch_sub(1, Ordering::SeqCst);
+            })
+        };
+        let done = futures_util::future::join_all((0..2 + WAITING_PER_CORE).map(|_| work())).await;
+        assert!(done.iter().all(Result::is_ok));
+        assert_eq!(most.load(Ordering::SeqCst), 2);
     }
 }

@@ -341,3 +341,24 @@ fn connection(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[test]
+    fn a_subscriber_has_so_many_connections_whatever_addresses_they_come_from() {
+        let http = Config::load(&Sources::default()).unwrap().http;
+        let limits = Limits { connections_per_client: 2, ..Limits::from(&http) };
+        let room = Room::new(&limits);
+        let take = |address: &str| room.take(SocketAddr::new(address.parse().unwrap(), 1));
+        let mut places = [take("2001:db8:1:2::1"), take("2001:db8:1:2::2")];
+        assert!(places.iter().all(Option::is_some) && take("2001:db8:1:2::3").is_none());
+        assert!(take("2001:db8:1:3::1").is_some(), "somebody else");
+        let v4 = [take("198.51.100.1"), take("::ffff:198.51.100.1")];
+        assert!(v4.iter().all(Option::is_some) && take("198.51.100.1").is_none(), "one and the same");
+        places[0] = None;
+        assert!(take("2001:db8:1:2::3").is_some(), "one has left");
+    }
+}

@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["1.1.1.1, unknown"]), "10.0.0.1");
         assert_eq!(client("fd00::1", &["2001:db8::1"]), "2001:db8::1");
+        assert_eq!(client("10.0.0.1", &["::ffff:198.51.100.1"]), "198.51.100.1", "they are not all one network");
     }
 
     #[test]

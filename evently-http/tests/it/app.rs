@@ -131,13 +131,19 @@ impl TestApp {
 
     /// Another process over the same data, for which the store is away whenever an event is to be shown.
     pub async fn beside_without_events(&self) -> Self {
+        let catalog = Arc::new(Away);
+        self.beside_showing(catalog.clone(), Arc::new(MemorySeatFeed::new(catalog))).await
+    }
+
+    /// Another process over the same data, which shows events as these say.
+    pub async fn beside_showing(&self, catalog: Arc<dyn Catalog>, feed: Arc<MemorySeatFeed>) -> Self {
         let Self { app, clock, place, .. } = self.beside(&[]).await;
         clock.advance(self.now().since(clock.now()));
         let mut app = Arc::into_inner(app).expect("nobody else has it yet");
-        let (ids, memory) = (Arc::new(SystemIds::new()), Arc::new(MemorySeatFeed::new(Arc::new(Away))));
+        let ids = Arc::new(SystemIds::new());
         let store = Arc::new(MemoryStore::new(ids.clone()));
-        let (office, _) = BoxOffice::open(store, memory.clone(), clock.clone(), OfficeSize::default());
-        app.events = Arc::new(EventService::new(office, Arc::new(Away), memory, clock.clone(), ids));
+        let (office, _) = BoxOffice::open(store, feed.clone(), clock.clone(), OfficeSize::default());
+        app.events = Arc::new(EventService::new(office, catalog, feed, clock.clone(), ids));
         Self::over(app, clock, place)
     }
 

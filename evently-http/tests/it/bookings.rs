@@ -306,3 +306,34 @@ async fn who_was_served_is_not_told_that_nothing_was_done() {
         assert_eq!(told["detail"], "it is not known whether it was done; ask again with the same key in a moment");
     }
 }
+
+#[tokio::test]
+async fn a_key_is_for_one_booking_and_not_for_another() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let (first, second) = (app.hold(&ada, event, &[0]).await, app.hold(&ada, event, &[1]).await);
+    for booking in [&first, &second] {
+        let path = format!("/api/v1/bookings/{booking}/cancel");
+        let answer = app.call_with(Method::POST, &path, Some(&ada), None, &[("idempotency-key", "k-1")]).await;
+        assert!(!answer.headers.contains_key("idempotent-replayed"), "{booking}");
+        assert_eq!(&answer.expect(200)["id"], booking);
+    }
+    assert_eq!(app.status_of(&ada, &second).await, "cancelled");
+}
+
+#[tokio::test]
+async fn ones_own_bookings_of_one_event_are_those_of_no_other() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let venue = app.venue(&organizer, 1).await;
+    let other = app.draft(&organizer, &venue, json!({})).await;
+    act_on_event(&app, &organizer, other, "publish").await;
+    let ada = app.customer("ada").await;
+    for event in [event, other] {
+        let booking = app.hold(&ada, event, &[0]).await;
+        let list = app.get(&format!("/api/v1/bookings?event_id={event}"), Some(&ada)).await.expect(200);
+        let found = list["items"].as_array().unwrap().iter().map(|booking| booking["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(found, [json!(booking)]);
+    }
+}

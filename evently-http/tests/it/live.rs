@@ -1,13 +1,22 @@
 //! Clients of the live feed that do not behave.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use evently_core::domain::EventId;
+use evently_core::{
+    domain::{EventId, SeatChange, SeatStatus},
+    memory::MemorySeatFeed,
+    ports::SeatFeed,
+};
 use evently_http::server::{self, Limits};
 use futures_util::{SinkExt, StreamExt};
-use tokio::{net::TcpStream, time};
+use serde_json::Value;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::oneshot,
+    time,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
+    MaybeTlsStream, WebSocketStream, client_async,
     tungstenite::{Bytes, Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
 };
 
@@ -20,11 +29,15 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 async fn served(settings: &[(&'static str, &str)]) -> (TestApp, EventId, SocketAddr) {
     let app = TestApp::with(settings).await;
     let (_, event) = app.on_sale(1).await;
+    let address = serve(&app, std::future::pending());
+    (app, event, address)
+}
+
+fn serve(app: &TestApp, stop: impl Future<Output = ()> + Send + 'static) -> SocketAddr {
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits::from(&app.app.config.http);
-    tokio::spawn(server::serve(listener, app.router.clone(), limits, std::future::pending()));
-    (app, event, address)
+    tokio::spawn(server::serve(listener, app.router.clone(), Limits::from(&app.app.config.http), stop));
+    address
 }
 
 async fn follow(address: SocketAddr, event: EventId, by: &str) -> Result<Socket, Error> {
@@ -100,4 +113,61 @@ async fn is_alive(socket: &mut Socket) -> bool {
         }
     };
     time::timeout(PATIENCE, pong).await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_is_told_that_the_service_goes_down() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let address = serve(&app, async move { drop(stopped.await) });
+    let mut socket = follow(address, event, "").await.unwrap();
+    assert!(is_alive(&mut socket).await);
+    drop(stop);
+    assert_eq!(farewell(&mut socket).await, CloseCode::Restart);
+}
+
+/// A follower who reads too slowly misses changes, and must be told so: what is sent afterwards would not fit.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_too_slow_begins_anew() {
+    const SEATS: u32 = 400;
+    // More than the feed keeps for those who follow, and together more than fits on the way.
+    const CHANGES: u32 = 500;
+    let house = TestApp::new().await;
+    let (_, event_id) = house.on_sale(SEATS as usize / 10).await;
+    let catalog = house.app.store.catalog.clone();
+    let feed = Arc::new(MemorySeatFeed::new(catalog.clone()));
+    let app = house.beside_showing(catalog, feed.clone()).await;
+    let address = serve(&app, std::future::pending());
+    let way = TcpSocket::new_v4().unwrap();
+    way.set_recv_buffer_size(4096).unwrap();
+    let way = way.connect(address).await.unwrap();
+    let (mut socket, _) = client_async(format!("ws://{address}/api/v1/events/{event_id}/live"), way).await.unwrap();
+    let mut frame = async || {
+        loop {
+            let message = time::timeout(PATIENCE, socket.next()).await.expect("it goes on").unwrap().unwrap();
+            if let Message::Text(frame) = message {
+                return serde_json::from_str::<Value>(&frame).unwrap();
+            }
+        }
+    };
+    let mut seq = frame().await["seq"].as_u64().unwrap();
+    for version in 1..=CHANGES {
+        let change = |number| SeatChange { event_id, number, status: SeatStatus::Blocked, version };
+        feed.publish(&(0..SEATS).map(change).collect::<Vec<_>>()).await;
+    }
+    let last = app.app.events.seat_map(event_id).await.unwrap().seq();
+    let mut anew = 0;
+    while seq < last {
+        let frame = frame().await;
+        match frame["type"].as_str().unwrap() {
+            "resync" => anew += 1,
+            "snapshot" => seq = frame["seq"].as_u64().unwrap(),
+            _ => {
+                assert_eq!(frame["seq"], seq + 1, "nothing is left out in silence");
+                seq += 1;
+            }
+        }
+    }
+    assert!(anew > 0, "it was too slow");
 }

@@ -1,9 +1,12 @@
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
 use crate::app::{Person, TestApp};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn booking(app: &TestApp, by: &Person, id: &str) -> Value {
     app.get(&format!("/api/v1/bookings/{id}"), Some(by)).await.expect(200)
@@ -26,6 +29,7 @@ async fn money_at_once_confirms_and_gives_a_code_and_tickets() {
     assert_eq!(tickets.as_array().unwrap().len(), 2);
     let qr = app.get(tickets[0]["qr_svg_url"].as_str().unwrap(), Some(&ada)).await;
     assert_eq!((qr.status.as_u16(), &qr.headers["content-type"]), (200, &http::HeaderValue::from_static("image/svg+xml")));
+    assert_eq!(qr.headers["cache-control"], "private, no-store", "it opens the door");
     let calendar = app.get(&format!("/api/v1/bookings/{id}/calendar.ics"), Some(&ada)).await;
     assert!(calendar.bytes.starts_with(b"BEGIN:VCALENDAR\r\n"));
     app.pay(&ada, &id, "tok_visa").await.refused(409, "booking_not_pending");
@@ -255,4 +259,29 @@ async fn figures_rebuilt_from_the_journal_come_out_equal() {
     assert_eq!((&figures["totals"]["holds"], &figures["totals"]["expired"]), (&json!(4), &json!(2)));
     app.app.analytics.rebuild().await.unwrap();
     assert_eq!(app.get(&path, Some(&organizer)).await.expect(200), figures);
+}
+
+/// Whoever closes the page while the card is being charged has paid all the same.
+#[tokio::test]
+async fn a_buyer_who_hangs_up_tears_no_payment_in_two() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    for seat in 0..10 {
+        let id = app.hold(&ada, event, &[seat]).await;
+        let mut paying = Box::pin(app.pay(&ada, &id, "tok_visa"));
+        let begun = async {
+            while booking(&app, &ada, &id).await["payments"] == json!([]) {
+                // Each time somebody looks, the request gets a little further.
+                if (&mut paying).now_or_never().is_some() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, begun).await.expect("the payment begins");
+        drop(paying);
+        let confirmed = async { while app.status_of(&ada, &id).await != "confirmed" {} };
+        tokio::time::timeout(PATIENCE, confirmed).await.expect("it goes on without its buyer");
+        app.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await.expect(200);
+    }
 }

@@ -222,3 +222,30 @@ async fn after_everything_the_store_has_no_fault() {
     let report = audit::audit_store(&*app.app.store.audit, &*app.app.store.catalog, &*app.app.clock).await.unwrap();
     assert!(report.violations.is_empty(), "{:?}", report.violations);
 }
+
+/// Whoever tries passwords has one account to show, or a hundred; it is all one network.
+#[tokio::test]
+async fn a_token_gives_nobody_a_rate_of_their_own_for_passwords() {
+    let app = TestApp::with(&[("rate_limit.enabled", "true"), ("rate_limit.auth", "4/minute")]).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let login = async |by| app.post("/auth/login", by, json!({"email": "eve@example.org", "password": "a guess at it"})).await;
+    login(Some(&ada)).await.refused(401, "invalid_credentials");
+    login(Some(&bob)).await.refused(401, "invalid_credentials");
+    login(Some(&ada)).await.refused(429, "rate_limited");
+    login(None).await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_state_that_is_late_replaces_none_that_was_shown() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let view = app.app.events.view(event).await.unwrap();
+    let before = app.app.events.seat_map(event).await.unwrap();
+    app.hold(&app.customer("ada").await, event, &[0]).await;
+    let after = app.app.events.seat_map(event).await.unwrap();
+    assert_ne!(before.seq(), after.seq());
+    let bodies = &app.app.seat_bodies;
+    for (given, shown) in [(&before, &before), (&after, &after), (&before, &after)] {
+        assert_eq!(bodies.of(&view, given.clone()).seq(), shown.seq());
+    }
+}
