@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use evently_amqp::{Broker, Options, ParkedQueue, Work};
 use evently_core::ports::{StoreError, StoreErrorKind};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
 
 use crate::{
     proxy::Proxy,
-    support::{Running, Teller, hand_on_all, options, positions, relay_to, sold, soon, url},
+    support::{Running, Teller, channel, hand_on_all, options, positions, relay_to, sold, soon, url},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,6 +20,36 @@ async fn what_failed_comes_again_after_others() {
     running.stop().await;
     told.nothing_more();
     assert_eq!(ParkedQueue::new(broker, Work::Analytics).count().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_again_waits_five_times_as_long() {
+    let (world, url) = (sold(1).await, url().await);
+    // Longer than the test: nothing comes again but what it sends back itself.
+    let options = Options { retry_after: Duration::from_hours(1), attempts: 4, ..options(&url, &world) };
+    let (queue, retry) = (options.topology.queue(Work::Analytics), options.topology.retry(Work::Analytics));
+    let broker = Broker::open(options).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, _told) = Teller::failing([(2, 3)], || Err("no post today".into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    let (_connection, channel) = channel(&url).await;
+    let mut waits = Vec::new();
+    while waits.len() < 3 {
+        let waiting = soon(async {
+            loop {
+                let options = BasicGetOptions { no_ack: true };
+                if let Some(waiting) = channel.basic_get(retry.as_str().into(), options).await.unwrap() {
+                    return waiting;
+                }
+            }
+        });
+        let waiting = waiting.await.delivery;
+        waits.push(waiting.properties.expiration().as_ref().unwrap().to_string());
+        let (options, properties) = (BasicPublishOptions::default(), waiting.properties);
+        channel.basic_publish("".into(), queue.as_str().into(), options, &waiting.data, properties).await.unwrap();
+    }
+    running.stop().await;
+    assert_eq!(waits, ["3600000", "18000000", "90000000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

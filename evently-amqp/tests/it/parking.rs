@@ -1,8 +1,14 @@
+use std::time::Duration;
+
 use evently_amqp::{Broker, ParkedQueue, Work};
 use evently_core::ports::MailFailed;
-use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPublishOptions};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, QueueDeleteOptions},
+};
+use tokio::time::timeout;
 
-use crate::support::{Running, Teller, hand_on_all, options, relay_to, sold, soon, url};
+use crate::support::{Running, Teller, channel, hand_on_all, options, relay_to, sold, soon, url};
 
 async fn until_parked(parked: &ParkedQueue, count: u32) {
     soon(async { while parked.count().await.unwrap() < count {} }).await;
@@ -98,4 +104,23 @@ async fn a_handler_that_panics_has_failed() {
     until_parked(&parked, 1).await;
     assert!(parked.list(1).await.unwrap()[0].reason.as_ref().unwrap().contains("panicked"));
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_replayed_stays_parked() {
+    let (world, url) = (sold(1).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let (_connection, channel) = channel(&url).await;
+    let [queue, aside] = [options.topology.queue(Work::Analytics), options.topology.parked(Work::Analytics)];
+    let (how, properties) = (BasicPublishOptions::default(), BasicProperties::default().with_message_id("7".into()));
+    channel.basic_publish("".into(), aside.into(), how, b"what is this", properties).await.unwrap();
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    until_parked(&parked, 1).await;
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    assert!(parked.replay(None).await.is_err(), "there is no queue for it");
+    // It is back a moment after it was let go of.
+    let back = timeout(Duration::from_secs(10), until_parked(&parked, 1)).await;
+    assert!(back.is_ok(), "it is lost");
+    assert_eq!(parked.list(10).await.unwrap()[0].id.as_deref(), Some("7"));
 }

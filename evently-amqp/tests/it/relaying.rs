@@ -7,13 +7,17 @@ use evently_core::{
 };
 use evently_testkit::{HOUSE, customer};
 use evently_testservers::RabbitMq;
-use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
+use lapin::{
+    BasicProperties, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
 
 use crate::{
     proxy::Proxy,
     support::{
-        Post, Running, Teller, are_all_in_order, events, hand_on_all, notifications, options, positions, relay, relay_to, sold,
-        soon, url,
+        Post, Running, Teller, are_all_in_order, channel, events, hand_on_all, notifications, options, positions, relay,
+        relay_to, sold, soon, url,
     },
 };
 
@@ -182,6 +186,46 @@ async fn a_message_without_a_queue_does_not_count_as_handed_on() {
     channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     assert_eq!(relay.hand_on().await.unwrap(), 0, "nobody would get it");
     // The queue was made again meanwhile.
+    hand_on_all(&world, &relay).await;
+    let (teller, mut told) = Teller::new();
+    let running = Running::start(&broker, Work::Analytics, teller);
+    are_all_in_order(&world, &told.firsts_of(&positions(&world).await).await).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_does_not_keep_does_not_count_as_handed_on() {
+    let (world, url) = (sold(1).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let relay = relay_to(&world, &broker);
+    let (_connection, channel) = channel(&url).await;
+    let (queue, exchange) = (options.topology.queue(Work::Analytics), options.topology.exchange());
+    let queue = queue.as_str();
+    // In the place of the queue one that is soon full, and then turns away what comes.
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    let mut shape = FieldTable::default();
+    shape.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    shape.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    shape.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), shape).await.unwrap();
+    let (how, all) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue.into(), exchange.into(), "#".into(), how, all).await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    soon(async {
+        loop {
+            let (how, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+            let published = channel.basic_publish("".into(), queue.into(), how, b"in the way", properties).await.unwrap();
+            if matches!(published.await.unwrap(), Confirmation::Nack(_)) {
+                break;
+            }
+        }
+    })
+    .await;
+    assert_eq!(relay.hand_on().await.unwrap(), 0, "nobody would get it");
+    assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), 0);
+
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     hand_on_all(&world, &relay).await;
     let (teller, mut told) = Teller::new();
     let running = Running::start(&broker, Work::Analytics, teller);

@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use evently_core::{
-    domain::{EventId, Request, SeatChange, SeatMap},
+    domain::{EventId, Request, SeatChange, SeatMap, SeatStatus},
     ports::{Catalog, SeatFeed, Subscription},
 };
 use evently_redis::{Options, Redis, RedisSeatFeed};
@@ -81,6 +81,18 @@ impl Two {
             }
             task::yield_now().await;
         }
+    }
+
+    /// The store's map as of now.
+    async fn stored(&self) -> SeatMap {
+        self.world.store.catalog.seat_map(self.id()).await.unwrap().unwrap()
+    }
+
+    /// Under which names the server has the deltas, and the state.
+    fn kept(&self) -> [String; 2] {
+        let deltas = format!("{}:feed:{{{}}}", self.options.namespace, self.id());
+        let state = format!("{deltas}:state");
+        [deltas, state]
     }
 
     async fn wait_until_up(&self, up: bool) {
@@ -193,6 +205,69 @@ fn what_is_published_where_nobody_looks_is_seen_elsewhere() {
         two.map(1).await;
         two.change(0, 3).await;
         two.shown(1, 1).await;
+    });
+}
+
+#[test]
+fn what_is_published_late_overwrites_nothing_newer() {
+    run(async {
+        let two = Two::new().await;
+        let (_, _, free) = (two.map(0).await, two.map(1).await, two.stored().await);
+        let booking = two.world.hold(&two.event, customer(3), &[3]).await;
+        let reserved = two.stored().await;
+        two.world.pay(&booking).await;
+        let booked = two.stored().await;
+        two.feeds[0].publish(&reserved.changes_to(two.id(), &booked)).await;
+        two.feeds[1].publish(&free.changes_to(two.id(), &reserved)).await;
+        let (_redis, came_later) = feed_at(&two.options, two.world.store.catalog.clone()).await;
+        let map = came_later.seat_map(two.id()).await.unwrap().unwrap();
+        assert_eq!((map.statuses()[3], map.versions()[3]), (SeatStatus::Booked, booked.versions()[3]));
+    });
+}
+
+/// By hand: a delta that was kept, and of which nobody was told.
+#[test]
+fn who_hears_that_something_is_missing_asks_for_it() {
+    run(async {
+        let two = Two::new().await;
+        let other = two.world.event(1, 4).await;
+        let seen = async || two.feeds[0].seat_map(other.id()).await.unwrap().unwrap().counts().reserved;
+        assert_eq!((two.map(0).await.counts().reserved, seen().await), (0, 0));
+        let ([deltas, state], change) = (two.kept(), two.commit(3).await[0]);
+        let value = (u64::from(change.version) * 4 + change.status as u64).to_string();
+        let seq = two.server.query(&["hincrby", &state, "seq", "1"]).unwrap();
+        two.server.query(&["hset", &state, "3", &value]).unwrap();
+        two.server.query(&["xadd", &deltas, &format!("{seq}-0"), "d", &format!("3 {value}")]).unwrap();
+
+        two.change(1, 4).await;
+        let hold = two.world.hold_command(&other, customer(5), &[0]);
+        two.feeds[1].publish(&two.world.apply(&[Request::new(customer(5), hold)]).await.changes).await;
+        // It hears one after another.
+        while seen().await == 0 {
+            task::yield_now().await;
+        }
+        let map = two.map(0).await;
+        assert_eq!((map.statuses()[3], map.statuses()[4]), (SeatStatus::Reserved, SeatStatus::Reserved));
+    });
+}
+
+/// By hand: the server has an older state again, without having been started anew.
+#[test]
+fn a_state_that_went_back_does_not_hide_what_is_published() {
+    run(async {
+        let two = Two::new().await;
+        two.map(0).await;
+        for seat in 0..3 {
+            two.change(0, seat).await;
+        }
+        let [deltas, state] = two.kept();
+        two.server.query(&["del", &deltas]).unwrap();
+        two.server.query(&["hdel", &state, "0", "1", "2"]).unwrap();
+        two.server.query(&["hset", &state, "seq", "0"]).unwrap();
+        two.change(0, 3).await;
+        assert_eq!(two.map(0).await.statuses()[3], SeatStatus::Reserved, "whoever has published sees it");
+        two.feeds[0].refresh().await.unwrap();
+        assert_eq!(two.map(0).await.statuses(), two.world.statuses(&two.event).await);
     });
 }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use evently_redis::{OpenError, Options, Redis};
+use evently_core::ports::{Cache as _, CacheKey, Look};
+use evently_redis::{OpenError, Options, Redis, RedisCache};
 use evently_testservers::Redis as Server;
 use tokio::time::Instant;
 
@@ -32,6 +33,22 @@ async fn a_server_that_stands_still_counts_as_away_until_it_goes_on() {
     assert!(began.elapsed() >= Duration::from_millis(200), "one answer that comes late means nothing");
     server.resume();
     assert!(redis.wait_until_up(true, PATIENCE).await);
+}
+
+#[tokio::test]
+async fn late_answers_with_a_good_one_in_between_do_not_add_up() {
+    let server = Server::start().unwrap();
+    // Nobody else asks anything meanwhile.
+    let redis = connected(&Options { probe: Duration::from_hours(1), failures_max: 2, ..options(&server.url()) }).await;
+    let cache = RedisCache::new(redis.clone());
+    let key = CacheKey::new("test", 1);
+    for _ in 0..2 {
+        server.pause();
+        assert_eq!(cache.look(&key).await, Look::Miss(None), "the answer is late");
+        server.resume();
+        assert!(redis.health().up, "one answer that comes late means nothing");
+        assert!(matches!(cache.look(&key).await, Look::Miss(Some(_))), "the answer is good");
+    }
 }
 
 #[tokio::test]

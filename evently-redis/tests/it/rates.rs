@@ -95,8 +95,24 @@ async fn a_bucket_that_is_full_again_is_forgotten() {
     let options = options(&server.url());
     let limit = RedisRateLimits::new(connected(&options).await).limit("bookings", 10, MINUTE);
     limit.take("k", START).await;
+    let left = || server.query(&["pttl", &format!("{}:rate:{{bookings:k}}", options.namespace)]).unwrap();
+    let taken = left();
+    assert!((1..=6_001).contains(&taken.parse::<i64>().unwrap()), "{taken}");
+    limit.give_back("k").await;
+    let given_back = left();
+    assert!((1..=6_001).contains(&given_back.parse::<i64>().unwrap()), "{given_back}: no later for what was given back");
+}
+
+/// It is full again by the clock that was ahead, however late that is by this one.
+#[tokio::test]
+async fn a_bucket_is_not_forgotten_early_by_a_clock_that_goes_back() {
+    let server = Server::start().unwrap();
+    let options = options(&server.url());
+    let limit = RedisRateLimits::new(connected(&options).await).limit("bookings", 10, MINUTE);
+    assert_eq!(allowed(&*limit, 11, START + MINUTE).await, 10);
+    assert!(!limit.take("k", START).await.allowed);
     let left = server.query(&["pttl", &format!("{}:rate:{{bookings:k}}", options.namespace)]).unwrap();
-    assert!((1..=6_001).contains(&left.parse::<u32>().unwrap()), "{left}");
+    assert!((60_002..=120_001).contains(&left.parse::<i64>().unwrap()), "{left}");
 }
 
 #[tokio::test]
