@@ -257,3 +257,21 @@ fn explain(path: &Path, error: rusqlite::Error) -> OpenError {
         _ => OpenError::Failed { path, source: error.into() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That a process is killed does not show it: only a loss of power does.
+    #[test]
+    fn a_commit_reaches_the_disk_before_it_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, options) = (directory.path().join("evently.db"), Options::default());
+        let connection = connect(&path, &options).unwrap();
+        begin_wal(&connection, &options).unwrap();
+        set_up(&connection, WRITER_CACHE_KIB, &options).unwrap();
+        let set_to = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(set_to("synchronous"), 2, "full");
+        assert_eq!((set_to("foreign_keys"), set_to("mmap_size")), (1, 0));
+    }
+}

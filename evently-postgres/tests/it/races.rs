@@ -1,14 +1,15 @@
 //! Three instances on one database, and callers that race for the same seats: each guard alone keeps a seat from being sold twice.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{BookingId, Command, HoldTerms, Outcome, Rejection, Request, Timestamp, UserId},
+    domain::{BookingId, Command, Email, HoldTerms, Outcome, Rejection, Request, Role, SessionId, Timestamp, User, UserId},
     memory::SeededIds,
-    ports::{Audit, Bookings, EventRecords, Ids, StoreErrorKind},
+    ports::{Accounts, Audit, Bookings, EventRecords, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
 };
 use evently_postgres::{Guards, Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::Place;
 
@@ -168,4 +169,73 @@ async fn together(instances: &[PgStore], command: impl Fn(u32) -> Command) -> us
         }
     }
     made
+}
+
+const TWO_WAIT: &str = "select count(*) >= 2 from pg_stat_activity \
+    where datname = current_database() and wait_event_type = 'Lock'";
+
+/// Has two do the same at the same moment: both have come to the rows that the statement locks before either gets further.
+async fn two_at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    place: &Place,
+    lock: &'static str,
+    each: impl Fn(u8) -> F,
+) -> [T; 2] {
+    let url = place.options().url;
+    let (mut holder, mut watcher) = (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&url).await.unwrap());
+    let mut locked = holder.begin().await.unwrap();
+    sqlx::query(lock).execute(&mut *locked).await.unwrap();
+    let [one, other] = [0, 1].map(|n| tokio::spawn(each(n)));
+    while !sqlx::query_scalar::<_, bool>(TWO_WAIT).fetch_one(&mut watcher).await.unwrap() {
+        assert!(!one.is_finished() && !other.is_finished(), "nobody gets past the lock");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    locked.rollback().await.unwrap();
+    [one.await.unwrap(), other.await.unwrap()]
+}
+
+/// Many who do so at random seldom meet in the middle.
+#[tokio::test]
+async fn of_two_who_spend_a_token_at_once_the_second_ends_the_session() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let id = UserId::from_uuid(ids.uuid(NOW));
+    let email = Email::parse("ada@example.org").unwrap();
+    let ada = User { id, email, name: "Ada".to_owned(), role: Role::Customer, created_at: NOW };
+    assert!(store.add(&ada, &PasswordHash("x".to_owned())).await.unwrap());
+    let session = Session { id: SessionId::from_uuid(ids.uuid(NOW)), user_id: id, expires_at: NOW + Duration::from_hours(1) };
+    Sessions::open(&store, &session, &[0; 32]).await.unwrap();
+    let mut rotations = two_at_once(&place, "select from session_tokens for update", |n| {
+        let store = store.clone();
+        async move { store.rotate(&[0; 32], &[n + 1; 32], NOW).await.map_err(|error| error.kind()) }
+    })
+    .await;
+    rotations.sort_by_key(|rotation| *rotation != Ok(Rotation::Rotated(session)));
+    assert_eq!(rotations, [Ok(Rotation::Rotated(session)), Ok(Rotation::Reused)]);
+    assert_eq!(store.holder(session.id).await.unwrap(), None, "somebody has stolen it");
+}
+
+/// An extension changes the booking and none of its seats.
+#[tokio::test]
+async fn versions_keep_two_from_changing_a_booking_at_once() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let options = Options { guards: Guards { serializable: false, ..Guards::default() }, ..place.options() };
+    let instances = [place.open_with(ids.clone(), &options).await, place.open_with(ids.clone(), &options).await];
+    let event = Fixture::new(&*ids, NOW, 1, SEATS);
+    let (booking_id, terms) = (BookingId::from_uuid(ids.uuid(NOW)), HoldTerms::default());
+    let user_id = UserId::from_uuid(ids.uuid(NOW));
+    let hold = Command::Hold { booking_id, event_id: event.id(), user_id, seats: event.seats(&[0]), terms };
+    let commands = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    let requests = commands.into_iter().chain([Request::new(SYSTEM, hold)]).collect::<Vec<_>>();
+    assert!(instances[0].apply(NOW, &requests).await.unwrap().answers.iter().all(|answer| answer.result.is_ok()));
+    let answers = two_at_once(&place, "select from bookings for update", |n| {
+        let store = instances[usize::from(n)].clone();
+        let extend = Request::new(SYSTEM, Command::Extend { booking_id, terms });
+        async move { store.apply(NOW + Duration::from_mins(1), &[extend]).await.unwrap().answers.remove(0).result }
+    });
+    // Who is second may find that there is nothing to extend any more.
+    let accepted = answers.await.iter().filter(|answer| answer.is_ok()).count();
+    let booking = instances[0].booking(booking_id).await.unwrap().unwrap();
+    assert_eq!(booking.version, 1 + u32::try_from(accepted).unwrap(), "what was answered was done");
 }

@@ -16,7 +16,7 @@ use evently_core::{
 };
 use evently_postgres::{Options, PgStore, Pooler, Problem, Time, Way};
 use evently_testkit::{Fixture, ORGANIZER};
-use evently_testservers::{PgBouncer, Postgres};
+use evently_testservers::{PgBouncer, Postgres, Proxy};
 
 use crate::pair::{Pair, Replicated, until, until_in_use, until_up};
 
@@ -87,6 +87,25 @@ async fn who_has_written_sees_it_and_the_others_what_the_replica_has() {
     let (_, theirs) = make_venue(&other, 2).await;
     assert!(store.venue(theirs).await.unwrap().is_some());
     assert_eq!(name_of(&store, venue).await, "After", "who has seen the one sees the other");
+}
+
+/// It was asked before, and answers after.
+#[tokio::test]
+async fn what_is_written_while_the_replica_answers_is_not_missing_from_the_answer() {
+    let pair = Pair::start();
+    let proxy = Proxy::before(&pair.replica.url()).unwrap();
+    let store = pair.open_with(&Options { replica_url: Some(proxy.url()), ..pair.options() }).await;
+    let (event, venue) = make_venue(&store, 1).await;
+    stand_still(&pair, &store, venue).await;
+    assert!(store.replica().unwrap().in_use);
+    proxy.delay(Duration::from_mins(1));
+    // The reader is the first to go, and has asked the replica when the writer begins.
+    let written = async {
+        store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap();
+        proxy.open();
+    };
+    let (name, ()) = tokio::join!(name_of(&store, venue), written);
+    assert_eq!(name, "After", "the replica has not replayed it, and is not to be believed");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Bookings: what one call does together, and each request on its own.
 
-use evently_core::domain::{BookingStatus, Command, GatewayReport, Rejection, Request, SeatStatus, Thing};
+use evently_core::domain::{BookingStatus, Command, GatewayReport, Rejection, Request, SeatLimit, SeatStatus, Thing};
 
 use crate::{GATEWAY, ORGANIZER, SYSTEM, World, customer};
 
@@ -13,6 +13,21 @@ pub async fn a_request_sees_what_those_before_it_did(world: World) {
     let applied = world.apply(&[first, hold(customer(2), &[1, 2]), cancel, hold(customer(3), &[1, 2])]).await;
     let accepted = applied.answers.iter().map(|answer| answer.result.is_ok()).collect::<Vec<_>>();
     assert_eq!(accepted, [true, false, true, true]);
+    world.audited(&event).await;
+}
+
+pub async fn holds_of_one_call_count_for_each_other(world: World) {
+    let event = world.event_with(1, 8, |event| event.details.max_seats_held = 4).await;
+    let hold = |who, seats: &[u32]| Request::new(who, world.hold_command(&event, who, seats));
+    let first = hold(customer(1), &[0, 1]);
+    let Command::Hold { booking_id, .. } = first.command else { unreachable!() };
+    let cancel = Request::new(customer(1), Command::Cancel { booking_id, reason: None });
+    let one_more = || hold(customer(1), &[4]);
+    let requests = [first, hold(customer(1), &[2, 3]), one_more(), hold(customer(2), &[5, 6]), cancel, one_more()];
+    let answers = world.apply(&requests).await.answers;
+    assert_eq!(answers[2].result, Err(Rejection::TooManySeats(SeatLimit::Held { max: 4, held: 4 })));
+    let accepted = answers.iter().map(|answer| answer.result.is_ok()).collect::<Vec<_>>();
+    assert_eq!(accepted, [true, true, false, true, true, true], "others' do not count, nor what was given up");
     world.audited(&event).await;
 }
 

@@ -92,6 +92,23 @@ pub async fn a_customer_holds_no_more_than_the_event_allows(world: World) {
     world.audited(&event).await;
 }
 
+pub async fn seats_count_as_held_until_their_payment_is_over(world: World) {
+    let event = world.event_with(1, 8, |event| event.details.max_seats_held = 4).await;
+    let held = world.hold(&event, customer(1), &[0, 1, 2, 3]).await;
+    let payment = world.start_payment(&held).await;
+    // The hold alone would have run out by now.
+    world.wait(world.terms.ttl);
+    let over = payment.created_at + world.terms.payment_window;
+    for at in [world.now(), over - INSTANT] {
+        world.wait_until(at);
+        let refused = world.try_hold(&event, customer(1), &[4]).await;
+        assert_eq!(refused, Err(Rejection::TooManySeats(SeatLimit::Held { max: 4, held: 4 })), "at {at}");
+    }
+    world.wait_until(over);
+    world.hold(&event, customer(1), &[4, 5, 6, 7]).await;
+    world.audited(&event).await;
+}
+
 pub async fn a_booking_has_no_more_seats_than_the_event_allows(world: World) {
     let event = world.event_with(1, 8, |event| event.details.max_seats_per_booking = 2).await;
     let refused = world.try_hold(&event, customer(1), &[0, 1, 2]).await;

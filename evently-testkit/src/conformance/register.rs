@@ -29,6 +29,7 @@ macro_rules! store_conformance {
             $crate::World::new($make).await;
             batches {
                 a_request_sees_what_those_before_it_did
+                holds_of_one_call_count_for_each_other
                 answers_stand_in_the_order_of_requests
                 a_refused_request_leaves_no_trace
                 a_refused_request_does_not_hold_others_up
@@ -43,6 +44,7 @@ macro_rules! store_conformance {
                 the_next_buyer_takes_over_what_has_run_out
                 who_is_refused_takes_nothing_over
                 a_customer_holds_no_more_than_the_event_allows
+                seats_count_as_held_until_their_payment_is_over
                 a_booking_has_no_more_seats_than_the_event_allows
                 a_hold_names_seats_of_the_event_once_each
                 an_event_is_booked_only_while_it_is_on_sale
