@@ -281,8 +281,11 @@ mod tests {
             assert!(problems.contains(key), "{key} in {problems}");
         }
         let secret = "0123456789abcdef0123456789abcdef";
+        let cheap = with_environment(&[("EVENTLY_PROFILE", "production"), ("EVENTLY__AUTH__BCRYPT_COST", "9")]);
+        assert!(self::problems(&cheap).join("\n").contains("auth.bcrypt_cost"), "a password is to cost something");
         let right = with_environment(&[
             ("EVENTLY_PROFILE", "production"),
+            ("EVENTLY__AUTH__BCRYPT_COST", "10"),
             ("EVENTLY__AUTH__SECRET", secret),
             ("EVENTLY__PAYMENT__WEBHOOK_SECRET", secret),
             ("EVENTLY__PAYMENT__GATEWAY", "sandbox"),

@@ -14,36 +14,59 @@ use crate::compose::{App, stopped};
 /// How soon what is due is noticed.
 const SOON: Duration = Duration::from_millis(200);
 const SECOND: Duration = Duration::from_secs(1);
-/// How often it is looked for payments that were given up and captured all the same.
-const SELDOM: Duration = Duration::from_mins(1);
+const FIVE_SECONDS: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+
+/// Something to be done again and again.
+struct Worker {
+    name: &'static str,
+    /// How long it rests when there is no more to do.
+    pause: Duration,
+    work: Work,
+}
+
+const fn every(pause: Duration, name: &'static str, work: Work) -> Worker {
+    Worker { name, pause, work }
+}
+
+/// What is this process's own.
+const OWN: [Worker; 4] = [
+    every(SOON, "deliver webhooks", |app| Box::pin(deliver_webhooks(app))),
+    every(SOON, "notice other writers", |app| Box::pin(async move { app.events.refresh().await.map(|_| false) })),
+    every(FIVE_SECONDS, "count bookings", |app| Box::pin(count_bookings(app))),
+    every(FIVE_SECONDS, "count what waits", |app| Box::pin(count_waiting(app))),
+];
+
+/// What some process has to do for all of them.
+const SHARED: [Worker; 11] = [
+    every(SOON, "expire holds", |app| Box::pin(async move { Ok(app.upkeep.expire_holds().await? > 0) })),
+    every(SECOND, "cancel called off", |app| Box::pin(async move { Ok(app.upkeep.cancel_called_off().await? > 0) })),
+    every(FIVE_SECONDS, "reconcile payments", |app| Box::pin(async move { Ok(app.payments.reconcile().await? > 0) })),
+    every(MINUTE, "reconcile what was given up", |app| {
+        Box::pin(async move { app.payments.reconcile_given_up().await.map(|_| false) })
+    }),
+    every(SOON, "send refunds", |app| Box::pin(async move { Ok(app.payments.send_refunds().await? > 0) })),
+    every(SOON, "hand on", |app| Box::pin(hand_on(app))),
+    every(SOON, "take in sales", |app| Box::pin(async move { app.analytics.take_in().await })),
+    every(HOUR, "make room", |app| Box::pin(async move { app.upkeep.make_room().await.map(|_| false) })),
+    every(MINUTE, "forget answers", |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) })),
+    every(MINUTE, "forget sessions", |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) })),
+    every(MINUTE, "forget messages", |app| Box::pin(async move { Ok(app.upkeep.forget_messages().await? > 0) })),
+];
 
 /// Starts the workers. They end when the application is to stop; each finishes what it has begun.
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
-    let mut every = |name, pause, work: Work| workers.spawn(repeat(Arc::clone(app), name, pause, work));
-    // What is this process's own.
-    every("deliver webhooks", SOON, |app| Box::pin(deliver_webhooks(app)));
-    every("notice other writers", SOON, |app| Box::pin(async move { app.events.refresh().await.map(|_| false) }));
-    every("count bookings", 5 * SECOND, |app| Box::pin(count_bookings(app)));
-    every("count what waits", 5 * SECOND, |app| Box::pin(count_waiting(app)));
+    for worker in OWN {
+        workers.spawn(worker.repeat(Arc::clone(app)));
+    }
     if !app.config.workers.enabled {
         return workers;
     }
-    every("expire holds", SOON, |app| Box::pin(async move { Ok(app.upkeep.expire_holds().await? > 0) }));
-    every("cancel called off", SECOND, |app| Box::pin(async move { Ok(app.upkeep.cancel_called_off().await? > 0) }));
-    every("reconcile payments", 5 * SECOND, |app| Box::pin(async move { Ok(app.payments.reconcile().await? > 0) }));
-    every("reconcile what was given up", SELDOM, |app| {
-        Box::pin(async move { app.payments.reconcile_given_up().await.map(|_| false) })
-    });
-    every("send refunds", SOON, |app| Box::pin(async move { Ok(app.payments.send_refunds().await? > 0) }));
-    every("hand on", SOON, |app| Box::pin(hand_on(app)));
-    every("take in sales", SOON, |app| Box::pin(async move { app.analytics.take_in().await }));
-    every("make room", HOUR, |app| Box::pin(async move { app.upkeep.make_room().await.map(|_| false) }));
-    every("forget answers", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_answers().await? > 0) }));
-    every("forget sessions", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_sessions().await? > 0) }));
-    every("forget messages", MINUTE, |app| Box::pin(async move { Ok(app.upkeep.forget_messages().await? > 0) }));
+    for worker in SHARED {
+        workers.spawn(worker.repeat(Arc::clone(app)));
+    }
     for consumer in consumers(app) {
         let stopping = app.stopping.subscribe();
         workers.spawn(async move { consumer.run(stopping).await });
@@ -65,19 +88,22 @@ fn consumers(app: &App) -> Vec<Consumer> {
 /// Does one round, and says whether there may be more to do at once.
 type Work = fn(Arc<App>) -> std::pin::Pin<Box<dyn Future<Output = Result<bool, Error>> + Send>>;
 
-async fn repeat(app: Arc<App>, name: &'static str, pause: Duration, work: Work) {
-    let mut stopping = app.stopping.subscribe();
-    loop {
-        let more = work(Arc::clone(&app)).await.unwrap_or_else(|error| {
-            tracing::warn!(worker = name, error = &error as &dyn std::error::Error, "worker will try again");
-            false
-        });
-        if *stopping.borrow() {
-            return;
-        }
-        if !more {
-            // Ends early when the application is to stop.
-            let _ = tokio::time::timeout(pause, stopped(&mut stopping)).await;
+impl Worker {
+    async fn repeat(self, app: Arc<App>) {
+        let Self { name, pause, work } = self;
+        let mut stopping = app.stopping.subscribe();
+        loop {
+            let more = work(Arc::clone(&app)).await.unwrap_or_else(|error| {
+                tracing::warn!(worker = name, error = &error as &dyn std::error::Error, "worker will try again");
+                false
+            });
+            if *stopping.borrow() {
+                return;
+            }
+            if !more {
+                // Ends early when the application is to stop.
+                let _ = tokio::time::timeout(pause, stopped(&mut stopping)).await;
+            }
         }
     }
 }
@@ -112,4 +138,30 @@ async fn deliver_webhooks(app: Arc<App>) -> Result<bool, Error> {
         app.payments.webhook(&delivery.body, Some(&delivery.signature)).await?;
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most of it is missed by nobody for a long time: a table that only grows, a payment that nobody asks about any more.
+    #[test]
+    fn all_that_has_to_go_on_beside_the_requests_does() {
+        let names = |workers: &[Worker]| workers.iter().map(|worker| worker.name).collect::<Vec<_>>();
+        assert_eq!(names(&OWN), ["deliver webhooks", "notice other writers", "count bookings", "count what waits"]);
+        let shared = [
+            "expire holds",
+            "cancel called off",
+            "reconcile payments",
+            "reconcile what was given up",
+            "send refunds",
+            "hand on",
+            "take in sales",
+            "make room",
+            "forget answers",
+            "forget sessions",
+            "forget messages",
+        ];
+        assert_eq!(names(&SHARED), shared);
+    }
 }

@@ -2,9 +2,13 @@
 
 use std::{fs::Permissions, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
+use evently_cli::http1::Request;
 use serde_json::{Value, json};
 
-use crate::evently::{Evently, Said, bare};
+use crate::{
+    evently::{Evently, Said, bare},
+    load::Hall,
+};
 
 fn plan(evently: &Evently, name: &str, content: &str) -> String {
     let path = evently.data.path().join(name);
@@ -206,6 +210,49 @@ fn doctor_warns_of_a_store_that_others_can_get_at_and_not_of_others() {
 }
 
 #[test]
+fn doctor_finds_fault_with_a_secret_that_anybody_else_can_read() {
+    let evently = Evently::new();
+    drop(evently.serve());
+    let secret = evently.data.path().join("auth.secret");
+    for (mode, state) in [(0o600, "ok"), (0o640, "fail"), (0o604, "fail")] {
+        std::fs::set_permissions(&secret, Permissions::from_mode(mode)).unwrap();
+        let report = evently.run(&["doctor", "--json"]).json();
+        let checks = report["checks"].as_array().unwrap();
+        let secrets = checks.iter().find(|check| check["check"] == "secrets").unwrap();
+        assert_eq!(secrets["state"], state, "{mode:o}: {secrets}");
+    }
+}
+
+/// More than are cancelled in one go.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_called_off_has_no_booking_left() {
+    const BOOKINGS: u32 = 540;
+    let evently = Evently::new();
+    let event = evently.event(BOOKINGS);
+    let service = evently.serve();
+    let hall = Hall::of(event.clone(), service.connection()).await;
+    let mut connection = service.connection();
+    let mut tokens = Vec::new();
+    for number in 0..6 {
+        let email = format!("customer{number}@example.org");
+        evently.account(&email, "customer");
+        tokens.push(service.log_in(&email).await);
+    }
+    for (seat, token) in hall.seats.iter().zip(tokens.iter().cycle()) {
+        let hold = json!({ "event_id": event, "seat_ids": [seat] }).to_string();
+        let held = connection.send(&Request::post("/api/v1/bookings", hold.as_bytes()).by(token)).await.unwrap();
+        assert_eq!(held.status, 201);
+    }
+    service.kill();
+    evently.json(&["event", "cancel", &event]);
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let count = |status: &str| {
+        store.query_row("select count(*) from bookings where status = ?1", [status], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    assert_eq!((count("pending"), count("cancelled")), (0, BOOKINGS));
+}
+
+#[test]
 fn a_store_from_the_future_is_told_and_left_alone() {
     let evently = Evently::new();
     evently.account("ada@example.org", "customer");
@@ -266,22 +313,22 @@ async fn the_command_line_works_beside_a_running_service() {
     let service = evently.serve();
     let token = service.log_in("ada@example.org").await;
     let mut connection = service.connection();
-    let mut ask = async |request: evently_cli::http1::Request<'_>| {
+    let mut ask = async |request: Request<'_>| {
         let answer = connection.send(&request).await.unwrap();
         (answer.status, crate::evently::body_of(&answer))
     };
-    let (_, seats) = ask(evently_cli::http1::Request::get(&format!("/api/v1/events/{event}/seats"))).await;
+    let (_, seats) = ask(Request::get(&format!("/api/v1/events/{event}/seats"))).await;
     let seat = seats["seats"][0]["id"].as_str().unwrap();
     let hold = json!({ "event_id": event, "seat_ids": [seat] }).to_string();
     evently.json(&["seats", "block", &event, seat]);
-    let blocked = ask(evently_cli::http1::Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
+    let blocked = ask(Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
     assert_eq!((blocked.0, blocked.1["code"].as_str()), (409, Some("seats_unavailable")));
     evently.json(&["seats", "unblock", &event, seat]);
-    let (status, booking) = ask(evently_cli::http1::Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
+    let (status, booking) = ask(Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
     assert_eq!(status, 201, "{booking}");
     let id = booking["id"].as_str().unwrap();
     let card = br#"{"method":{"type":"card","token":"tok_visa"}}"#;
-    let (status, paid) = ask(evently_cli::http1::Request::post(&format!("/api/v1/bookings/{id}/payment"), card).by(&token)).await;
+    let (status, paid) = ask(Request::post(&format!("/api/v1/bookings/{id}/payment"), card).by(&token)).await;
     assert_eq!(status, 200, "{paid}");
     let code = paid["booking"]["code"].as_str().unwrap();
     let shown = evently.json(&["booking", "show", &code.to_lowercase()]);

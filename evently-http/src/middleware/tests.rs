@@ -74,6 +74,7 @@ fn app(settings: &[(&'static str, &str)]) -> App {
         .route("/api/v1/panic", get(|| async { panic!("a test panics") as () }))
         .route("/api/v1/bookings", post(|Json(body): Json<Value>| async move { body.to_string() }))
         .route("/api/v1/admin/venues", post(|Json(body): Json<Value>| async move { body.to_string() }))
+        .route("/auth/login", post(|| async {}))
         .route("/api/v1/noted", get(noted));
     let stack = Stack {
         uploads: &["/api/v1/admin/venues"],
@@ -259,6 +260,20 @@ async fn who_is_not_known_is_counted_by_address() {
     assert_eq!(read("[2001:db8::1]:1", "").await, 200);
     assert_eq!(read("[2001:db8::2]:1", "").await, 429, "one subscriber");
     assert_eq!(app.get("/health/live").await.headers().get("ratelimit-limit"), None);
+}
+
+#[tokio::test]
+async fn each_kind_of_request_has_its_own_rate() {
+    let rates = [("rate_limit.events", "2/minute"), ("rate_limit.bookings", "3/minute"), ("rate_limit.admin", "4/minute")];
+    let app = app(&[&rates[..], &[("rate_limit.auth", "5/minute")]].concat());
+    let rate = async |request: http::request::Builder| {
+        let request = request.header("content-type", "application/json").header("authorization", app.token(1));
+        number(app.send(request, "{}").await.headers(), "ratelimit-limit")
+    };
+    assert_eq!(rate(Request::get("/api/v1/events")).await, 2);
+    assert_eq!(rate(Request::post("/api/v1/bookings")).await, 3);
+    assert_eq!(rate(Request::post("/api/v1/admin/venues")).await, 4);
+    assert_eq!(rate(Request::post("/auth/login")).await, 5);
 }
 
 #[tokio::test]

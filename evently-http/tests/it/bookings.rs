@@ -337,3 +337,19 @@ async fn ones_own_bookings_of_one_event_are_those_of_no_other() {
         assert_eq!(found, [json!(booking)]);
     }
 }
+
+#[tokio::test]
+async fn a_reason_is_a_little_plain_text() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    let cancel =
+        async |reason: &str| app.post(&format!("/api/v1/bookings/{booking}/cancel"), Some(&ada), json!({"reason": reason})).await;
+    for wrong in ["é".repeat(501).as_str(), "a bell\u{7}", "a tab\t", "a line\r"] {
+        let refused = cancel(wrong).await.refused(422, "validation_failed");
+        assert_eq!(refused["errors"][0]["field"], "reason", "{wrong:?}");
+    }
+    assert_eq!(app.status_of(&ada, &booking).await, "pending");
+    assert_eq!(cancel(&format!("two\nlines{}", "é".repeat(491))).await.expect(200)["status"], "cancelled");
+}

@@ -129,3 +129,24 @@ async fn a_broker_that_dies_costs_no_sale_and_no_mail() {
     app.app.stopping.send_replace(true);
     while workers.join_next().await.is_some() {}
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_done_for_all_is_left_to_those_who_are_to_do_it() {
+    let app = TestApp::with(&[("workers.enabled", "false")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    app.advance(300);
+    let mut idle = workers::start(&app.app);
+    let other = app.beside(&[]).await;
+    other.clock.advance(app.now().since(other.now()));
+    app.app.stopping.send_replace(true);
+    // Each does a round before it looks whether it is to end.
+    while idle.join_next().await.is_some() {}
+    assert_eq!(app.app.store.chores.pending_total().await.unwrap(), 1, "nobody has ended it");
+    let mut busy = workers::start(&other.app);
+    until("the hold is ended", async || app.app.store.chores.pending_total().await.unwrap() == 0).await;
+    assert_eq!(app.status_of(&ada, &booking).await, "expired");
+    other.app.stopping.send_replace(true);
+    while busy.join_next().await.is_some() {}
+}

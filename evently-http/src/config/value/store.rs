@@ -139,6 +139,7 @@ mod tests {
             "postgres://db/evently?password=hush",
             "postgres://db/evently?PASSWORD=hush",
             "postgres://db/evently?pass%77ord=hush",
+            "postgres://db/evently?p%61ss%77ord=hush",
         ] {
             assert!(!shown(text).contains("hu"), "{text} is shown as {}", shown(text));
         }
