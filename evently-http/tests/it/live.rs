@@ -48,13 +48,16 @@ async fn follow(address: SocketAddr, event: EventId, by: &str) -> Result<Socket,
 
 /// How the service says farewell.
 async fn farewell(socket: &mut Socket) -> CloseCode {
-    loop {
-        match time::timeout(PATIENCE, socket.next()).await.expect("it is closed").expect("with a farewell") {
-            Ok(Message::Close(Some(farewell))) => return farewell.code,
-            Ok(_) => {}
-            Err(error) => panic!("without a farewell: {error}"),
+    let farewell = async {
+        loop {
+            match socket.next().await.expect("with a farewell") {
+                Ok(Message::Close(Some(farewell))) => return farewell.code,
+                Ok(_) => {}
+                Err(error) => panic!("without a farewell: {error}"),
+            }
         }
-    }
+    };
+    time::timeout(PATIENCE, farewell).await.expect("it is closed")
 }
 
 #[tokio::test(flavor = "multi_thread")]
