@@ -240,10 +240,12 @@ async fn an_overview_has_the_sales_of_ones_own_events() {
     let path = "/api/v1/admin/analytics/overview";
     for (by, events, sold) in [(&organizer, vec![event], 2), (&other, vec![others], 1), (&admin, vec![event, others], 3)] {
         let overview = app.get(path, Some(by)).await.expect(200);
-        let mut found = overview["events"].as_array().unwrap().iter().map(|event| event["event_id"].clone()).collect::<Vec<_>>();
-        let mut events = events.into_iter().map(|id| json!(id)).collect::<Vec<_>>();
-        found.sort_by_key(Value::to_string);
-        events.sort_by_key(Value::to_string);
+        let found = overview["events"].as_array().unwrap().iter();
+        let mut found = found.map(|event| (event["event_id"].clone(), event["event_name"].clone())).collect::<Vec<_>>();
+        let name = |id| if id == event { "A night out" } else { "Another night" };
+        let mut events = events.into_iter().map(|id| (json!(id), json!(name(id)))).collect::<Vec<_>>();
+        found.sort_by_key(|(id, _)| id.to_string());
+        events.sort_by_key(|(id, _)| id.to_string());
         assert_eq!(found, events);
         let revenue = json!({"amount": sold * 4500, "currency": "EUR"});
         assert_eq!(overview["totals"], json!([{"currency": "EUR", "seats_sold": sold, "revenue": revenue}]));

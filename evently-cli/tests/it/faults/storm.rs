@@ -14,7 +14,7 @@ use super::{
 use crate::knobs::{knob, rounds, seed};
 
 /// How often everything is whole again before the house has to come to rest, unless `EVENTLY_FAULTS_STORMS` says otherwise.
-const STORMS: usize = 3;
+const STORMS: usize = 2;
 /// How many parts of a house break in a storm.
 const BROKEN: RangeInclusive<usize> = 2..=4;
 /// How long a storm lasts at most, once everything has broken. Longer than a statement may take, and than a customer waits.
