@@ -4,14 +4,6 @@
 //! write lock before they read anything; a few others read, each transaction as of one moment. Several processes may have the
 //! same file open, the command line beside the service for instance.
 //!
-//! A program that builds this in another workspace may want what ours has in its `.cargo/config.toml`; without it each commit writes the
-//! times of the file as well:
-//!
-//! ```toml
-//! [env]
-//! LIBSQLITE3_FLAGS = "-DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0"
-//! ```
-//!
 //! The files mirror the ports. What is sold is decided by the core alone, over the rows of its transaction; nothing here knows a rule.
 
 mod accounts;
