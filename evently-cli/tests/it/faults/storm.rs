@@ -144,10 +144,8 @@ fn instance(number: usize) -> Vec<Harm> {
 /// What breaks in one storm, in the order in which it is mended.
 fn draw(random: &mut Rng) -> Vec<Harm> {
     let mut parts = parts();
-    let mut spared = parts.len() - random.usize(BROKEN);
-    while spared > 0 {
+    for _ in random.usize(BROKEN)..parts.len() {
         parts.remove(random.usize(..parts.len()));
-        spared -= 1;
     }
     parts.into_iter().map(|mut harms| harms.swap_remove(random.usize(..harms.len()))).collect()
 }
