@@ -23,14 +23,18 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Begins to look for them; they need not be there.
+    /// Looks for them; they need not be there. Where Redis is, the first request already finds it: rates that began to be counted in
+    /// this process would begin once more in Redis.
     pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
-        let redis = config.redis.url.0.as_ref().map(|url| Redis::open(&Options::new(url.reveal())));
+        let redis = config.redis.url.0.as_ref().map(|url| Redis::open(&Options::new(url.reveal()))).transpose()?;
         let broker = match &config.rabbitmq.url.0 {
             Some(url) => Some(Broker::open(evently_amqp::Options::new(url.reveal(), Arc::clone(clock))).await?),
             None => None,
         };
-        Ok(Self { redis: redis.transpose()?, broker })
+        if let Some(redis) = &redis {
+            redis.wait_until_known().await;
+        }
+        Ok(Self { redis, broker })
     }
 
     /// The state of seats and what changes in it, told to the visitors of all instances alike.

@@ -6,6 +6,7 @@
 
 use std::{
     error::Error as _,
+    mem,
     sync::{
         Arc, LazyLock, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -66,6 +67,8 @@ struct State {
     run: String,
     /// Counts connections, so that a call that fails late takes away no other than its own.
     number: u64,
+    /// Whether it was looked for at all.
+    known: bool,
     since: Instant,
 }
 
@@ -97,7 +100,7 @@ impl Redis {
             "How often Redis could not be connected to, by what was in the way."
         );
         metrics::gauge!("redis_up").set(0.0);
-        let state = State { connection: None, run: String::new(), number: 0, since: Instant::now() };
+        let state = State { connection: None, run: String::new(), number: 0, known: false, since: Instant::now() };
         let link = Arc::new(Link {
             place: Place::parse(&options.url)?,
             options: options.clone(),
@@ -116,6 +119,13 @@ impl Redis {
     pub async fn wait_until_up(&self, up: bool, patience: Duration) -> bool {
         let mut state = self.link.state.subscribe();
         timeout(patience, state.wait_for(|state| state.connection.is_some() == up)).await.is_ok()
+    }
+
+    /// Waits until the server was looked for once: it is up, or [`health`](Self::health) says what is in its way. Calls before that find
+    /// none.
+    pub async fn wait_until_known(&self) {
+        // The sender is in the link, which this is a part of.
+        let _ = self.link.state.subscribe().wait_for(|state| state.known).await;
     }
 
     /// How it is with the server.
@@ -240,7 +250,8 @@ impl Link {
     fn take_up(&self, connection: Connection, run: String) {
         self.failures.store(0, Relaxed);
         self.state.send_modify(|state| {
-            *state = State { connection: Some(connection), run, number: state.number + 1, since: Instant::now() };
+            let number = state.number + 1;
+            *state = State { connection: Some(connection), run, number, known: true, since: Instant::now() };
         });
         tracing::info!("redis is there");
         metrics::gauge!("redis_up").set(1.0);
@@ -256,10 +267,11 @@ impl Link {
         } else {
             let connected = self.connect().await;
             self.say(&self.problem, connected.as_ref().err(), "redis cannot be reached");
-            match connected {
-                Ok((connection, run)) => self.take_up(connection, run),
-                Err(_) => return,
-            }
+            let Ok((connection, run)) = connected else {
+                self.state.send_if_modified(|state| !mem::replace(&mut state.known, true));
+                return;
+            };
+            self.take_up(connection, run);
         }
         let micros = began.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
         self.latency_micros.store(micros, Relaxed);

@@ -44,6 +44,12 @@ async fn hold(app: &TestApp, by: &Person, event: EventId, number: u32) -> crate:
     app.post("/api/v1/bookings", Some(by), body).await
 }
 
+#[tokio::test]
+async fn the_first_request_already_finds_redis() {
+    let app = TestApp::new().await;
+    assert_eq!(readiness(&app).await["status"], "ok");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_instance_sells_the_other_shows_and_refuses_with_redis_and_without() {
     let redis = Redis::start().unwrap();

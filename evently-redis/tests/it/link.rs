@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use evently_core::ports::{Cache as _, CacheKey, Look};
-use evently_redis::{OpenError, Options, Redis, RedisCache};
+use evently_redis::{OpenError, Options, Problem, Redis, RedisCache};
 use evently_testservers::Redis as Server;
 use tokio::time::Instant;
 
@@ -21,6 +21,19 @@ async fn it_need_not_be_there_and_is_found_when_it_comes_and_when_it_comes_back(
         assert!(redis.wait_until_up(false, PATIENCE).await, "without anybody having asked");
         assert_eq!(redis.health().latency, None);
     }
+}
+
+#[tokio::test]
+async fn whether_it_is_there_is_known_after_one_look() {
+    let server = Server::start().unwrap();
+    let open = async || {
+        let redis = Redis::open(&options(&server.url())).unwrap();
+        redis.wait_until_known().await;
+        redis.health()
+    };
+    assert!(open().await.up);
+    server.kill();
+    assert_eq!(open().await.problem, Some(Problem::Unreachable));
 }
 
 #[tokio::test]
