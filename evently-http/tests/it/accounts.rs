@@ -1,4 +1,11 @@
-use evently_core::domain::Role;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evently_core::{
+    domain::Role,
+    ports::{PasswordHash, PasswordHasher, PasswordsBusy},
+    services::{AuthParts, AuthService, AuthTerms},
+};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -231,5 +238,38 @@ async fn who_knows_the_password_may_log_in_however_often() {
     for n in 0..100 {
         let tokens: Value = log_in(&app, &format!("198.51.100.{n}"), "ada@example.org", PASSWORD).await.expect(200);
         assert_eq!(tokens["token_type"], "Bearer");
+    }
+}
+
+/// Has no time for any password.
+struct Busy;
+
+#[async_trait]
+impl PasswordHasher for Busy {
+    async fn hash(&self, _: &str) -> Result<PasswordHash, PasswordsBusy> {
+        Err(PasswordsBusy)
+    }
+
+    async fn verify(&self, _: &str, _: Option<&PasswordHash>) -> Result<bool, PasswordsBusy> {
+        Err(PasswordsBusy)
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_has_looked_at_was_not_a_wrong_one() {
+    let app = limited().await.altered(|app| {
+        app.auth = AuthService::new(AuthParts {
+            accounts: app.store.accounts.clone(),
+            sessions: app.store.sessions.clone(),
+            passwords: Arc::new(Busy),
+            tokens: app.tokens.clone(),
+            clock: app.clock.clone(),
+            ids: app.ids.clone(),
+            caches: app.caches.clone(),
+            terms: AuthTerms::default(),
+        });
+    });
+    for n in 0..20 {
+        log_in(&app, &format!("203.0.113.{n}"), "ada@example.org", PASSWORD).await.refused(503, "overloaded");
     }
 }

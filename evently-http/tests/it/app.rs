@@ -7,7 +7,7 @@ use axum::{Router, body::Body};
 use evently_core::{
     domain::{Event, EventId, Layout, LayoutId, Role, SeatId, SeatMap, Timestamp, Venue, VenueId},
     memory::{ManualClock, MemorySeatFeed, MemoryStore},
-    ports::{Catalog, Clock, EventFilter, Page, StoreError, StoreErrorKind},
+    ports::{Catalog, Clock, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind},
     services::{BoxOffice, EventService, OfficeSize},
 };
 use evently_http::{
@@ -136,14 +136,23 @@ impl TestApp {
     }
 
     /// Another process over the same data, which shows events as these say.
-    pub async fn beside_showing(&self, catalog: Arc<dyn Catalog>, feed: Arc<MemorySeatFeed>) -> Self {
-        let Self { app, clock, place, .. } = self.beside(&[]).await;
-        clock.advance(self.now().since(clock.now()));
+    pub async fn beside_showing(&self, catalog: Arc<dyn Catalog>, feed: Arc<dyn SeatFeed>) -> Self {
+        let beside = self.beside(&[]).await;
+        beside.clock.advance(self.now().since(beside.clock.now()));
+        beside.altered(|app| {
+            let ids = Arc::new(SystemIds::new());
+            let store = Arc::new(MemoryStore::new(ids.clone()));
+            let (office, _) = BoxOffice::open(store, feed.clone(), app.clock.clone(), OfficeSize::default());
+            app.events = Arc::new(EventService::new(office, catalog, feed, app.clock.clone(), ids));
+        })
+    }
+
+    /// The same with another part, before anybody has it.
+    pub fn altered(self, alter: impl FnOnce(&mut App)) -> Self {
+        let Self { app, clock, router, place } = self;
+        drop(router);
         let mut app = Arc::into_inner(app).expect("nobody else has it yet");
-        let ids = Arc::new(SystemIds::new());
-        let store = Arc::new(MemoryStore::new(ids.clone()));
-        let (office, _) = BoxOffice::open(store, feed.clone(), clock.clone(), OfficeSize::default());
-        app.events = Arc::new(EventService::new(office, catalog, feed, clock.clone(), ids));
+        alter(&mut app);
         Self::over(app, clock, place)
     }
 

@@ -1,16 +1,22 @@
 //! Clients of the live feed that do not behave.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use evently_core::{
-    domain::{EventId, SeatChange, SeatStatus},
+    domain::{EventId, SeatChange, SeatMap, SeatStatus},
     memory::MemorySeatFeed,
-    ports::SeatFeed,
+    ports::{SeatFeed, StoreError, Subscription},
 };
 use evently_http::server::{self, Limits};
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream},
     sync::oneshot,
     time,
@@ -104,6 +110,16 @@ async fn a_message_that_is_too_large_ends_its_feed_and_no_other() {
     assert!(is_alive(&mut quiet).await);
 }
 
+/// The next frame.
+async fn frame<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Value {
+    loop {
+        let message = time::timeout(PATIENCE, socket.next()).await.expect("it goes on").unwrap().unwrap();
+        if let Message::Text(frame) = message {
+            return serde_json::from_str(&frame).unwrap();
+        }
+    }
+}
+
 async fn is_alive(socket: &mut Socket) -> bool {
     socket.send(Message::Ping("still there".into())).await.unwrap();
     let pong = async {
@@ -146,15 +162,7 @@ async fn who_is_too_slow_begins_anew() {
     way.set_recv_buffer_size(4096).unwrap();
     let way = way.connect(address).await.unwrap();
     let (mut socket, _) = client_async(format!("ws://{address}/api/v1/events/{event_id}/live"), way).await.unwrap();
-    let mut frame = async || {
-        loop {
-            let message = time::timeout(PATIENCE, socket.next()).await.expect("it goes on").unwrap().unwrap();
-            if let Message::Text(frame) = message {
-                return serde_json::from_str::<Value>(&frame).unwrap();
-            }
-        }
-    };
-    let mut seq = frame().await["seq"].as_u64().unwrap();
+    let mut seq = frame(&mut socket).await["seq"].as_u64().unwrap();
     for version in 1..=CHANGES {
         let change = |number| SeatChange { event_id, number, status: SeatStatus::Blocked, version };
         feed.publish(&(0..SEATS).map(change).collect::<Vec<_>>()).await;
@@ -162,7 +170,7 @@ async fn who_is_too_slow_begins_anew() {
     let last = app.app.events.seat_map(event_id).await.unwrap().seq();
     let mut anew = 0;
     while seq < last {
-        let frame = frame().await;
+        let frame = frame(&mut socket).await;
         match frame["type"].as_str().unwrap() {
             "resync" => anew += 1,
             "snapshot" => seq = frame["seq"].as_u64().unwrap(),
@@ -173,4 +181,50 @@ async fn who_is_too_slow_begins_anew() {
         }
     }
     assert!(anew > 0, "it was too slow");
+}
+
+/// A feed of which everybody has the place that one of them took.
+struct Taken {
+    feed: MemorySeatFeed,
+    place: Mutex<Option<Subscription>>,
+}
+
+#[async_trait]
+impl SeatFeed for Taken {
+    async fn publish(&self, changes: &[SeatChange]) {
+        self.feed.publish(changes).await;
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
+        self.feed.seat_map(event).await
+    }
+
+    async fn subscribe(&self, _: EventId, _: Option<u64>) -> Result<Option<Subscription>, StoreError> {
+        Ok(self.place.lock().unwrap().take())
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        self.feed.refresh().await
+    }
+}
+
+/// The state is shown to somebody else after the change, and before it is sent to whoever had taken their place before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_begins_at_the_place_that_was_taken() {
+    let house = TestApp::new().await;
+    let (_, event_id) = house.on_sale(1).await;
+    let catalog = house.app.store.catalog.clone();
+    let feed = MemorySeatFeed::new(catalog.clone());
+    let place = Mutex::new(feed.subscribe(event_id, None).await.unwrap());
+    let feed = Arc::new(Taken { feed, place });
+    let app = house.beside_showing(catalog, feed.clone()).await;
+    feed.publish(&[SeatChange { event_id, number: 0, status: SeatStatus::Blocked, version: 1 }]).await;
+    let shown = app.get(&format!("/api/v1/events/{event_id}/seats"), None).await.expect(200);
+    let mut socket = follow(serve(&app, std::future::pending()), event_id, "").await.unwrap();
+    let [snapshot, delta] = [frame(&mut socket).await, frame(&mut socket).await];
+    assert_eq!([&snapshot["type"], &delta["type"]], ["snapshot", "delta"]);
+    assert_eq!(delta["seq"], snapshot["seq"].as_u64().unwrap() + 1);
+    let status = |body: &Value| body["seats"][0]["status"].clone();
+    let never_changed = Value::Null;
+    assert_eq!([&shown, &snapshot, &delta].map(status), [json!("blocked"), never_changed, json!("blocked")]);
 }

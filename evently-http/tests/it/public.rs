@@ -1,6 +1,11 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use evently_core::{audit, domain::Role};
+use async_trait::async_trait;
+use evently_core::{
+    audit,
+    domain::{Role, Sales},
+    ports::{Figures, SalesFilter, StoreError},
+};
 use evently_http::routes;
 use futures_util::{SinkExt, StreamExt};
 use http::Method;
@@ -248,4 +253,35 @@ async fn a_state_that_is_late_replaces_none_that_was_shown() {
     for (given, shown) in [(&before, &before), (&after, &after), (&before, &after)] {
         assert_eq!(bodies.of(&view, given.clone()).seq(), shown.seq());
     }
+}
+
+/// A store that is there and says nothing.
+struct Silent;
+
+#[async_trait]
+impl Figures for Silent {
+    async fn position(&self) -> Result<u64, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn add(&self, _: u64, _: u64, _: &Sales) -> Result<bool, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    async fn sales(&self, _: &SalesFilter) -> Result<Sales, StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_says_nothing_counts_as_away() {
+    let app = TestApp::new().await.altered(|app| app.store.figures = Arc::new(Silent));
+    // Nobody has to wait for what is never said.
+    tokio::time::pause();
+    let health = app.get("/health/ready", None).await.expect(503);
+    assert_eq!((&health["status"], &health["dependencies"][0]["status"]), (&json!("unavailable"), &json!("down")));
 }

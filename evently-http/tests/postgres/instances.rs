@@ -251,3 +251,21 @@ async fn figures_are_the_same_at_all_instances_and_a_minute_old_at_most() {
     hold(&one, &ada, event, 1).await.expect(201);
     assert_eq!(holds(&other).await, 2);
 }
+
+/// Whoever gets at Redis can put anything there, and must not be able to say who somebody is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_under_another_secret_is_not_believed() {
+    let redis = Redis::start().unwrap();
+    let url = redis.url();
+    let one = TestApp::with(&[("redis.url", &url)]).await;
+    let (_, event) = one.on_sale(1).await;
+    let stranger = one.beside(&[("redis.url", &url), ("auth.secret", &"5eed".repeat(16))]).await;
+    let shown = async |app: &TestApp| {
+        app.get(&format!("/api/v1/events/{event}"), None).await.expect(200);
+        app.app.caches.counts().into_iter().find(|counts| (counts.cache, counts.level) == ("event", "far")).unwrap()
+    };
+    shown(&one).await;
+    let other = one.beside(&[("redis.url", &url)]).await;
+    assert_eq!((shown(&other).await.hits, shown(&other).await.unreadable), (1, 0));
+    assert_eq!((shown(&stranger).await.hits, shown(&stranger).await.unreadable), (0, 1));
+}
