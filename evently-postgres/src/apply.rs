@@ -61,7 +61,7 @@ async fn until_decided(
 ) -> Result<Applied, StoreError> {
     let (mut tries, began) = (0, Instant::now());
     loop {
-        let clock = AsOf { now, began, at_once: tries == 0 };
+        let clock = AsOf { now, began, tries };
         let fault = match attempt(store, &clock, requests, in_doubt).await {
             Ok(applied) => return Ok(applied),
             Err(fault) => fault,
@@ -74,6 +74,9 @@ async fn until_decided(
             let kind = if in_doubt.is_empty() { fault.kind() } else { StoreErrorKind::InDoubt };
             return Err(StoreError::new(kind, OPERATION, fault));
         }
+        if fault.kind() == StoreErrorKind::Contended {
+            store.turns.call_for();
+        }
         tracing::debug!(error = %fault, tries, "batch is tried again");
         tokio::time::sleep(rest(store, tries)).await;
     }
@@ -84,14 +87,15 @@ async fn until_decided(
 struct AsOf {
     now: Timestamp,
     began: Instant,
-    at_once: bool,
+    /// How often it was tried before.
+    tries: u32,
 }
 
 impl AsOf {
     /// To be asked when the rows have been read.
     fn now(&self) -> Timestamp {
         let waited = self.began.elapsed();
-        if self.at_once && waited < AT_ONCE { self.now } else { self.now + waited }
+        if self.tries == 0 && waited < AT_ONCE { self.now } else { self.now + waited }
     }
 }
 
@@ -104,7 +108,7 @@ fn rest(store: &PgStore, tries: u32) -> Duration {
 
 /// Decides and writes once. The answers of a commit in doubt are added to the others.
 async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request], in_doubt: &mut Vec<Vec<Answer>>) -> Result<Applied, Fault> {
-    let mut tx = store.begin(store.batch()).await?;
+    let mut tx = store.batch(clock.tries).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
     loop {

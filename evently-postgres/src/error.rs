@@ -48,6 +48,11 @@ impl Fault {
         }
     }
 
+    /// Whether somebody else had what it waited for, and gave it up too late.
+    pub(crate) fn waited_too_long(&self) -> bool {
+        matches!(self, Self::Engine(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+    }
+
     /// A commit that failed. Unless the server has said no, nobody knows what became of it.
     pub(crate) fn of_commit(error: sqlx::Error) -> Self {
         let said_no = match &error {

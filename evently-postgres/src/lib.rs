@@ -2,7 +2,7 @@
 //!
 //! [`PgStore`] implements every store port of the core. A batch of requests is one SERIALIZABLE transaction: the rows that it
 //! needs are read in bulk, the core decides over them in memory, and what it changed is written by a handful of statements, however many
-//! requests there are. A transaction that others got in the way of is tried again.
+//! requests there are. A transaction that others got in the way of is tried again, in turn.
 
 mod accounts;
 mod apply;
@@ -33,6 +33,7 @@ mod rows;
 mod schema;
 mod sessions;
 mod store;
+mod turns;
 
 pub use catalog::AvailableSeat;
 pub use clock::TimeSample;

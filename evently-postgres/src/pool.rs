@@ -238,10 +238,11 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// A transaction that begins with this statement.
-    pub(crate) async fn begin(mut self, statement: &'static str) -> Result<Tx, Fault> {
-        let begin = PgTransactionManager::begin(&mut self.connection.open, Some(self.terms.session.begin(statement)));
-        self.terms.answered(self.terms.limit, begin).await?;
-        Ok(Tx { limit: self.terms.limit, lease: self })
+    pub(crate) async fn begin(self, statement: &'static str) -> Result<Tx, Fault> {
+        let mut beginning = Beginning(Some(self));
+        beginning.begin(statement).await?;
+        let lease = beginning.0.take().expect("nobody else takes it");
+        Ok(Tx { limit: lease.terms.limit, lease })
     }
 
     /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
@@ -263,6 +264,27 @@ impl Lease {
         let Self { connection, terms, in_use } = self;
         terms.give_back(connection);
         drop(in_use);
+    }
+}
+
+/// A connection on which a transaction is about to begin. The driver takes it for one without, until all of what it begins with has been
+/// answered: where something of that fails, or nobody waits for it, whoever got the connection next would be in the middle of a transaction.
+/// So nobody does.
+struct Beginning(Option<Lease>);
+
+impl Beginning {
+    async fn begin(&mut self, statement: &'static str) -> Result<(), Fault> {
+        let Lease { connection, terms, .. } = self.0.as_mut().expect("it is there until it has begun");
+        let begin = PgTransactionManager::begin(&mut connection.open, Some(terms.session.begin(statement)));
+        Ok(terms.answered(terms.limit, begin).await?)
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if let Some(lease) = &mut self.0 {
+            lease.connection.open.close_on_drop();
+        }
     }
 }
 

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &migrations![
     (20261126210200, "bookings_fewer_indexes"),
     (20261126210300, "taken_back"),
     (20261127070000, "payments_given_up"),
+    (20261128050000, "turns"),
 ];
 
 /// The latest version of the schema that this build knows.

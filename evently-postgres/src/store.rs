@@ -19,6 +19,7 @@ use crate::{
     options::{Guards, Options, Time},
     primary::Primary,
     replica::{Replica, ReplicaHealth},
+    turns::{Turn, Turns},
 };
 
 /// Begins a transaction whose statements are planned once and find their rows by indexes, however small a table still is: one that is
@@ -35,6 +36,18 @@ macro_rules! begin_by_keys {
     };
 }
 
+/// The same of a batch, which waits for its turn. Whoever stands still in theirs is waited for no longer than that.
+macro_rules! begin_in {
+    ($mode:literal) => {
+        concat!(
+            begin_by_keys!("serializable"),
+            "; set local lock_timeout = '250ms'; lock table turns in ",
+            $mode,
+            " mode; set local lock_timeout to default"
+        )
+    };
+}
+
 /// The store in a PostgreSQL database. A handle: clones share the pool.
 #[derive(Clone)]
 pub struct PgStore {
@@ -46,6 +59,7 @@ pub struct PgStore {
     pub(crate) time: Time,
     /// The latest time by which something was decided.
     latest: Arc<AtomicI64>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl PgStore {
@@ -54,8 +68,16 @@ impl PgStore {
         let (place, host) = prepared(options).await?;
         let bad_url = |error| Problem::Url.because(Way::Url, error);
         let primary = Primary::at(place, host, options).map_err(bad_url)?;
-        let (writer, latest, guards, time) = (Arc::default(), Arc::default(), options.guards, options.time);
-        let mut store = Self { ids, writer, primary, replica: None, guards, time, latest };
+        let mut store = Self {
+            ids,
+            writer: Arc::default(),
+            primary,
+            replica: None,
+            guards: options.guards,
+            time: options.time,
+            latest: Arc::default(),
+            turns: Arc::default(),
+        };
         let writer = Writer::new(&store).await.during("open");
         store.writer = Arc::new(writer.map_err(|error| Problem::Unreadable.because(Way::Url, error))?);
         if let Some(url) = &options.replica_url {
@@ -81,9 +103,20 @@ impl PgStore {
         decided_as_of(now, Timestamp::from_micros(latest))
     }
 
-    /// How a batch begins.
-    pub(crate) const fn batch(&self) -> &'static str {
-        if self.guards.serializable { begin_by_keys!("serializable") } else { begin_by_keys!("read committed") }
+    /// The transaction of a batch that was tried so often before.
+    pub(crate) async fn batch(&self, tries: u32) -> Result<Tx, Fault> {
+        if !self.guards.serializable {
+            return self.write().await;
+        }
+        let begin = match self.turns.next(tries) {
+            Turn::Beside => begin_in!("row share"),
+            Turn::OneByOne => begin_in!("share update exclusive"),
+            Turn::Alone => begin_in!("exclusive"),
+        };
+        match self.begin(begin).await {
+            Err(fault) if fault.waited_too_long() => self.begin(begin_by_keys!("serializable")).await,
+            begun => begun,
+        }
     }
 
     pub(crate) const fn checks_versions(&self) -> bool {

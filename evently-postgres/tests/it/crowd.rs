@@ -9,6 +9,7 @@ use evently_core::{
 };
 use evently_postgres::Options;
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
+use evently_testservers::Proxy;
 use sqlx::{Connection as _, Row as _};
 
 use crate::support::Place;
@@ -118,4 +119,23 @@ async fn the_connection_that_was_used_last_is_used_next() {
     let used = before.iter().zip(&after).filter(|(before, after)| before != after).count();
     // Now and then the pool gets it back, and gives another one.
     assert!((1..=2).contains(&used), "{before:?} {after:?}");
+}
+
+/// What is left of a transaction that somebody was about to begin is nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_while_a_transaction_begins_leaves_nothing_of_it() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(8));
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let options = Options { url: proxy.url(), connections: 1, ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
+    let event = Fixture::new(&*ids, NOW, 1, 1);
+    proxy.delay(Duration::from_millis(300));
+    // A transaction that only reads.
+    let nobody = BookingId::from_uuid(ids.uuid(NOW));
+    let left = tokio::time::timeout(Duration::from_millis(100), store.records(nobody)).await;
+    assert!(left.is_err(), "it was still about to begin");
+    proxy.delay(Duration::ZERO);
+    let applied = store.apply(NOW, &[Request::new(ORGANIZER, event.create_venue())]).await.unwrap();
+    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
 }

@@ -17,4 +17,5 @@ mod statements;
 mod support;
 mod taken_back;
 mod tls;
+mod turns;
 mod upgrades;

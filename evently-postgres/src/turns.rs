@@ -1,0 +1,46 @@
+//! Batches that were in each other's way make room for one another, across all instances.
+//!
+//! A batch that is tried again and again beside others may be in their way each time. So it locks the table `turns` as it begins, in one of
+//! three modes of the server's, and what it reads is as of after that: waiting for a table is no reading yet.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// How many batches of an instance begin in turn after one that was in the way of somebody else's. Where that happens all the time one
+/// batch in so many is done for nothing; where it is rare few have to wait for each other.
+const IN_TURN: u32 = 16;
+/// From this try on a batch is alone.
+const ALONE: u32 = 3;
+
+/// Beside whom a batch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Beside any other that is not alone.
+    Beside,
+    /// Beside none of those that begin one by one, which is in turn.
+    OneByOne,
+    /// Beside no other. Nobody can be in its way.
+    Alone,
+}
+
+/// How many of the batches to come are to begin in turn.
+#[derive(Default)]
+pub(crate) struct Turns(AtomicU32);
+
+impl Turns {
+    /// A batch was in the way of somebody else's.
+    pub(crate) fn call_for(&self) {
+        self.0.store(IN_TURN, Relaxed);
+    }
+
+    /// How a batch begins that was tried so often before.
+    pub(crate) fn next(&self, tries: u32) -> Turn {
+        let in_turn = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        if tries >= ALONE {
+            Turn::Alone
+        } else if in_turn {
+            Turn::OneByOne
+        } else {
+            Turn::Beside
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Batches that were in each other's way take turns.
+
+use std::{sync::Arc, time::Duration};
+
+use evently_core::{
+    domain::{Request, Timestamp},
+    memory::SeededIds,
+    ports::{Bookings, StoreError},
+};
+use evently_postgres::{Options, PgStore};
+use evently_testkit::{Fixture, ORGANIZER};
+use sqlx::Connection as _;
+
+use crate::support::Place;
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// Whoever writes to the journal is in somebody's way, unless they have locked the turns in this mode. A sequence remembers how often that was
+/// tried, whatever becomes of the transaction.
+fn in_the_way_unless(mode: &str) -> String {
+    format!(
+        "create sequence tries;
+        create function in_the_way() returns trigger language plpgsql as $$
+        begin
+            perform nextval('tries');
+            if not exists (select from pg_locks where pid = pg_backend_pid() and relation = 'turns'::regclass and mode = '{mode}') then
+                raise exception using errcode = 'serialization_failure';
+            end if;
+            return new;
+        end $$;
+        create trigger in_the_way before insert on journal for each statement execute function in_the_way();"
+    )
+}
+
+async fn tries(place: &Place) -> i64 {
+    let mut connection = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    sqlx::query_scalar("select last_value from tries").fetch_one(&mut connection).await.unwrap()
+}
+
+async fn make_an_event(store: &PgStore, seed: u64) -> Result<(), StoreError> {
+    let event = Fixture::new(&SeededIds::new(seed), NOW, 1, 1);
+    let make = [event.create_venue(), event.create_event()].map(|command| Request::new(ORGANIZER, command));
+    let applied = store.apply(NOW, &make).await?;
+    assert!(applied.answers.iter().all(|answer| answer.result.is_ok()), "{applied:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_more_often_a_batch_was_in_the_way_the_more_are_waited_for() {
+    for (mode, expected) in [("RowShareLock", 1), ("ShareUpdateExclusiveLock", 2), ("ExclusiveLock", 4)] {
+        let place = Place::new();
+        let store = place.open_with(Arc::new(SeededIds::new(7)), &place.options()).await;
+        place.execute(&in_the_way_unless(mode));
+        make_an_event(&store, 8).await.unwrap();
+        assert_eq!(tries(&place).await, expected, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn through_a_pooler_as_well() {
+    let place = Place::pooled();
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &place.options()).await;
+    place.execute(&in_the_way_unless("ExclusiveLock"));
+    make_an_event(&store, 8).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_batches_after_one_that_was_in_the_way_take_turns_for_a_while() {
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &place.options()).await;
+    place.execute(&in_the_way_unless("ShareUpdateExclusiveLock"));
+    for seed in 8..12 {
+        make_an_event(&store, seed).await.unwrap();
+    }
+    assert_eq!(tries(&place).await, 5, "only the first was tried twice");
+}
+
+/// As an instance whose machine is moved in the middle of its turn.
+#[tokio::test]
+async fn who_stands_still_in_their_turn_holds_nobody_up() {
+    let place = Place::new();
+    // What one has waited on in vain the next one is given.
+    let options = Options { connections: 1, ..place.options() };
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &options).await;
+    let mut still = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    sqlx::raw_sql("begin; lock table turns in exclusive mode").execute(&mut still).await.unwrap();
+    let made = tokio::time::timeout(Duration::from_secs(4), make_an_event(&store, 8)).await;
+    made.expect("sooner than a statement may take").unwrap();
+    sqlx::raw_sql("rollback").execute(&mut still).await.unwrap();
+    make_an_event(&store, 9).await.unwrap();
+}
