@@ -16,7 +16,7 @@ const ALONE: u32 = 3;
 pub(crate) enum Turn {
     /// Beside any other that is not alone.
     Beside,
-    /// Beside none of those that begin one by one, which is in turn.
+    /// Beside no other that is one of these.
     OneByOne,
     /// Beside no other. Nobody can be in its way.
     Alone,
