@@ -1,6 +1,6 @@
 //! What several instances share: Redis and RabbitMQ, each optional, and each away at any time without harm.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evently_amqp::{AmqpCarrier, Broker};
 use evently_core::{
@@ -13,6 +13,9 @@ use evently_redis::{Options, Redis, RedisCache, RedisRateLimits, RedisSeatFeed, 
 
 use crate::{compose::StartError, config::Config};
 
+/// How long a start waits for Redis.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// The servers that the configuration names.
 #[derive(Clone)]
 pub struct Shared {
@@ -23,8 +26,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Looks for them; they need not be there. Where Redis is, the first request already finds it: rates that began to be counted in
-    /// this process would begin once more in Redis.
+    /// Looks for them; they need not be there. Where Redis answers in time, the first request already finds it: rates that began to be
+    /// counted in this process would begin once more in Redis.
     pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
         let redis = config.redis.url.0.as_ref().map(|url| Redis::open(&Options::new(url.reveal()))).transpose()?;
         let broker = match &config.rabbitmq.url.0 {
@@ -32,7 +35,7 @@ impl Shared {
             None => None,
         };
         if let Some(redis) = &redis {
-            redis.wait_until_known().await;
+            let _ = tokio::time::timeout(PATIENCE, redis.wait_until_known()).await;
         }
         Ok(Self { redis, broker })
     }

@@ -59,10 +59,10 @@ async fn until_decided(
     requests: &[Request],
     in_doubt: &mut Vec<Vec<Answer>>,
 ) -> Result<Applied, StoreError> {
-    let (mut tries, began) = (0, Instant::now());
+    let (mut tries, mut met, began) = (0, 0, Instant::now());
     loop {
-        let clock = AsOf { now, began, tries };
-        let fault = match attempt(store, &clock, requests, in_doubt).await {
+        let clock = AsOf { now, began, at_once: tries == 0 };
+        let fault = match attempt(store, met, &clock, requests, in_doubt).await {
             Ok(applied) => return Ok(applied),
             Err(fault) => fault,
         };
@@ -74,7 +74,8 @@ async fn until_decided(
             let kind = if in_doubt.is_empty() { fault.kind() } else { StoreErrorKind::InDoubt };
             return Err(StoreError::new(kind, OPERATION, fault));
         }
-        if fault.kind() == StoreErrorKind::Contended {
+        if fault.has_met_somebody() {
+            met += 1;
             store.turns.call_for();
         }
         tracing::debug!(error = %fault, tries, "batch is tried again");
@@ -87,15 +88,14 @@ async fn until_decided(
 struct AsOf {
     now: Timestamp,
     began: Instant,
-    /// How often it was tried before.
-    tries: u32,
+    at_once: bool,
 }
 
 impl AsOf {
     /// To be asked when the rows have been read.
     fn now(&self) -> Timestamp {
         let waited = self.began.elapsed();
-        if self.tries == 0 && waited < AT_ONCE { self.now } else { self.now + waited }
+        if self.at_once && waited < AT_ONCE { self.now } else { self.now + waited }
     }
 }
 
@@ -106,9 +106,15 @@ fn rest(store: &PgStore, tries: u32) -> Duration {
     average * 2 * share / 1024
 }
 
-/// Decides and writes once. The answers of a commit in doubt are added to the others.
-async fn attempt(store: &PgStore, clock: &AsOf, requests: &[Request], in_doubt: &mut Vec<Vec<Answer>>) -> Result<Applied, Fault> {
-    let mut tx = store.batch(clock.tries).await?;
+/// Decides and writes once, where it was in somebody's way so often before. The answers of a commit in doubt are added to the others.
+async fn attempt(
+    store: &PgStore,
+    met: u32,
+    clock: &AsOf,
+    requests: &[Request],
+    in_doubt: &mut Vec<Vec<Answer>>,
+) -> Result<Applied, Fault> {
+    let mut tx = store.batch(met).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
     loop {

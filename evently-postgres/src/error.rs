@@ -48,9 +48,15 @@ impl Fault {
         }
     }
 
-    /// Whether somebody else had what it waited for, and gave it up too late.
+    /// Whether it was in the way of somebody who did something at the same time, and would not be if it waited for them.
+    pub(crate) fn has_met_somebody(&self) -> bool {
+        self.kind() == StoreErrorKind::Contended && !self.waited_too_long()
+    }
+
+    /// Whether somebody else had what it waited for, and did not give it up in time; or whoever stood still has to begin anew.
     pub(crate) fn waited_too_long(&self) -> bool {
-        matches!(self, Self::Engine(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+        let Self::Engine(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("55P03" | "57014" | "25P03"))
     }
 
     /// A commit that failed. Unless the server has said no, nobody knows what became of it.

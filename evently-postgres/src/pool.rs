@@ -240,9 +240,18 @@ impl Lease {
     /// A transaction that begins with this statement.
     pub(crate) async fn begin(self, statement: &'static str) -> Result<Tx, Fault> {
         let mut beginning = Beginning(Some(self));
-        beginning.begin(statement).await?;
-        let lease = beginning.0.take().expect("nobody else takes it");
-        Ok(Tx { limit: lease.terms.limit, lease })
+        match beginning.begin(statement).await {
+            Ok(()) => {
+                let lease = beginning.over();
+                Ok(Tx { limit: lease.terms.limit, lease })
+            }
+            Err(error) => {
+                if matches!(error, sqlx::Error::Database(_)) && beginning.roll_back().await.is_ok() {
+                    drop(beginning.over());
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// All rows that the statement finds, in a transaction of its own: a statement alone is one.
@@ -269,14 +278,28 @@ impl Lease {
 
 /// A connection on which a transaction is about to begin. The driver takes it for one without, until all of what it begins with has been
 /// answered: where something of that fails, or nobody waits for it, whoever got the connection next would be in the middle of a transaction.
-/// So nobody does.
+/// So nobody does: it is closed, unless it was rolled back.
 struct Beginning(Option<Lease>);
 
 impl Beginning {
-    async fn begin(&mut self, statement: &'static str) -> Result<(), Fault> {
-        let Lease { connection, terms, .. } = self.0.as_mut().expect("it is there until it has begun");
+    async fn begin(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let Lease { connection, terms, .. } = self.lease();
         let begin = PgTransactionManager::begin(&mut connection.open, Some(terms.session.begin(statement)));
-        Ok(terms.answered(terms.limit, begin).await?)
+        terms.answered(terms.limit, begin).await
+    }
+
+    async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
+        let Lease { connection, terms, .. } = self.lease();
+        terms.answered(terms.limit, sqlx::raw_sql("rollback").execute(&mut *connection.open)).await.map(drop)
+    }
+
+    fn lease(&mut self) -> &mut Lease {
+        self.0.as_mut().expect("it is there until this is over")
+    }
+
+    /// Either it has begun, or nothing of it is left.
+    fn over(mut self) -> Lease {
+        self.0.take().expect("it is there until this is over")
     }
 }
 

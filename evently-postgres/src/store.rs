@@ -36,12 +36,12 @@ macro_rules! begin_by_keys {
     };
 }
 
-/// The same of a batch, which waits for its turn. Whoever stands still in theirs is waited for no longer than that.
+/// The same of a batch, which waits for its turn: while some others take theirs, and not for as long as somebody stands still in it.
 macro_rules! begin_in {
     ($mode:literal) => {
         concat!(
             begin_by_keys!("serializable"),
-            "; set local lock_timeout = '250ms'; lock table turns in ",
+            "; set local lock_timeout = '500ms'; lock table turns in ",
             $mode,
             " mode; set local lock_timeout to default"
         )
@@ -103,12 +103,12 @@ impl PgStore {
         decided_as_of(now, Timestamp::from_micros(latest))
     }
 
-    /// The transaction of a batch that was tried so often before.
-    pub(crate) async fn batch(&self, tries: u32) -> Result<Tx, Fault> {
+    /// The transaction of a batch that was in somebody's way so often.
+    pub(crate) async fn batch(&self, met: u32) -> Result<Tx, Fault> {
         if !self.guards.serializable {
             return self.write().await;
         }
-        let begin = match self.turns.next(tries) {
+        let begin = match self.turns.next(met) {
             Turn::Beside => begin_in!("row share"),
             Turn::OneByOne => begin_in!("share update exclusive"),
             Turn::Alone => begin_in!("exclusive"),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// How many batches of an instance begin in turn after one that was in the way of somebody else's. Where that happens all the time one
 /// batch in so many is done for nothing; where it is rare few have to wait for each other.
 const IN_TURN: u32 = 16;
-/// From this try on a batch is alone.
+/// A batch that was in the way so often is alone.
 const ALONE: u32 = 3;
 
 /// Beside whom a batch begins.
@@ -18,7 +18,7 @@ pub(crate) enum Turn {
     Beside,
     /// Beside no other that is one of these.
     OneByOne,
-    /// Beside no other. Nobody can be in its way.
+    /// Beside no other that has waited for its turn.
     Alone,
 }
 
@@ -32,15 +32,30 @@ impl Turns {
         self.0.store(IN_TURN, Relaxed);
     }
 
-    /// How a batch begins that was tried so often before.
-    pub(crate) fn next(&self, tries: u32) -> Turn {
+    /// How a batch begins that was in the way so often.
+    pub(crate) fn next(&self, met: u32) -> Turn {
         let in_turn = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-        if tries >= ALONE {
+        if met >= ALONE {
             Turn::Alone
-        } else if in_turn {
+        } else if met > 0 || in_turn {
             Turn::OneByOne
         } else {
             Turn::Beside
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_one_that_was_in_the_way_sixteen_take_turns() {
+        let turns = Turns::default();
+        assert_eq!(turns.next(0), Turn::Beside);
+        turns.call_for();
+        assert!((0..16).all(|_| turns.next(0) == Turn::OneByOne));
+        assert_eq!(turns.next(0), Turn::Beside);
+        assert_eq!([1, 2, 3, 4].map(|met| turns.next(met)), [Turn::OneByOne, Turn::OneByOne, Turn::Alone, Turn::Alone]);
     }
 }

@@ -16,13 +16,16 @@ use crate::support::Place;
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// Whoever writes to the journal is in somebody's way, unless they have locked the turns in this mode. A sequence remembers how often that was
-/// tried, whatever becomes of the transaction.
+/// tried, whatever becomes of the transaction. Other locks may be waited for as long as ever.
 fn in_the_way_unless(mode: &str) -> String {
     format!(
         "create sequence tries;
         create function in_the_way() returns trigger language plpgsql as $$
         begin
             perform nextval('tries');
+            if current_setting('lock_timeout') <> current_setting('statement_timeout') then
+                raise exception 'a lock is waited for for %', current_setting('lock_timeout');
+            end if;
             if not exists (select from pg_locks where pid = pg_backend_pid() and relation = 'turns'::regclass and mode = '{mode}') then
                 raise exception using errcode = 'serialization_failure';
             end if;
@@ -65,7 +68,7 @@ async fn through_a_pooler_as_well() {
 }
 
 #[tokio::test]
-async fn the_batches_after_one_that_was_in_the_way_take_turns_for_a_while() {
+async fn the_batches_after_one_that_was_in_the_way_take_turns() {
     let place = Place::new();
     let store = place.open_with(Arc::new(SeededIds::new(7)), &place.options()).await;
     place.execute(&in_the_way_unless("ShareUpdateExclusiveLock"));
@@ -77,15 +80,42 @@ async fn the_batches_after_one_that_was_in_the_way_take_turns_for_a_while() {
 
 /// As an instance whose machine is moved in the middle of its turn.
 #[tokio::test]
-async fn who_stands_still_in_their_turn_holds_nobody_up() {
+async fn who_stands_still_in_their_turn_is_not_waited_for() {
+    for place in [Place::new(), Place::pooled()] {
+        // What one has waited on in vain the next one is given.
+        let options = Options { connections: 1, ..place.options() };
+        let store = place.open_with(Arc::new(SeededIds::new(7)), &options).await;
+        let mut still = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+        sqlx::raw_sql("begin; lock table turns in exclusive mode").execute(&mut still).await.unwrap();
+        // Longer than this nobody may stand still.
+        let made = tokio::time::timeout(options.statement_timeout, make_an_event(&store, 8)).await;
+        made.expect("it is not waited for").unwrap();
+        sqlx::raw_sql("rollback").execute(&mut still).await.unwrap();
+        make_an_event(&store, 9).await.unwrap();
+    }
+}
+
+/// What holds somebody up for too long does so whether others wait for them or not.
+#[tokio::test]
+async fn who_has_waited_for_a_row_in_vain_keeps_nobody_from_their_turn() {
     let place = Place::new();
-    // What one has waited on in vain the next one is given.
-    let options = Options { connections: 1, ..place.options() };
+    let options = Options { statement_timeout: Duration::from_millis(100), ..place.options() };
     let store = place.open_with(Arc::new(SeededIds::new(7)), &options).await;
-    let mut still = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
-    sqlx::raw_sql("begin; lock table turns in exclusive mode").execute(&mut still).await.unwrap();
-    let made = tokio::time::timeout(Duration::from_secs(4), make_an_event(&store, 8)).await;
-    made.expect("sooner than a statement may take").unwrap();
-    sqlx::raw_sql("rollback").execute(&mut still).await.unwrap();
-    make_an_event(&store, 9).await.unwrap();
+    place.execute(
+        "create sequence tries;
+        create function stand_in_the_way() returns trigger language plpgsql as $$
+        begin
+            perform nextval('tries');
+            if exists (select from pg_locks where pid = pg_backend_pid() and relation = 'turns'::regclass and mode <> 'RowShareLock') then
+                raise exception 'it waits for nobody';
+            end if;
+            if currval('tries') < 6 then
+                perform pg_sleep(10);
+            end if;
+            return new;
+        end $$;
+        create trigger stand_in_the_way before insert on journal for each statement execute function stand_in_the_way();",
+    );
+    make_an_event(&store, 8).await.unwrap();
+    assert_eq!(tries(&place).await, 6);
 }

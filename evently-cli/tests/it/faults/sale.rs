@@ -27,8 +27,6 @@ use crate::{
 
 const CUSTOMERS: usize = 12;
 const SEATS: u32 = 400;
-/// How many requests are decided at least before something breaks.
-const BUSY: u64 = 100;
 
 /// The servers of a house.
 pub struct Servers {
@@ -90,8 +88,8 @@ impl Sale {
     /// The same with so many faults in one.
     pub async fn through_all(&mut self, store: &Postgres, what: &str, faults: usize, fault: impl AsyncFnOnce(&mut Fleet)) {
         self.inside = shop::let_in(&self.front, std::mem::take(&mut self.customers), &self.hall);
-        let (decided, lost, turned_away) = (self.front.decided(), self.front.lost(), self.front.turned_away());
-        until("everybody is busy", Instant::now(), async || self.front.decided() > decided + BUSY).await;
+        let (lost, turned_away) = (self.front.lost(), self.front.turned_away());
+        self.front.is_busy(1).await;
         // The moment is drawn; nothing is waited for here.
         sleep(Duration::from_millis(self.random.u64(100..500))).await;
         fault(&mut self.fleet).await;

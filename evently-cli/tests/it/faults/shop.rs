@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::soon::PATIENCE;
+use super::soon::{PATIENCE, until};
 use crate::{
     evently::body_of,
     load::{Asked, Customer, Hall, What},
@@ -26,6 +26,8 @@ use crate::{
 const ANSWER: Duration = Duration::from_secs(3);
 /// How long a customer thinks at most before the next request; so there is load, and the machine has time for the service.
 const THOUGHT_MS: usize = 40;
+/// How many requests are decided at least before something breaks, so that there is something to lose.
+const BUSY: u64 = 100;
 /// How long a customer waits who was told to come again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -71,9 +73,11 @@ impl Front {
         (0..self.served.len()).all(|instance| self.serves(instance, after))
     }
 
-    /// How many requests have been decided.
-    pub fn decided(&self) -> u64 {
-        self.decided.load(Ordering::SeqCst)
+    /// Waits until enough has been decided from now on for so many things to break.
+    pub async fn is_busy(&self, faults: usize) {
+        let decided = || self.decided.load(Ordering::SeqCst);
+        let enough = decided() + BUSY * faults as u64;
+        until("everybody is busy", Instant::now(), async || decided() > enough).await;
     }
 
     /// Answers that said that nothing was done, although it was.

@@ -178,6 +178,7 @@ async fn whatever_breaks_at_once_nothing_is_lost_or_doubled() {
         let faults = storms.iter().map(Vec::len).sum();
         sale.through_all(&house.servers.postgres, &what, faults, async |fleet| {
             for harms in &storms {
+                front.is_busy(harms.len()).await;
                 rage(harms, &house, fleet, &mut random).await;
                 let whole = Instant::now();
                 until(&format!("all serve after this: {}", told(harms)), whole, async || front.all_serve(whole)).await;
