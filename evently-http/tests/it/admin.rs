@@ -100,6 +100,36 @@ async fn what_is_wrong_with_an_event_is_named() {
 }
 
 #[tokio::test]
+async fn each_field_of_an_event_can_be_changed_and_the_others_stay() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let event = app.draft(&organizer, &venue, json!({})).await;
+    let path = format!("/api/v1/admin/events/{event}");
+    let mut expected = app.get(&path, Some(&organizer)).await.expect(200);
+    assert_eq!(expected["refunds"]["until"], expected["start_time"], "nothing comes back once it has begun");
+    let hours = |hours| json!(app.now() + std::time::Duration::from_hours(hours));
+    for (field, value) in [
+        ("name", json!("Another night")),
+        ("description", json!("Late")),
+        ("sales", json!({"opens_at": hours(1), "closes_at": hours(20)})),
+        ("max_seats_per_booking", json!(3)),
+        ("max_seats_held", json!(7)),
+        ("refunds", json!({"until": hours(12), "percent": 50})),
+        ("end_time", hours(30)),
+        ("start_time", hours(25)),
+    ] {
+        let edited = app.call(Method::PATCH, &path, Some(&organizer), Some(json!({field: value}))).await.expect(200);
+        expected[field] = value;
+        for (field, value) in expected.as_object().unwrap() {
+            if !["version", "updated_at"].contains(&field.as_str()) {
+                assert_eq!(&edited[field], value, "{field}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn plans_of_all_formats_are_taken_and_wrong_ones_leave_nothing() {
     let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;

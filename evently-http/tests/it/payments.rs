@@ -220,6 +220,24 @@ async fn only_the_gateway_can_send_webhooks() {
 }
 
 #[tokio::test]
+async fn a_gateway_is_known_by_the_secret_that_was_set() {
+    let app = TestApp::with(&[("payment.webhook_secret", &"5eed".repeat(16))]).await;
+    let stranger = app.beside(&[("payment.webhook_secret", &"feed".repeat(16))]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_slow").await.expect(200);
+    app.advance(2);
+    let [delivery] = &app.app.sandbox.deliveries(app.now())[..] else { panic!("one webhook") };
+    for (app, status) in [(&stranger, 400), (&app, 204)] {
+        let request = Request::post("/webhooks/payments/sandbox")
+            .header("content-type", "application/json")
+            .header("evently-signature", &delivery.signature);
+        app.send(request.body(delivery.body.clone().into()).unwrap()).await.expect(status);
+    }
+}
+
+#[tokio::test]
 async fn the_buyer_gets_a_mail_for_what_has_happened() {
     let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;

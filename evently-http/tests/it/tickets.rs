@@ -66,10 +66,11 @@ async fn only_who_has_bought_tickets_can_print_them() {
     assert_eq!(app.get(&path, Some(&ada)).await.status, 200);
     app.get(&path, None).await.refused(401, "token_invalid");
     let ticket = app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(&ada)).await.expect(200)[0].clone();
-    let one = ticket["pdf_url"].as_str().unwrap();
+    let [one, qr] = ["pdf_url", "qr_svg_url"].map(|url| ticket[url].as_str().unwrap());
     for stranger in [&bob, &organizer] {
         app.get(&path, Some(stranger)).await.refused(404, "not_found");
         app.get(one, Some(stranger)).await.refused(404, "not_found");
+        app.get(qr, Some(stranger)).await.refused(404, "not_found");
     }
     app.call(Method::POST, &format!("/api/v1/bookings/{id}/cancel"), Some(&ada), None).await.expect(200);
     app.get(&path, Some(&ada)).await.refused(404, "not_found");

@@ -269,3 +269,21 @@ async fn what_was_kept_under_another_secret_is_not_believed() {
     assert_eq!((shown(&other).await.hits, shown(&other).await.unreadable), (1, 0));
     assert_eq!((shown(&stranger).await.hits, shown(&stranger).await.unreadable), (0, 1));
 }
+
+#[tokio::test]
+async fn requests_and_wrong_passwords_are_counted_at_all_instances_together() {
+    for rates in [
+        [("rate_limit.auth", "4/minute"), ("rate_limit.login", "100/15m")],
+        [("rate_limit.auth", "1000000/minute"), ("rate_limit.login", "4/15m")],
+    ] {
+        let settings = [&rates[..], &[("rate_limit.enabled", "true")]].concat();
+        let one = TestApp::with(&settings).await;
+        let other = one.beside(&settings).await;
+        let mut statuses = Vec::new();
+        for app in [&one, &other, &one, &other, &one, &other] {
+            let login = json!({"email": "ada@example.org", "password": "a guess at it"});
+            statuses.push(app.post("/auth/login", None, login).await.status.as_u16());
+        }
+        assert_eq!(statuses, [401, 401, 401, 401, 429, 429], "{rates:?}");
+    }
+}

@@ -38,3 +38,32 @@ async fn a_claim_that_has_gone_is_found() {
     let faults = faults_after("delete from booking_items").await;
     assert!(faults.iter().any(|fault| fault.contains("does not claim the seats that it has")), "{faults:?}");
 }
+
+#[tokio::test]
+async fn an_entry_of_the_journal_that_was_altered_is_found() {
+    let faults = faults_after("update journal set content = content || ' ' where position = 3").await;
+    assert!(matches!(&faults[..], [fault] if fault.contains("entry 3 of the journal is not what was written")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_journal_whose_end_was_cut_off_is_found() {
+    let faults = faults_after("delete from journal where position = (select max(position) from journal)").await;
+    assert!(faults.iter().any(|fault| fault.contains("and should end with entry")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn rows_that_belong_to_nothing_and_seats_without_a_claim_are_found() {
+    for (damage, found) in [
+        ("delete from events", "is not where it is listed"),
+        (
+            "update seats set booking_id = event_id where booking_id is not null",
+            "belongs to a booking or an event that does not exist",
+        ),
+        ("update booking_items set booking_id = event_id", "which does not exist"),
+        ("update seats set status = 'available', booking_id = null", "is kept for booking"),
+        ("insert into booking_codes select 'ABCDEFGH', id from bookings", "code"),
+    ] {
+        let faults = faults_after(damage).await;
+        assert!(faults.iter().any(|fault| fault.contains(found)), "{damage}: {faults:?}");
+    }
+}
