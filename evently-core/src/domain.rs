@@ -25,7 +25,8 @@ pub use booking::{BookedSeat, Booking, BookingCode, BookingState, BookingStatus,
 pub use command::{Answer, Command, Outcome, Rejection, Request, RequestKey, SeatLimit, Thing};
 pub use decide::{ANSWERS_KEPT, decide, decided_as_of};
 pub use event::{
-    Event, EventDetails, EventStatus, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, OnSale, PriceCategory, RefundPolicy, Stage,
+    Event, EventChange, EventDetails, EventStatus, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, OnSale, PriceCategory, PriceDraft,
+    RefundPolicy, Stage,
 };
 pub(crate) use id::PlaceKind;
 pub use id::{

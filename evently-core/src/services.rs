@@ -23,7 +23,7 @@ pub use booking::BookingService;
 pub use box_office::{BoxOffice, HandedIn, OfficeSize};
 pub use calendar::calendar;
 pub use error::{Answered, Error};
-pub use event::{Availability, EventChange, EventDraft, EventService, PriceDraft, VenueDraft};
+pub use event::{Availability, EventDraft, EventService, VenueDraft};
 pub use forgetting::Forgetting;
 pub use jobs::Jobs;
 pub use notification::{NotificationParts, NotificationService};

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{
-        Actor, BookingId, Category, Command, Currency, Event, EventDetails, EventId, GatewayReport, HoldTerms, Layout, LayoutId,
-        LayoutSeat, OnSale, Outcome, PaymentId, PlaceId, PriceCategory, PriceCategoryId, RefundPolicy, Request, Role, Row,
-        Section, Stage, Timestamp, UserId, Venue, VenueId,
+        Actor, BookingId, Category, Command, Currency, Event, EventChange, EventDetails, EventId, GatewayReport, HoldTerms,
+        Layout, LayoutId, LayoutSeat, OnSale, Outcome, PaymentId, PlaceId, PriceCategory, PriceCategoryId, RefundPolicy, Request,
+        Role, Row, Section, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryStore, SeededIds},
     ports::{Audit, Bookings, EventRecords, Ids},
@@ -62,7 +62,7 @@ impl Story {
         story.ask(ORGANIZER, Command::CreateVenue { venue, layout });
         story.ask(ORGANIZER, Command::CreateEvent { event: Arc::new(event.clone()), seats });
         story.ask(ORGANIZER, Command::PublishEvent { event_id: id });
-        story.ask(ORGANIZER, Command::EditEvent { event_id: id, details: event.details, prices: vec![] });
+        story.ask(ORGANIZER, Command::EditEvent { event_id: id, change: EventChange::default() });
         story
     }
 

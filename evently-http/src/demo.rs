@@ -6,12 +6,12 @@ use std::{sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{
-        Actor, BookingId, Command, Currency, Email, Event, EventId, GatewayReport, HoldTerms, LayoutId, PaymentId, Principal,
-        Request, Role, SessionId, Timestamp, User, UserId, VenueId,
+        Actor, BookingId, Command, Currency, Email, Event, EventId, GatewayReport, HoldTerms, LayoutId, PaymentId, PriceDraft,
+        Principal, Request, Role, SessionId, Timestamp, User, UserId, VenueId,
     },
     import::{self, Format},
     ports::{Page, PasswordHash, PasswordHasher},
-    services::{EventDraft, PriceDraft, VenueDraft},
+    services::{EventDraft, VenueDraft},
 };
 
 use crate::compose::{App, StartError};

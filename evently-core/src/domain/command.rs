@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     booking::{Booking, BookingStatus, HoldTerms},
-    event::{Event, EventDetails, NotOnSale},
+    event::{Event, EventChange, NotOnSale},
     id::{BookingId, EventId, PaymentId, RefundId, SeatId, UserId},
     invalid::Invalid,
     journal::Actor,
@@ -88,10 +88,8 @@ pub enum Command {
     EditEvent {
         /// The event.
         event_id: EventId,
-        /// What it shall be.
-        details: EventDetails,
-        /// The new prices of those price categories that get one, by position.
-        prices: Vec<(u16, i64)>,
+        /// What of it, and to what. All else stays as it is by then: somebody else may change that at the same time.
+        change: EventChange,
     },
     /// Puts an event where everybody sees it.
     PublishEvent {

@@ -117,7 +117,7 @@ impl<L: Ledger> Desk<'_, L> {
         match command {
             Command::CreateVenue { venue, layout } => self.create_venue(venue, layout),
             Command::CreateEvent { event, seats } => self.create_event(event, seats),
-            Command::EditEvent { event_id, details, prices } => self.edit_event(*event_id, details, prices),
+            Command::EditEvent { event_id, change } => self.edit_event(*event_id, change),
             Command::PublishEvent { event_id } => self.publish_event(*event_id),
             Command::CancelEvent { event_id, reason } => self.cancel_event(*event_id, reason.as_deref()),
             Command::Block { event_id, seats } => self.house(*event_id, seats, SeatAction::Block),

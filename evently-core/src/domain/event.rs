@@ -63,6 +63,32 @@ pub struct EventDetails {
     pub refunds: RefundPolicy,
 }
 
+/// What is to be changed of an event; nothing stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each is the field of EventDetails that it is named for")]
+pub struct EventChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub start_time: Option<Timestamp>,
+    pub end_time: Option<Timestamp>,
+    pub opens_at: Option<Timestamp>,
+    pub closes_at: Option<Timestamp>,
+    pub max_seats_per_booking: Option<u32>,
+    pub max_seats_held: Option<u32>,
+    pub refunds: Option<RefundPolicy>,
+    /// New prices, of those categories that get one.
+    pub prices: Vec<PriceDraft>,
+}
+
+/// A category of the venue's layout and what its seats cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceDraft {
+    /// The category's name.
+    pub name: String,
+    /// In minor units.
+    pub price: i64,
+}
+
 /// The window in which an event can be booked: from `opens_at`, up to but not including `closes_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnSale {
@@ -187,6 +213,32 @@ impl Event {
             Stage::Published if now >= closes_at => Err(NotOnSale::Over(closes_at)),
             Stage::Published => Ok(()),
         }
+    }
+
+    /// The event with what is to be changed.
+    pub(super) fn changed(&self, change: &EventChange) -> Result<Self, Invalid> {
+        let (old, mut categories) = (&self.details, self.categories.clone());
+        for (i, PriceDraft { name, price }) in change.prices.iter().enumerate() {
+            let Some(category) = categories.iter_mut().find(|category| category.name == *name) else {
+                let field = format!("price_categories[{i}].name");
+                return Err(Invalid::field(field, "unknown_category", "the event has no such price category"));
+            };
+            category.price = *price;
+        }
+        let details = EventDetails {
+            name: change.name.as_ref().unwrap_or(&old.name).clone(),
+            description: change.description.as_ref().unwrap_or(&old.description).clone(),
+            start_time: change.start_time.unwrap_or(old.start_time),
+            end_time: change.end_time.unwrap_or(old.end_time),
+            on_sale: OnSale {
+                opens_at: change.opens_at.unwrap_or(old.on_sale.opens_at),
+                closes_at: change.closes_at.unwrap_or(old.on_sale.closes_at),
+            },
+            max_seats_per_booking: change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking),
+            max_seats_held: change.max_seats_held.unwrap_or(old.max_seats_held),
+            refunds: change.refunds.unwrap_or(old.refunds),
+        };
+        Ok(Self { details, categories, ..self.clone() })
     }
 
     /// Whether the event makes sense.

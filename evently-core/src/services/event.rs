@@ -9,9 +9,9 @@ use super::{Answered, BoxOffice, Error, EventView, LayoutView};
 use crate::{
     cache::{Caches, Far, Mark, Near, Told},
     domain::{
-        Actor, Command, Currency, Event, EventDetails, EventId, EventStatus, Invalid, Layout, LayoutId, OnSale, Outcome,
-        PriceCategory, PriceCategoryId, Principal, RefundPolicy, Request, RequestKey, Role, SeatCounts, SeatId, SeatMap, Stage,
-        Thing, Timestamp, Venue, VenueId,
+        Actor, Command, Currency, Event, EventChange, EventDetails, EventId, EventStatus, Invalid, Layout, LayoutId, OnSale,
+        Outcome, PriceCategory, PriceCategoryId, PriceDraft, Principal, RefundPolicy, Request, RequestKey, Role, SeatCounts,
+        SeatId, SeatMap, Stage, Thing, Timestamp, Venue, VenueId,
     },
     ports::{CacheKey, Catalog, Clock, EventFilter, Forgotten, Ids, Page, SeatFeed, Subscription},
 };
@@ -138,31 +138,6 @@ impl EventDraft {
             refunds: None,
         }
     }
-}
-
-/// A category of the venue's layout and what its seats cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PriceDraft {
-    /// The category's name.
-    pub name: String,
-    /// In minor units.
-    pub price: i64,
-}
-
-/// What is to be changed of an event; nothing stays as it is.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "each is the field of EventDetails that it is named for")]
-pub struct EventChange {
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub start_time: Option<Timestamp>,
-    pub end_time: Option<Timestamp>,
-    pub opens_at: Option<Timestamp>,
-    pub closes_at: Option<Timestamp>,
-    pub max_seats_per_booking: Option<u32>,
-    pub max_seats_held: Option<u32>,
-    pub refunds: Option<RefundPolicy>,
-    pub prices: Vec<PriceDraft>,
 }
 
 /// How many seats there are of each status.
@@ -304,32 +279,7 @@ impl EventService {
         key: Option<RequestKey>,
     ) -> Result<Answered<Arc<Event>>, Error> {
         self.managed(by, id).await?;
-        // What stays as it is must be what it is, so it does not come from a cache.
-        let event = self.catalog.event(id).await?.ok_or(Error::not_found(Thing::Event))?;
-        let old = &event.details;
-        let details = EventDetails {
-            name: change.name.unwrap_or_else(|| old.name.clone()),
-            description: change.description.unwrap_or_else(|| old.description.clone()),
-            start_time: change.start_time.unwrap_or(old.start_time),
-            end_time: change.end_time.unwrap_or(old.end_time),
-            on_sale: OnSale {
-                opens_at: change.opens_at.unwrap_or(old.on_sale.opens_at),
-                closes_at: change.closes_at.unwrap_or(old.on_sale.closes_at),
-            },
-            max_seats_per_booking: change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking),
-            max_seats_held: change.max_seats_held.unwrap_or(old.max_seats_held),
-            refunds: change.refunds.unwrap_or(old.refunds),
-        };
-        let mut prices = Vec::with_capacity(change.prices.len());
-        for (i, draft) in change.prices.iter().enumerate() {
-            let at = event.categories.iter().position(|category| category.name == draft.name);
-            let at = at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| {
-                let field = format!("price_categories[{i}].name");
-                Invalid::field(field, "unknown_category", "the event has no such price category")
-            })?;
-            prices.push((at, draft.price));
-        }
-        self.submit_event(by, Command::EditEvent { event_id: id, details, prices }, key).await
+        self.submit_event(by, Command::EditEvent { event_id: id, change }, key).await
     }
 
     /// Puts an event where everybody sees it.

@@ -10,10 +10,10 @@ use std::{
 };
 
 use evently_core::{
-    domain::{Event, Principal, Role, SessionId, UserId},
+    domain::{Event, PriceDraft, Principal, Role, SessionId, UserId},
     import::{self, Format},
     ports::{Clock as _, Ids as _},
-    services::{EventDraft, PriceDraft, VenueDraft},
+    services::{EventDraft, VenueDraft},
 };
 use evently_http::{
     clock::SystemClock,

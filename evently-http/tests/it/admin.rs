@@ -130,6 +130,23 @@ async fn each_field_of_an_event_can_be_changed_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn two_who_change_an_event_at_once_undo_nothing_of_each_other() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let admin = app.person("admin", Role::Admin).await;
+    let venue = app.venue(&organizer, 1).await;
+    let event = app.draft(&organizer, &venue, json!({})).await;
+    let path = format!("/api/v1/admin/events/{event}");
+    for round in 1..=20 {
+        let [name, description] = ["name", "description"].map(|field| format!("{field} {round}"));
+        let edit = async |by, edit| app.call(Method::PATCH, &path, Some(by), Some(edit)).await.expect(200);
+        tokio::join!(edit(&organizer, json!({"name": name})), edit(&admin, json!({"description": description})));
+        let shown = app.get(&path, Some(&organizer)).await.expect(200);
+        assert_eq!((&shown["name"], &shown["description"]), (&json!(name), &json!(description)));
+    }
+}
+
+#[tokio::test]
 async fn plans_of_all_formats_are_taken_and_wrong_ones_leave_nothing() {
     let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evently_core::domain::{Actor, Command, EventId, Request, Role};
+use evently_core::domain::{Actor, Command, EventChange, EventId, Request, Role};
 use evently_testservers::Redis;
 use http::Method;
 use serde_json::{Value, json};
@@ -221,10 +221,9 @@ async fn a_change_of_which_nobody_was_told_is_found_in_the_journal() {
     while one.app.relay.hand_on().await.unwrap() > 0 {}
     until_named(&one, event, "A night out").await;
     until_named(&other, event, "A night out").await;
-    let mut details = one.app.events.view(event).await.unwrap().event.details.clone();
-    details.name = "Another night".to_owned();
+    let change = EventChange { name: Some("Another night".to_owned()), ..EventChange::default() };
     let by = Actor::User(organizer.id.parse().unwrap(), Role::Organizer);
-    let edit = Request::new(by, Command::EditEvent { event_id: event, details, prices: Vec::new() });
+    let edit = Request::new(by, Command::EditEvent { event_id: event, change });
     one.app.store.bookings.apply(one.now(), &[edit]).await.unwrap().answers[0].result.as_ref().unwrap();
     while other.app.relay.hand_on().await.unwrap() > 0 {}
     until_named(&one, event, "Another night").await;

@@ -1,7 +1,8 @@
 //! Bookings: events from draft to their end, and what the house does with its seats.
 
 use evently_core::domain::{
-    Command, Event, EventDetails, Layout, NotOnSale, Outcome, Rejection, Request, SeatStatus, Stage, Thing, Venue,
+    Command, Event, EventChange, EventDetails, Layout, NotOnSale, Outcome, PriceDraft, Rejection, Request, SeatStatus, Stage,
+    Thing, Venue,
 };
 
 use crate::{
@@ -16,9 +17,16 @@ async fn change(world: &World, command: Command) -> Event {
     }
 }
 
-fn edited(event: &Fixture, name: &str, prices: &[(u16, i64)]) -> Command {
-    let details = EventDetails { name: name.to_owned(), ..event.event.details.clone() };
-    Command::EditEvent { event_id: event.id(), details, prices: prices.to_vec() }
+fn edit(event: &Fixture, change: EventChange) -> Command {
+    Command::EditEvent { event_id: event.id(), change }
+}
+
+fn named(name: &str) -> EventChange {
+    EventChange { name: Some(name.to_owned()), ..EventChange::default() }
+}
+
+fn priced(category: &str, price: i64) -> EventChange {
+    EventChange { prices: vec![PriceDraft { name: category.to_owned(), price }], ..EventChange::default() }
 }
 
 pub async fn a_draft_is_not_booked(world: World) {
@@ -38,7 +46,7 @@ pub async fn a_draft_is_not_booked(world: World) {
 pub async fn a_new_price_is_for_new_bookings(world: World) {
     let event = world.event(2, 4).await;
     let before = world.hold(&event, customer(1), &[0, 4]).await;
-    let changed = change(&world, edited(&event, "Macbeth", &[(1, 2600)])).await;
+    let changed = change(&world, edit(&event, EventChange { prices: priced("Back", 2600).prices, ..named("Macbeth") })).await;
     assert_eq!((changed.details.name.as_str(), changed.version), ("Macbeth", 3));
     let after = world.hold(&event, customer(1), &[1, 5]).await;
     assert_eq!((before.total.amount, after.total.amount), (7000, 7100));
@@ -47,11 +55,30 @@ pub async fn a_new_price_is_for_new_bookings(world: World) {
     world.audited(&event).await;
 }
 
+/// Somebody else may change something of the event at the same time.
+pub async fn what_an_edit_does_not_name_stays_as_it_is(world: World) {
+    let event = world.event(2, 4).await;
+    let before = event.event.details.clone();
+    let edits = [
+        named("Macbeth"),
+        EventChange { description: Some("Bring a friend.".to_owned()), ..EventChange::default() },
+        priced("Back", 2600),
+        EventChange { max_seats_held: Some(3), ..EventChange::default() },
+    ];
+    let edits = edits.map(|change| Request::new(ORGANIZER, edit(&event, change)));
+    assert!(world.apply(&edits).await.answers.iter().all(|answer| answer.result.is_ok()));
+    let changed = world.records(&event).await.event;
+    let after =
+        EventDetails { name: "Macbeth".to_owned(), description: "Bring a friend.".to_owned(), max_seats_held: 3, ..before };
+    assert_eq!((changed.details, changed.categories[1].price, changed.version), (after, 2600, 6));
+    world.audited(&event).await;
+}
+
 /// Both write the rows of the same seats.
 pub async fn a_price_changes_while_seats_are_held(world: World) {
     let event = world.event(1, 4).await;
     let hold = |who, seats: &[u32]| Request::new(who, world.hold_command(&event, who, seats));
-    let dearer = Request::new(ORGANIZER, edited(&event, "Macbeth", &[(0, 9900)]));
+    let dearer = Request::new(ORGANIZER, edit(&event, priced("Front", 9900)));
     let applied = world.apply(&[hold(customer(1), &[0]), dearer, hold(customer(2), &[1])]).await;
     let paid =
         applied.answers.into_iter().step_by(2).map(|answer| booking(answer.result.unwrap()).total.amount).collect::<Vec<_>>();
@@ -63,12 +90,12 @@ pub async fn a_price_changes_while_seats_are_held(world: World) {
 pub async fn an_edit_that_makes_no_sense_is_refused(world: World) {
     let event = world.event(1, 4).await;
     let before = world.records(&event).await;
-    for (command, said) in [
-        (edited(&event, "", &[]), "name invalid_name"),
-        (edited(&event, "Macbeth", &[(0, -1)]), "price_categories[0].price out_of_range"),
-        (edited(&event, "Macbeth", &[(2, 1)]), "price_categories unknown_category"),
+    for (change, said) in [
+        (named(""), "name invalid_name"),
+        (priced("Front", -1), "price_categories[0].price out_of_range"),
+        (priced("Gallery", 1), "price_categories[0].name unknown_category"),
     ] {
-        assert_eq!(wrong(&world.ask(ORGANIZER, command).await), [said]);
+        assert_eq!(wrong(&world.ask(ORGANIZER, edit(&event, change)).await), [said]);
     }
     assert_eq!(world.records(&event).await, before);
 }
@@ -80,7 +107,7 @@ pub async fn an_event_that_was_called_off_stays_so(world: World) {
     assert_eq!(change(&world, cancel()).await.version, 3, "whoever asks twice gets no error");
     assert_eq!(world.try_hold(&event, customer(1), &[0]).await, Err(Rejection::NotOnSale(NotOnSale::Cancelled)));
     assert_eq!(world.ask(ORGANIZER, event.publish()).await, Err(Rejection::EventCancelled));
-    assert_eq!(world.ask(ORGANIZER, edited(&event, "Macbeth", &[])).await, Err(Rejection::EventCancelled));
+    assert_eq!(world.ask(ORGANIZER, edit(&event, named("Macbeth"))).await, Err(Rejection::EventCancelled));
     let records = world.audited(&event).await;
     assert_eq!(records.journal.last().unwrap().transition.reason.as_deref(), Some("the roof leaks"));
 }

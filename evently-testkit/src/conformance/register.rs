@@ -58,6 +58,7 @@ macro_rules! store_conformance {
             house {
                 a_draft_is_not_booked
                 a_new_price_is_for_new_bookings
+                what_an_edit_does_not_name_stays_as_it_is
                 a_price_changes_while_seats_are_held
                 an_edit_that_makes_no_sense_is_refused
                 an_event_that_was_called_off_stays_so

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evently_core::domain::{
-    Actor, BookingId, Command, GatewayReport, OnSale, PaymentId, RefundId, RefundPolicy, Rejection, Request, RequestKey, Seat,
-    SeatMap, SeatState, TicketCode, Timestamp,
+    Actor, BookingId, Command, EventChange, GatewayReport, OnSale, PaymentId, PriceDraft, RefundId, RefundPolicy, Rejection,
+    Request, RequestKey, Seat, SeatMap, SeatState, TicketCode, Timestamp,
 };
 
 use super::{
@@ -167,7 +167,9 @@ impl Driver {
                 let ticket = self.tickets.iter().find(|(_, known)| *known == code).expect("the driver has learned of it");
                 model.check_in(*ticket.0, user_of(*actor), event_id.is_some_and(|id| id != self.event.id()))
             }
-            Command::EditEvent { details, prices, .. } => model.edit(prices[0].1, details.refunds.percent),
+            Command::EditEvent { change, .. } => {
+                model.edit(change.prices[0].price, change.refunds.expect("each has one").percent)
+            }
             Command::PublishEvent { .. } => model.publish(),
             Command::CancelEvent { .. } => model.call_off(),
             Command::CreateVenue { .. } | Command::CreateEvent { .. } => unreachable!("a history has one event"),
@@ -243,9 +245,11 @@ impl Driver {
                 (DOOR, Command::CheckIn { code, event_id: Some(if *elsewhere { self.other.id() } else { event_id }) })
             }
             Ask::Edit { front, percent } => {
-                let mut details = self.model.event.details.clone();
-                details.refunds.percent = *percent;
-                (ORGANIZER, Command::EditEvent { event_id, details, prices: vec![(0, *front)] })
+                let event = &self.model.event;
+                let refunds = RefundPolicy { percent: *percent, ..event.details.refunds };
+                let prices = vec![PriceDraft { name: event.categories[0].name.clone(), price: *front }];
+                let change = EventChange { refunds: Some(refunds), prices, ..EventChange::default() };
+                (ORGANIZER, Command::EditEvent { event_id, change })
             }
             Ask::Publish => (ORGANIZER, self.event.publish()),
             Ask::CallOff => (ORGANIZER, Command::CancelEvent { event_id, reason: None }),

@@ -11,11 +11,11 @@ use axum::{
     routing::{get, post},
 };
 use evently_core::{
-    domain::{Currency, EventId, HoldTerms, Principal, Role, SeatStatus, SessionId, UserId},
+    domain::{Currency, EventId, HoldTerms, PriceDraft, Principal, Role, SeatStatus, SessionId, UserId},
     import::{self, Format},
     memory::MemorySeatFeed,
     ports::{Clock, Ids},
-    services::{BookingService, BoxOffice, Error, EventDraft, EventService, OfficeSize, PriceDraft, VenueDraft},
+    services::{BookingService, BoxOffice, Error, EventDraft, EventService, OfficeSize, VenueDraft},
 };
 // The clock and the ids of Evently's own service. They are ports like any other: a program may bring its own.
 use evently_http::{clock::SystemClock, ids::SystemIds};

@@ -7,9 +7,9 @@
 use std::{error::Error, time::Duration};
 
 use evently_core::{
-    domain::{Currency, EventId, Principal, Role, SeatId, SessionId, UserId},
+    domain::{Currency, EventId, PriceDraft, Principal, Role, SeatId, SessionId, UserId},
     import::{self, Format},
-    services::{EventDraft, PriceDraft, VenueDraft},
+    services::{EventDraft, VenueDraft},
 };
 use evently_http::{
     compose::{self, App},

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use evently_core::{
-    domain::{Currency, EventId, Money, RefundPolicy, Timestamp},
-    services::{EventDraft, PriceDraft},
+    domain::{Currency, EventId, Money, PriceDraft, RefundPolicy, Timestamp},
+    services::EventDraft,
 };
 use evently_http::compose::App;
 use serde::Deserialize;

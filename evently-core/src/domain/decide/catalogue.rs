@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Decision, Desk, Stop, step, used_before};
 use crate::domain::{
-    Event, EventDetails, EventId, Fact, Invalid, Layout, Ledger, Outcome, Rejection, SeatAction, SeatId, Stage, Thing, Venue,
+    Event, EventChange, EventId, Fact, Invalid, Layout, Ledger, Outcome, Rejection, SeatAction, SeatId, Stage, Thing, Venue,
 };
 
 impl<L: Ledger> Desk<'_, L> {
@@ -43,18 +43,12 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(Outcome::Event(event))
     }
 
-    pub(super) fn edit_event(&mut self, id: EventId, details: &EventDetails, prices: &[(u16, i64)]) -> Decision<Outcome, L> {
+    pub(super) fn edit_event(&mut self, id: EventId, change: &EventChange) -> Decision<Outcome, L> {
         let event = self.event(id)?;
         if event.stage == Stage::Cancelled {
             return Err(Rejection::EventCancelled.into());
         }
-        let mut event = Event { details: details.clone(), ..Event::clone(&event) };
-        for &(category, price) in prices {
-            match event.categories.get_mut(usize::from(category)) {
-                Some(category) => category.price = price,
-                None => return Err(Invalid::field("price_categories", "unknown_category", "no such price category").into()),
-            }
-        }
+        let event = event.changed(change)?;
         event.check()?;
         self.put_event(event, Some("edited"))
     }

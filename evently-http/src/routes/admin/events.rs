@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
 use evently_core::{
-    domain::{Currency, Event, EventId, Money, RefundPolicy, Role, SeatId, SeatStatus, Timestamp, VenueId},
+    domain::{
+        Currency, Event, EventChange, EventId, Money, PriceDraft, RefundPolicy, Role, SeatId, SeatStatus, Timestamp, VenueId,
+    },
     ports::EventFilter,
-    services::{Answered, Error, EventChange, EventDraft, PriceDraft},
+    services::{Answered, Error, EventDraft},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{RefundPolicy, Role},
+    domain::{EventChange, PriceDraft, RefundPolicy, Role},
     ports::Audit,
-    services::{EventChange, PriceDraft},
 };
 
 use super::Person;
