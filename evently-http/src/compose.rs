@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use evently_core::{
     cache::Caches,
-    domain::HoldTerms,
+    domain::{HoldTerms, RequestKey},
     memory::{SandboxGateway, SandboxTimes},
     ports::{AccessTokens, Clock, Ids, PasswordHasher, PaymentGateway, RateLimits, Store},
     services::{
@@ -86,6 +86,14 @@ pub struct App {
     pub seat_bodies: SeatBodies,
     /// Turns true when the application is to stop.
     pub stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// A key for a request that came without one: where the answer of the store is lost on its way, it is found again by its key. Who has
+    /// just been let in would be told otherwise that somebody is in already.
+    pub fn new_key(&self) -> RequestKey {
+        RequestKey::new(&["new"], &self.ids.uuid(self.clock.now()).to_string(), &[])
+    }
 }
 
 /// Why the application does not start.
@@ -177,7 +185,7 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         (None, None) => Arc::new(SystemClock::new()),
     };
     let shared = Shared::open(&config, &clock).await?;
-    let feed = shared.feed(store.catalog.clone());
+    let feed = shared.feed(store.catalog.clone(), database.is_some().then(|| ids.secret()));
     let limits = shared.limits();
     let caches = shared.caches(&clock, token_secret.0.first().map(String::as_str).unwrap_or_default());
     let size = OfficeSize { queue: config.box_office.queue, batch: config.box_office.batch };

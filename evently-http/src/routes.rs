@@ -15,6 +15,7 @@ mod tickets;
 use std::sync::Arc;
 
 use axum::Router;
+use evently_core::services::Error;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::openapi::document;
@@ -29,6 +30,15 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(pages::routes(&app))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(None) })
         .with_state(app)
+}
+
+/// Sees work through to its end on a task of its own, though whoever asked for it may hang up.
+async fn seen_through<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Problem> {
+    let done = tokio::spawn(work).await.map_err(|error| {
+        tracing::error!(%error, "a task failed");
+        Problem::internal()
+    })?;
+    Ok(done?)
 }
 
 fn documented(import_limit: usize) -> OpenApiRouter<Arc<App>> {

@@ -40,11 +40,14 @@ impl Shared {
         Ok(Self { redis, broker })
     }
 
-    /// The state of seats and what changes in it, told to the visitors of all instances alike.
-    pub fn feed(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn SeatFeed> {
-        match &self.redis {
-            Some(redis) => Arc::new(RedisSeatFeed::new(redis.clone(), catalog)),
-            None => Arc::new(MemorySeatFeed::new(catalog)),
+    /// The state of seats and what changes in it, told to the visitors of all instances alike. Where there may be others, `random` keeps
+    /// the numbers of this one apart.
+    pub fn feed(&self, catalog: Arc<dyn Catalog>, random: Option<u128>) -> Arc<dyn SeatFeed> {
+        #[expect(clippy::cast_possible_truncation, reason = "half of the bits are plenty")]
+        match (&self.redis, random) {
+            (Some(redis), _) => Arc::new(RedisSeatFeed::new(redis.clone(), catalog)),
+            (None, Some(random)) => Arc::new(MemorySeatFeed::beside_others(catalog, random as u64)),
+            (None, None) => Arc::new(MemorySeatFeed::new(catalog)),
         }
     }
 

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use evently_core::{
     domain::{EventId, SeatChange, SeatMap},
     memory::SeatBoard,
-    ports::{Catalog, SeatFeed, StoreError, Subscription},
+    ports::{Catalog, SeatFeed, StoreError, StoreErrorKind, Subscription},
 };
 use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
@@ -114,13 +114,18 @@ impl Inner {
         if let Some(answer) = ready() {
             return Ok(Some(answer));
         }
-        let turn = self.joining.lock().await;
-        if let Some(answer) = ready() {
-            return Ok(Some(answer));
+        let _turn = self.joining.lock().await;
+        for _ in 0..TRIES {
+            if let Some(answer) = ready() {
+                return Ok(Some(answer));
+            }
+            if !self.join(event).await? {
+                return Ok(None);
+            }
         }
-        let there = self.join(event).await;
-        drop(turn);
-        Ok(if there? { ready() } else { None })
+        ready()
+            .map(Some)
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Contended, "seat_map", "others publish too fast to join them"))
     }
 
     /// Gets the state of an event anew; whoever followed the old one has to begin anew. Needs the turn to join.
@@ -308,10 +313,9 @@ fn take(board: &mut SeatBoard, entries: Vec<Entry>) -> Taken {
     Taken::In
 }
 
-/// A board whose states have numbers that no other feed gives, and that are still exact as doubles: those have 53 bits.
+/// A board whose states have numbers that no other feed gives.
 fn local(map: SeatMap) -> SeatBoard {
-    let random = RandomState::new().build_hasher().finish() >> 33;
-    SeatBoard::new(map.numbered(1 << 52 | random << 20))
+    SeatBoard::new(map.numbered_apart(RandomState::new().build_hasher().finish()))
 }
 
 #[async_trait]

@@ -225,18 +225,22 @@ impl Event {
             };
             category.price = *price;
         }
+        let start_time = change.start_time.unwrap_or(old.start_time);
+        // What lasts until the event begins does so after it was moved as well.
+        let moved = |until| if until == old.start_time { start_time } else { until };
+        let refunds = RefundPolicy { until: moved(old.refunds.until), ..old.refunds };
         let details = EventDetails {
             name: change.name.as_ref().unwrap_or(&old.name).clone(),
             description: change.description.as_ref().unwrap_or(&old.description).clone(),
-            start_time: change.start_time.unwrap_or(old.start_time),
+            start_time,
             end_time: change.end_time.unwrap_or(old.end_time),
             on_sale: OnSale {
                 opens_at: change.opens_at.unwrap_or(old.on_sale.opens_at),
-                closes_at: change.closes_at.unwrap_or(old.on_sale.closes_at),
+                closes_at: change.closes_at.unwrap_or_else(|| moved(old.on_sale.closes_at)),
             },
             max_seats_per_booking: change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking),
             max_seats_held: change.max_seats_held.unwrap_or(old.max_seats_held),
-            refunds: change.refunds.unwrap_or(old.refunds),
+            refunds: change.refunds.unwrap_or(refunds),
         };
         Ok(Self { details, categories, ..self.clone() })
     }
@@ -379,5 +383,27 @@ mod tests {
     fn stages_and_statuses_are_called_what_they_are() {
         assert_eq!([Stage::Draft, Stage::Published, Stage::Cancelled].map(Stage::name), ["draft", "published", "cancelled"]);
         assert_eq!(EventStatus::NAMES.map(|(_, status)| status.name()), EventStatus::NAMES.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn what_lasts_until_the_start_moves_with_it() {
+        let mut event = event();
+        (event.details.on_sale.closes_at, event.details.refunds.until) = (AT(1_000), AT(1_000));
+        let moved = |change: EventChange| {
+            let EventDetails { on_sale, refunds, .. } = event.changed(&change).unwrap().details;
+            (on_sale.closes_at, refunds.until)
+        };
+        let later = EventChange { start_time: Some(AT(1_500)), ..EventChange::default() };
+        assert_eq!(moved(later.clone()), (AT(1_500), AT(1_500)));
+        let refunds = Some(RefundPolicy { until: AT(1_000), percent: 50 });
+        assert_eq!(
+            moved(EventChange { closes_at: Some(AT(1_000)), refunds, ..later.clone() }),
+            (AT(1_000), AT(1_000)),
+            "as it says"
+        );
+        let (event, mut other) = (super::tests::event(), later);
+        other.start_time = Some(AT(1_600));
+        let EventDetails { on_sale, refunds, .. } = event.changed(&other).unwrap().details;
+        assert_eq!((on_sale.closes_at, refunds.until), (AT(900), AT(800)), "what ends at a time of its own stays");
     }
 }

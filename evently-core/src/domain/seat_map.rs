@@ -84,6 +84,13 @@ impl SeatMap {
         Self { seq, ..self }
     }
 
+    /// The same state with a number that no other process gives, for one that numbers by itself beside others. It is still exact as a
+    /// double: those have 53 bits.
+    #[must_use]
+    pub fn numbered_apart(self, random: u64) -> Self {
+        self.numbered(1 << 52 | (random >> 33) << 20)
+    }
+
     /// How often its seats have changed, all together. Of two maps of the same seats the one with more is the later one, whoever has
     /// numbered them.
     pub fn changes(&self) -> u64 {

@@ -19,6 +19,8 @@ pub struct MemorySeatFeed {
     topics: Mutex<Topics>,
     /// One map is read at a time, so that a crowd before a new event reads it once.
     reading: Turn,
+    /// Where others number states as well, what keeps ours apart.
+    apart: Option<u64>,
 }
 
 type Topics = FxHashMap<EventId, Topic>;
@@ -32,7 +34,13 @@ enum Topic {
 impl MemorySeatFeed {
     /// A feed over the events of `catalog`.
     pub fn new(catalog: std::sync::Arc<dyn Catalog>) -> Self {
-        Self { catalog, topics: Mutex::new(Topics::default()), reading: Turn::new(()) }
+        Self { catalog, topics: Mutex::new(Topics::default()), reading: Turn::new(()), apart: None }
+    }
+
+    /// The same in one of several processes that know nothing of each other's changes but what the catalog says: none takes a state of
+    /// another for one of its own.
+    pub fn beside_others(catalog: std::sync::Arc<dyn Catalog>, random: u64) -> Self {
+        Self { apart: Some(random), ..Self::new(catalog) }
     }
 
     /// Does `read` with the event's board; `None` if there is no such event.
@@ -49,7 +57,10 @@ impl MemorySeatFeed {
         let mut topics = lock(&self.topics);
         let Some(Topic::Reading(missed)) = topics.remove(&event) else { unreachable!("only the reader of a map makes it ready") };
         let Some(map) = map? else { return Ok(None) };
-        let mut board = SeatBoard::new(map);
+        let mut board = SeatBoard::new(match self.apart {
+            Some(random) => map.numbered_apart(random),
+            None => map,
+        });
         // Nobody looks yet, so that it is part of the first state.
         board.take_in(missed);
         let answer = read(&board);

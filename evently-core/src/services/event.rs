@@ -49,6 +49,8 @@ const EVENT: &str = "event";
 const DETAILS_KEPT: Duration = Duration::from_mins(5);
 /// For how long a layout is kept. None ever changes.
 const LAYOUTS_KEPT: Duration = Duration::from_hours(1);
+/// How many events are the last ones.
+const LAST: u32 = 100;
 /// How many events are kept, and how many layouts.
 const KEPT_MOST: (usize, usize) = (10_000, 1_000);
 
@@ -318,6 +320,7 @@ impl EventService {
         .await
     }
 
+    /// The caller must see this through to its end, or this process goes on showing what it has kept of the event.
     async fn submit_event(
         &self,
         by: &Principal,
@@ -362,14 +365,18 @@ impl EventService {
 
     /// The view of an event that was read after the mark.
     async fn view_of(&self, event: Arc<Event>, mark: Mark) -> Result<Arc<EventView>, Error> {
+        // Neither an earlier one nor a later one: whoever lists events goes on after the last of them, where it stood in the list.
         let known = self.views.events.peek(&event.id);
-        if let Some(view) = known.filter(|view| view.event.version >= event.version) {
+        let known_version = known.as_ref().map(|view| view.event.version);
+        if let Some(view) = known.filter(|view| view.event.version == event.version) {
             return Ok(view);
         }
         let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
         let layout = self.layout(event.layout_id).await?;
         let view = Arc::new(EventView::new(event, venue, layout));
-        self.views.events.keep(mark, view.event.id, Arc::clone(&view));
+        if known_version.is_none_or(|version| version < view.event.version) {
+            self.views.events.keep(mark, view.event.id, Arc::clone(&view));
+        }
         Ok(view)
     }
 
@@ -404,8 +411,26 @@ impl EventService {
     /// Events by start time: those after `page.after`.
     pub async fn list(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<EventView>>, Error> {
         let mark = self.views.events().mark();
-        let mut views = Vec::new();
-        for event in self.catalog.events(filter, page).await? {
+        self.views_of(self.catalog.events(filter, page).await?, mark).await
+    }
+
+    /// Of the events that the filter asks for the hundred that begin last, by start time.
+    pub async fn list_last(&self, filter: &EventFilter) -> Result<Vec<Arc<EventView>>, Error> {
+        let mark = self.views.events().mark();
+        let (mut last, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.catalog.events(filter, Page { after, limit: LAST }).await?;
+            let Some(end) = page.last() else { break };
+            after = Some((end.details.start_time, end.id));
+            last.extend(page);
+            last.drain(..last.len().saturating_sub(LAST as usize));
+        }
+        self.views_of(last, mark).await
+    }
+
+    async fn views_of(&self, events: Vec<Arc<Event>>, mark: Mark) -> Result<Vec<Arc<EventView>>, Error> {
+        let mut views = Vec::with_capacity(events.len());
+        for event in events {
             views.push(self.view_of(event, mark).await?);
         }
         Ok(views)

@@ -87,15 +87,14 @@ impl Logins {
     pub(super) async fn role(&self, session: SessionId, user: UserId) -> Result<Option<Role>, StoreError> {
         self.listen();
         self.catch_up().await?;
-        let (ended, changed) = {
-            let known = lock(&self.known);
-            (known.ended.contains_key(&session), known.changed.contains_key(&user))
-        };
-        if ended {
+        if lock(&self.known).ended.contains_key(&session) {
             return Ok(None);
         }
-        let load =
-            || async { if changed { self.stored(session).await } else { self.far.get(session, || self.stored(session)).await } };
+        let load = || async {
+            // As late as this: of what is learned from here on this load is not kept.
+            let changed = lock(&self.known).changed.contains_key(&user);
+            if changed { self.stored(session).await } else { self.far.get(session, || self.stored(session)).await }
+        };
         match self.near.get(&session, load).await {
             Ok(holder) => Ok((holder.user_id == user).then_some(holder.role)),
             Err(NoLogin::Ended) => Ok(None),

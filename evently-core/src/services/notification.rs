@@ -80,6 +80,14 @@ impl NotificationService {
         let seats = seat_list(&view, booking);
         let when = format!("{}, {}", details.start_time, view.venue.name);
         let (subject, text, attachments) = match news {
+            // Each thing that has happened is told, but a mail that is late must not be the last to say that the seats are theirs.
+            News::Confirmed if booking.status() != BookingStatus::Confirmed => {
+                let text = format!(
+                    "Your seats for {} were booked, and have been given up since.\n\n{when}\n{seats}\nTotal {}\n",
+                    details.name, booking.total
+                );
+                (format!("Your booking for {}", details.name), text, Vec::new())
+            }
             News::Confirmed => {
                 let codes = tickets.iter().filter(|ticket| ticket.state != crate::domain::TicketState::Void);
                 let codes = codes.map(|ticket| ticket.code.to_string()).collect::<Vec<_>>().join("\n");

@@ -81,20 +81,35 @@ impl PaymentService {
         self.gateway.check_token(&token).map_err(|message| Invalid::field("method.token", "unknown_token", message))?;
         let _running = key.map(|key| self.enter(key.id)).transpose()?;
         let payment_id = PaymentId::from_uuid(self.ids.uuid(self.clock.now()));
-        let provider = self.gateway.name().to_owned();
-        let start = Command::StartPayment { payment_id, booking_id, provider, terms: self.terms };
-        let started = self.office.submit(Request::new(booking::customer(by), start).with_key(key)).await?;
-        let started = Answered::read(started, |outcome| match outcome {
-            Outcome::PaymentStarted(payment, booking) => Some((payment, booking, true)),
-            Outcome::Payment(payment, booking) => Some((payment, booking, false)),
-            _ => None,
-        })?;
-        let (payment, booking, undecided) = started.value;
+        let Answered { mut value, at, replayed } = self.start(by, payment_id, booking_id, key).await?;
+        if replayed && value.2 {
+            // It is kept as it began. Its booking may have been given up since, or another payment may have taken its place.
+            value = self.start(by, value.0.id, booking_id, None).await?.value;
+        }
+        let (payment, booking, undecided) = value;
         if !undecided {
-            return Ok(Answered { value: (payment, booking), at: started.at, replayed: started.replayed });
+            return Ok(Answered { value: (payment, booking), at, replayed });
         }
         let (report, reference) = self.charge(&payment, &booking, token).await;
         self.settle(&payment, report, reference, None, key).await.map_err(Error::after_a_change)
+    }
+
+    /// Starts a payment. Its booking, and whether the money is to be asked for.
+    async fn start(
+        &self,
+        by: &Principal,
+        payment_id: PaymentId,
+        booking_id: BookingId,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<(Payment, Booking, bool)>, Error> {
+        let provider = self.gateway.name().to_owned();
+        let start = Command::StartPayment { payment_id, booking_id, provider, terms: self.terms };
+        let started = self.office.submit(Request::new(booking::customer(by), start).with_key(key)).await?;
+        Answered::read(started, |outcome| match outcome {
+            Outcome::PaymentStarted(payment, booking) => Some((payment, booking, true)),
+            Outcome::Payment(payment, booking) => Some((payment, booking, false)),
+            _ => None,
+        })
     }
 
     /// Asks for the money. Without an answer the payment goes on being processed, as far as we know.

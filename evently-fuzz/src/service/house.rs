@@ -194,7 +194,7 @@ async fn app(clock: Arc<dyn Clock>) -> App {
     let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(7));
     let store = Store::new(Arc::new(MemoryStore::new(ids.clone())));
     let shared = Shared::open(&config, &clock).await.expect("it is not on any server");
-    let (feed, limits) = (shared.feed(store.catalog.clone()), shared.limits());
+    let (feed, limits) = (shared.feed(store.catalog.clone(), None), shared.limits());
     let caches = shared.caches(&clock, signed::webhook_secret());
     let (office, work) = BoxOffice::open(store.bookings.clone(), feed.clone(), clock.clone(), OfficeSize::default());
     tokio::spawn(work);

@@ -215,8 +215,9 @@ pub async fn list(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) -> 
 pub async fn show(State(app): State<Arc<App>>, Path(id): Path<EventId>, known: IfNoneMatch) -> Result<Response, Problem> {
     context::note_event(id);
     let view = app.events.public(id).await?;
-    let body = body(&app, &view).await?;
+    // Seats may change in between: better an old tag than an old body.
     let seq = app.events.seat_map(id).await?.seq();
+    let body = body(&app, &view).await?;
     let etag = Etag::new(format_args!("{}-{seq}-{}", view.event.version, body.summary.status));
     Ok(etag.answer(&known, ASK, || Json(body)))
 }

@@ -17,6 +17,7 @@ use crate::{
     context,
     extract::{Path, RawBody},
     problem::{Code, Problem},
+    routes::seen_through,
     wire::{BookingBody, PaymentBody, answer},
 };
 
@@ -63,13 +64,9 @@ pub async fn pay(
     submitted: Submitted<NewPayment>,
 ) -> Result<Response, Problem> {
     let Submitted { by, key, body: NewPayment { method: Method { r#type: MethodType::Card, token } } } = submitted;
-    // On a task of its own: a buyer who hangs up must not tear a payment in two.
+    // A buyer who hangs up must not tear a payment in two.
     let payments = Arc::clone(&app.payments);
-    let paying = tokio::spawn(async move { payments.pay(&by, id, token, key).await });
-    let paid = paying.await.map_err(|error| {
-        tracing::error!(%error, "payment task failed");
-        Problem::internal()
-    })??;
+    let paid = seen_through(async move { payments.pay(&by, id, token, key).await }).await?;
     context::note_action("payment_made");
     let (payment, booking) = &paid.value;
     context::note_event(booking.event_id);

@@ -1,4 +1,6 @@
-use evently_core::domain::Role;
+use std::{future::poll_fn, task::Poll};
+
+use evently_core::domain::{Role, Stage};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -144,6 +146,42 @@ async fn two_who_change_an_event_at_once_undo_nothing_of_each_other() {
         let shown = app.get(&path, Some(&organizer)).await.expect(200);
         assert_eq!((&shown["name"], &shown["description"]), (&json!(name), &json!(description)));
     }
+}
+
+/// Whoever changes an event may hang up at any moment.
+#[tokio::test]
+async fn an_event_is_shown_as_it_was_changed_though_nobody_waited_for_the_answer() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let other = app.draft(&organizer, &venue, json!({})).await;
+    let mut left_published = 0;
+    for polls in 1..=12 {
+        let event = app.draft(&organizer, &venue, json!({})).await;
+        let path = format!("/api/v1/admin/events/{event}");
+        assert_eq!(app.get(&path, Some(&organizer)).await.expect(200)["status"], "draft");
+        let publish = format!("{path}/publish");
+        let mut publishing = Box::pin(app.call(Method::POST, &publish, Some(&organizer), None));
+        let mut is_done = false;
+        for _ in 0..polls {
+            is_done = is_done || poll_fn(|context| Poll::Ready(publishing.as_mut().poll(context).is_ready())).await;
+            tokio::task::yield_now().await;
+        }
+        drop(publishing);
+        // What was asked for before is decided by then.
+        let edit = Some(json!({"name": polls.to_string()}));
+        app.call(Method::PATCH, &format!("/api/v1/admin/events/{other}"), Some(&organizer), edit).await.expect(200);
+        if app.app.store.catalog.event(event).await.unwrap().unwrap().stage == Stage::Published {
+            left_published += u32::from(!is_done);
+            let shown = async {
+                while app.get(&format!("/api/v1/events/{event}"), None).await.status != 200 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(20), shown).await.expect("it is shown");
+        }
+    }
+    assert!(left_published > 0);
 }
 
 #[tokio::test]
@@ -420,4 +458,19 @@ async fn an_entity_tag_is_that_of_one_form_and_of_what_it_shows() {
     let before = tag(&shown, &[]).await;
     app.advance(24 * 3600);
     assert_ne!(tag(&shown, &[]).await, before, "it has begun");
+}
+
+#[tokio::test]
+async fn the_overview_has_the_hundred_events_that_begin_last() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    for day in 1..=101 {
+        let start = app.now() + std::time::Duration::from_hours(24 * day);
+        let end = start + std::time::Duration::from_hours(2);
+        app.draft(&organizer, &venue, json!({"name": day.to_string(), "start_time": start, "end_time": end})).await;
+    }
+    let overview = app.get("/api/v1/admin/analytics/overview", Some(&organizer)).await.expect(200);
+    let names = overview["events"].as_array().unwrap().iter().map(|event| event["event_name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), (2..=101).map(|day| day.to_string()).collect::<Vec<_>>());
 }

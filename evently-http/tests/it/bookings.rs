@@ -291,17 +291,24 @@ async fn one_sees_ones_own_bookings_newest_first_part_by_part() {
 #[tokio::test]
 async fn who_was_served_is_not_told_that_nothing_was_done() {
     let app = TestApp::new().await;
-    let (_, event) = app.on_sale(1).await;
+    let (organizer, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
+    let used = app.hold(&ada, event, &[2]).await;
+    app.pay(&ada, &used, "tok_visa").await.expect(200);
+    let tickets = app.get(&format!("/api/v1/bookings/{used}/tickets"), Some(&ada)).await.expect(200);
     let id = app.hold(&ada, event, &[1]).await;
     app.advance(1);
     let away = app.beside_without_events().await;
+    let code = json!({"code": tickets[0]["code"], "event_id": event});
+    let admitted = away.post("/api/v1/admin/check-ins", Some(&organizer), code.clone()).await;
+    let again = app.post("/api/v1/admin/check-ins", Some(&organizer), code).await.expect(200);
+    assert_eq!(again["result"], "already_admitted");
     let extended = act(&away, &ada, &id, "extend").await;
     let paid = away.pay(&ada, &id, "tok_visa").await;
     assert_eq!(app.status_of(&ada, &id).await, "confirmed");
     let cancelled = away.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await;
     assert_ne!(app.status_of(&ada, &id).await, "confirmed");
-    for answer in [extended, paid, cancelled] {
+    for answer in [admitted, extended, paid, cancelled] {
         let told = answer.refused(503, "store_unavailable");
         assert_eq!(told["detail"], "it is not known whether it was done; ask again with the same key in a moment");
     }

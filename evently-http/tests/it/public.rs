@@ -1,10 +1,17 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use evently_core::{
     audit,
-    domain::{Role, Sales},
-    ports::{Figures, SalesFilter, StoreError},
+    domain::{EventId, Role, Sales, SeatChange, SeatMap, SeatStatus},
+    memory::MemorySeatFeed,
+    ports::{Figures, SalesFilter, SeatFeed, StoreError, Subscription},
 };
 use evently_http::routes;
 use futures_util::{SinkExt, StreamExt};
@@ -13,6 +20,50 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::app::TestApp;
+
+/// A seat is taken just after the map was looked at for the first time.
+struct Taken {
+    feed: MemorySeatFeed,
+    looked: AtomicBool,
+}
+
+#[async_trait]
+impl SeatFeed for Taken {
+    async fn publish(&self, changes: &[SeatChange]) {
+        self.feed.publish(changes).await;
+    }
+
+    async fn seat_map(&self, event_id: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
+        let map = self.feed.seat_map(event_id).await;
+        if !self.looked.swap(true, Relaxed) {
+            self.feed.publish(&[SeatChange { event_id, number: 0, status: SeatStatus::Reserved, version: 1 }]).await;
+        }
+        map
+    }
+
+    async fn subscribe(&self, event: EventId, since: Option<u64>) -> Result<Option<Subscription>, StoreError> {
+        self.feed.subscribe(event, since).await
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        self.feed.refresh().await
+    }
+}
+
+#[tokio::test]
+async fn an_entity_tag_is_never_of_a_later_state_than_what_comes_with_it() {
+    let house = TestApp::new().await;
+    let (_, event) = house.on_sale(1).await;
+    let catalog = house.app.store.catalog.clone();
+    let feed = Taken { feed: MemorySeatFeed::new(catalog.clone()), looked: AtomicBool::new(false) };
+    let app = house.beside_showing(catalog, Arc::new(feed)).await;
+    let path = format!("/api/v1/events/{event}");
+    let first = app.get(&path, None).await;
+    let known = [("if-none-match", first.headers["etag"].to_str().unwrap())];
+    let now = app.call_with(Method::GET, &path, None, None, &known).await;
+    let shown = if now.status == 304 { first } else { now };
+    assert_eq!(shown.expect(200)["seats_available"], 9);
+}
 
 #[tokio::test]
 async fn seat_states_come_in_order_and_in_three_forms() {

@@ -7,12 +7,15 @@ use evently_core::{domain::Timestamp, ports::Clock};
 use evently_http::{
     clock::StoreClock,
     compose::{self, App},
-    config::{Config, Sources},
+    config::{Config, Sources, StoreUrl},
     serve,
 };
-use evently_testservers::Postgres;
-use http::{Request, Response};
+use evently_testservers::{Postgres, Proxy};
+use http::{Method, Request, Response};
+use serde_json::json;
 use tower::ServiceExt;
+
+use crate::app::TestApp;
 
 struct Service {
     app: Arc<App>,
@@ -90,4 +93,35 @@ async fn instances_have_the_time_of_the_server_whatever_their_machines_say() {
     let (before, now, after) = (server_time().await, service.app.clock.now(), server_time().await);
     let second = Duration::from_secs(1);
     assert!(before <= now + second && now <= after + second, "{now} is not from {before} to {after}");
+}
+
+/// Whoever asks needs no key for it: the guest of a lost answer would be sent away as somebody who is in already.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &booking, "tok_visa").await.expect(200);
+    let tickets = app.get(&format!("/api/v1/bookings/{booking}/tickets"), Some(&ada)).await.expect(200);
+    let code = &tickets[0]["code"];
+
+    let StoreUrl::Postgres(url) = &app.app.config.store.url else { unreachable!("these tests are of PostgreSQL") };
+    let proxy = Proxy::before(url.reveal()).unwrap();
+    let behind = app.beside(&[("store.url", &proxy.url())]).await;
+    let lost = async |method, path: &str, body| {
+        proxy.lose_answer_with(b"COMMIT\0");
+        let answer = behind.call(method, path, Some(&organizer), Some(body)).await;
+        assert!(proxy.has_lost_it());
+        assert!(!answer.headers.contains_key("idempotent-replayed"), "nobody has been told before");
+        answer
+    };
+    let admitted = lost(Method::POST, "/api/v1/admin/check-ins", json!({"code": code, "event_id": event})).await.expect(200);
+    assert_eq!(admitted["result"], "admitted");
+    let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [{"label": "1", "seats": [
+        {"label": "1", "x": 1, "y": 1, "category": "Seats"}]}]}]});
+    lost(Method::POST, "/api/v1/admin/venues", plan).await.expect(201);
+    let seats = json!({"seat_ids": [app.seat(event, 5).await]});
+    let blocked = lost(Method::POST, &format!("/api/v1/admin/events/{event}/seats/block"), seats).await;
+    assert_eq!(blocked.expect(200)["seat_ids"].as_array().unwrap().len(), 1);
 }

@@ -7,7 +7,7 @@ use evently_testservers::Redis;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Person, TestApp};
+use crate::app::{Person, TestApp, WITHOUT_REDIS};
 
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -285,4 +285,21 @@ async fn requests_and_wrong_passwords_are_counted_at_all_instances_together() {
         }
         assert_eq!(statuses, [401, 401, 401, 401, 429, 429], "{rates:?}");
     }
+}
+
+/// Where nothing numbers the states for all of them, a number of one says nothing at another.
+#[tokio::test]
+async fn without_redis_no_instance_takes_the_state_of_another_for_its_own() {
+    let one = TestApp::with(&[WITHOUT_REDIS]).await;
+    let other = one.beside(&[WITHOUT_REDIS]).await;
+    let (_, event) = one.on_sale(1).await;
+    let ada = one.customer("ada").await;
+    let path = format!("/api/v1/events/{event}/seats");
+    one.get(&path, None).await.expect(200);
+    one.hold(&ada, event, &[0, 1]).await;
+    let shown = other.get(&path, None).await;
+    one.hold(&ada, event, &[7]).await;
+    let known = [("if-none-match", shown.headers["etag"].to_str().unwrap())];
+    let elsewhere = one.call_with(Method::GET, &path, None, None, &known).await.expect(200);
+    assert_eq!(elsewhere["seats"][7]["status"], "reserved");
 }

@@ -1,13 +1,18 @@
 use std::{collections::VecDeque, sync::Arc};
 
+use async_trait::async_trait;
 use evently_core::{
-    domain::{EventId, Request, SeatChange, SeatMap, SeatStatus},
-    ports::{Catalog, SeatFeed, Subscription},
+    domain::{Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, SeatStatus, Timestamp, Venue, VenueId},
+    ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, Subscription},
 };
 use evently_redis::{Options, Redis, RedisSeatFeed};
 use evently_testkit::{Fixture, MemoryPlace, World, customer};
 use evently_testservers::{Redis as Server, shared_redis};
-use tokio::{runtime::Handle, sync::broadcast::error::TryRecvError, task};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, broadcast::error::TryRecvError},
+    task,
+};
 
 use crate::support::{PATIENCE, connected, options};
 
@@ -323,6 +328,70 @@ fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
             client.catches_up(&two).await;
         }
         assert_eq!(two.shown(0, 4).await, two.shown(1, 4).await);
+    });
+}
+
+/// A catalog that shows seats only when it may.
+struct Gate {
+    catalog: Arc<dyn Catalog>,
+    asked: Semaphore,
+    may_go: Semaphore,
+}
+
+#[async_trait]
+impl Catalog for Gate {
+    async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        self.catalog.venues(page).await
+    }
+
+    async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError> {
+        self.catalog.venue(id).await
+    }
+
+    async fn layout(&self, id: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        self.catalog.layout(id).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.catalog.event(id).await
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.catalog.events(filter, page).await
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        self.asked.add_permits(1);
+        self.may_go.acquire().await.expect("it is not closed").forget();
+        self.catalog.seat_map(event).await
+    }
+
+    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+        self.catalog.changed_elsewhere().await
+    }
+}
+
+/// What it was told while it was joining does not fit what it has then.
+#[test]
+fn an_event_is_there_however_much_was_missed_while_an_instance_joined() {
+    run(async {
+        let two = Two::new().await;
+        let catalog = two.world.store.catalog.clone();
+        let gate = Arc::new(Gate { catalog, asked: Semaphore::new(0), may_go: Semaphore::new(0) });
+        let (redis, feed) = feed_at(&two.options, gate.clone()).await;
+        let joining = tokio::spawn({
+            let (feed, id) = (feed.clone(), two.id());
+            async move { feed.seat_map(id).await.unwrap() }
+        });
+        gate.asked.acquire().await.unwrap().forget();
+        let changes = two.commit(0).await;
+        two.server.kill();
+        assert!(redis.wait_until_up(false, PATIENCE).await);
+        feed.publish(&changes).await;
+        two.server.restart().unwrap();
+        assert!(redis.wait_until_up(true, PATIENCE).await && feed.wait_until_listening(PATIENCE).await);
+        gate.may_go.add_permits(100);
+        assert_eq!(joining.await.unwrap().expect("there is such an event").counts().reserved, 1);
     });
 }
 

@@ -442,3 +442,33 @@ fn a_refund_is_sent_and_an_event_called_off_as_soon_as_the_journal_says_so() {
         assert_eq!(records.bookings.iter().filter(|booking| booking.hold().is_some()).count(), 0);
     });
 }
+
+/// The process was killed before it asked for the money. Its customer has gone on, and then the same request comes again.
+#[test]
+fn nothing_is_charged_for_what_was_given_up_meanwhile() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let key = |seat: u32| World::key(&format!("pay {seat}"), "card");
+        let begun = async |seat| {
+            let held = world.hold(&event, customer(1), &[seat]).await;
+            let start = Request::new(customer(1), world.start_command(held.id)).with_key(key(seat));
+            world.answer(start).await.result.unwrap();
+            held.id
+        };
+        let cancelled = begun(0).await;
+        world.cancel(customer(1), cancelled).await.unwrap();
+        let again = payments.pay(&buyer(), cancelled, "card".to_owned(), key(0)).await.unwrap();
+        assert_eq!((again.value.1.status(), again.replayed), (BookingStatus::Cancelled, true));
+
+        let other = begun(1).await;
+        world.wait(SECOND * 20);
+        let (second, _) = payments.pay(&buyer(), other, "other card".to_owned(), None).await.unwrap().value;
+        let (first, booking) = payments.pay(&buyer(), other, "card".to_owned(), key(1)).await.unwrap().value;
+        assert_eq!(first.state, PaymentState::Failed { reason: "superseded".to_owned() });
+        assert_eq!(booking.status(), BookingStatus::Pending);
+        assert_eq!(*gateway.charges.lock().unwrap(), [second.id]);
+        world.audited(&event).await;
+    });
+}

@@ -556,6 +556,25 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
     });
 }
 
+/// The mail could not be sent for a while.
+#[test]
+fn nobody_is_told_late_that_seats_are_theirs_which_they_have_given_up() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 8).await;
+        let sold = world.buy(&event, customer(1), &[0]).await;
+        world.cancel(customer(1), sold.id).await.unwrap();
+        let post = Arc::new(Post::default());
+        let relay = relay(&world, Arc::new(InProcess::new(vec![notifications(&world, post.clone())])));
+        while relay.hand_on().await.unwrap() > 0 {}
+        let told = post.sent.sent();
+        assert_eq!(told.len(), 2);
+        assert!(told[0].text.contains("have been given up since") && told[0].attachments.is_empty(), "{:?}", told[0]);
+        assert!(told[1].subject.ends_with("is cancelled"), "{:?}", told[1]);
+    });
+}
+
 #[test]
 fn figures_count_an_entry_once_in_whatever_order_it_is_handled() {
     evently_testkit::run(async {

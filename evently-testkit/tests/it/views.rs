@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use evently_core::{
     cache::{Caches, Seal},
     domain::{
-        Actor, Command, Entry, Event, EventId, EventStatus, Layout, LayoutId, Principal, Request, SeatChange, SeatMap, SessionId,
-        Stage, Timestamp, UserId, Venue, VenueId,
+        Actor, Command, Entry, Event, EventChange, EventId, EventStatus, Layout, LayoutId, Principal, Request, SeatChange,
+        SeatMap, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemorySeatFeed, SeededIds},
     ports::{Carrier, Catalog, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
@@ -173,6 +173,29 @@ async fn what_was_listed_before_others_wrote_is_not_kept() {
     house.shelf.may_go.add_permits(1);
     assert_eq!(listing.await.unwrap(), 1);
     assert_eq!(house.service.view(house.event).await.unwrap().event.stage, Stage::Cancelled);
+}
+
+/// The next page goes on after the last event where it stood, wherever it stands by now.
+#[tokio::test]
+async fn what_was_listed_is_shown_as_it_was_read() {
+    let house = House::open().await;
+    house.shelf.holds_back.store(true, SeqCst);
+    let service = house.service.clone();
+    let listing = tokio::spawn(async move {
+        let page = Page { after: None, limit: 10 };
+        service.list(&EventFilter { drafts: true, ..EventFilter::default() }, page).await.unwrap().remove(0)
+    });
+    house.shelf.listed.acquire().await.unwrap().forget();
+    let (world, before) = (&house.world, house.world.store.catalog.event(house.event).await.unwrap().unwrap());
+    let end_time = before.details.end_time + std::time::Duration::from_hours(1);
+    let change = EventChange { start_time: Some(before.details.end_time), end_time: Some(end_time), ..EventChange::default() };
+    let edit = Command::EditEvent { event_id: house.event, change };
+    let applied = world.store.bookings.apply(world.now(), &[Request::new(ORGANIZER, edit)]).await.unwrap();
+    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+    assert_eq!(house.service.view(house.event).await.unwrap().event.version, before.version + 1);
+    house.shelf.may_go.add_permits(1);
+    assert_eq!(listing.await.unwrap().event.details, before.details);
+    assert_eq!(house.service.view(house.event).await.unwrap().event.version, before.version + 1, "nothing older is kept");
 }
 
 #[test]

@@ -84,6 +84,34 @@ impl Cache for Stubborn {
     }
 }
 
+/// A shared cache that does not answer the first time it is asked.
+struct Silent {
+    cache: Arc<MemoryCache>,
+    asked: AtomicBool,
+}
+
+#[async_trait]
+impl Cache for Silent {
+    async fn look(&self, key: &CacheKey) -> Look {
+        if !self.asked.swap(true, Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.cache.look(key).await
+    }
+
+    async fn fill(&self, key: &CacheKey, lease: Lease, value: &[u8], ttl: Duration) {
+        self.cache.fill(key, lease, value, ttl).await;
+    }
+
+    async fn forget(&self, keys: &[CacheKey]) {
+        self.cache.forget(keys).await;
+    }
+
+    fn forgotten(&self) -> broadcast::Receiver<Forgotten> {
+        self.cache.forgotten()
+    }
+}
+
 struct Test {
     clock: Arc<ManualClock>,
     store: Arc<Watched>,
@@ -195,6 +223,23 @@ fn with_a_shared_cache_a_logout_and_another_role_count_everywhere_at_once() {
     test.log_out(&here);
     assert_eq!((test.role(&here), test.role(&elsewhere)), (None, None));
     assert_eq!(test.role(&test.sharing(&cache)), None);
+}
+
+/// They look where it is kept after they have learned of it, however long ago they have come.
+#[test]
+fn another_role_counts_for_those_who_wait_in_place_of_somebody_who_has_gone_away() {
+    let test = Test::new();
+    let cache = test.cache();
+    assert_eq!(test.role(&test.sharing(&cache)), Some(Role::Admin));
+    let here = test.sharing(&Arc::new(Silent { cache, asked: AtomicBool::new(false) }));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut first = Box::pin(here.role(ADA, test.user));
+    let mut next = pin!(here.role(ADA, test.user));
+    assert!(first.as_mut().poll(&mut context).is_pending() && next.as_mut().poll(&mut context).is_pending());
+    test.demote(&here);
+    drop(first);
+    assert!(matches!(next.poll(&mut context), Poll::Ready(Ok(Some(Role::Customer)))));
+    assert_eq!(test.role(&here), Some(Role::Customer));
 }
 
 /// Whoever asks the store between a logout and its being told has learned of it already.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use evently_core::domain::{Admission, EventId, TicketCode, Timestamp};
+use evently_core::{
+    domain::{Admission, EventId, TicketCode, Timestamp},
+    services::Error,
+};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -56,7 +59,7 @@ pub async fn check_in(State(app): State<Arc<App>>, submitted: Submitted<Reading>
     let mut body = AdmissionBody { result, admitted_at, ticket: None, event_name: None };
     if let Some(ticket) = ticket {
         context::note_event(ticket.event_id);
-        let view = app.events.view(ticket.event_id).await?;
+        let view = app.events.view(ticket.event_id).await.map_err(Error::after_a_change)?;
         body.ticket = TicketBody::new(&view, ticket);
         body.event_name = Some(view.event.details.name.clone());
     }

@@ -24,6 +24,7 @@ use crate::{
         bookings::{Cancellation, Nothing},
         events::{EventBody, EventSummary, Wanted, body},
         openapi::Listed,
+        seen_through,
     },
     wire::answer,
 };
@@ -208,7 +209,8 @@ pub async fn edit(
         refunds: edit.refunds.map(Into::into),
         prices: prices(currency, edit.price_categories)?,
     };
-    let edited = app.events.edit_event(&by, id, change, key).await?;
+    let events = Arc::clone(&app.events);
+    let edited = seen_through(async move { events.edit_event(&by, id, change, key).await }).await?;
     context::note_action("event_edited");
     event_answer(&app, StatusCode::OK, &edited).await
 }
@@ -221,7 +223,8 @@ pub async fn publish(
     Path(id): Path<EventId>,
     submitted: Submitted<Nothing>,
 ) -> Result<Response, Problem> {
-    let published = app.events.publish(&submitted.by, id, submitted.key).await?;
+    let (events, Submitted { by, key, .. }) = (Arc::clone(&app.events), submitted);
+    let published = seen_through(async move { events.publish(&by, id, key).await }).await?;
     context::note_action("event_published");
     event_answer(&app, StatusCode::OK, &published).await
 }
@@ -235,8 +238,9 @@ pub async fn cancel(
     Path(id): Path<EventId>,
     submitted: Submitted<Cancellation>,
 ) -> Result<Response, Problem> {
-    let reason = submitted.body.reason()?;
-    let cancelled = app.events.cancel(&submitted.by, id, reason, submitted.key).await?;
+    let (events, Submitted { by, key, body }) = (Arc::clone(&app.events), submitted);
+    let reason = body.reason()?;
+    let cancelled = seen_through(async move { events.cancel(&by, id, reason, key).await }).await?;
     context::note_action("event_cancelled");
     event_answer(&app, StatusCode::OK, &cancelled).await
 }

@@ -15,7 +15,7 @@ use crate::{
     caller::Caller,
     compose::App,
     context,
-    extract::{Limit, Path, Query},
+    extract::{Path, Query},
     problem::Problem,
     wire::{Amount, named},
 };
@@ -206,8 +206,7 @@ pub async fn overview(
     };
     let interval = span.interval()?;
     let filter = EventFilter { organizer_id, now: app.clock.now(), ..EventFilter::default() };
-    let page = evently_core::ports::Page { after: None, limit: Limit::MAX };
-    let views = app.events.list(&filter, page).await?;
+    let views = app.events.list_last(&filter).await?;
     let reports = app.analytics.overview(&by, &views, span.from, span.to).await?;
     let events = views.iter().zip(&reports).map(|(view, report)| body(view, report, interval)).collect();
     let mut totals = Vec::<CurrencyTotals>::new();
