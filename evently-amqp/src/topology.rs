@@ -220,6 +220,16 @@ mod tests {
         assert_eq!(Topology::try_new("a-b_c.1").unwrap().parked(Work::Analytics), "a-b_c.1.analytics.parked");
     }
 
+    /// A mail is sent for each, and a job done.
+    #[test]
+    fn each_work_gets_what_it_acts_on() {
+        let gets = |work: Work, key| work.keys().contains(&key);
+        for key in ["booking.confirmed", "booking.cancelled", "booking.refunded", "refund.due"] {
+            assert!(gets(Work::Notifications, key), "{key}");
+        }
+        assert!(gets(Work::Jobs, "refund.due") && gets(Work::Jobs, "event.cancelled"));
+    }
+
     #[test]
     fn a_prefix_that_would_not_do_is_refused() {
         for prefix in ["", "a b", "#", "ä", &"x".repeat(101)] {

@@ -51,12 +51,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(malformed()) }
 }
 
-/// Something that is asked for by somebody, under a key of theirs or a new one. A body that may be left out is one that has a default.
+/// Something that is asked for by somebody, possibly under a key. A body that may be left out is one that has a default.
 #[derive(Debug, Clone)]
 pub struct Submitted<T> {
     /// Who asks.
     pub by: Principal,
-    /// The key, scoped to who asks for what; never none.
+    /// The key, scoped to who asks for what.
     pub key: Option<RequestKey>,
     /// The body.
     pub body: T,
@@ -77,7 +77,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Submitted<T> {
 pub struct SubmittedBytes {
     /// Who asks.
     pub by: Principal,
-    /// The key, scoped to who asks for what; never none.
+    /// The key, scoped to who asks for what.
     pub key: Option<RequestKey>,
     /// The body.
     pub body: bytes::Bytes,
@@ -97,10 +97,7 @@ impl FromRequest<Arc<App>> for SubmittedBytes {
         let RawBody(body) = RawBody::from_request(Request::from_parts(parts, body), app).await?;
         let user = by.user_id.to_string();
         let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let key = match key {
-            Some(key) => RequestKey::new(&[&user, method.as_str(), target], &key, &body),
-            None => app.new_key(),
-        };
-        Ok(Self { by, key: Some(key), body, content_type })
+        let key = key.map(|key| RequestKey::new(&[&user, method.as_str(), target], &key, &body));
+        Ok(Self { by, key, body, content_type })
     }
 }

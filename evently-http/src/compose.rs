@@ -89,10 +89,11 @@ pub struct App {
 }
 
 impl App {
-    /// A key for a request that came without one: where the answer of the store is lost on its way, it is found again by its key. Who has
-    /// just been let in would be told otherwise that somebody is in already.
-    pub fn new_key(&self) -> RequestKey {
-        RequestKey::new(&["new"], &self.ids.uuid(self.clock.now()).to_string(), &[])
+    /// The key of a request, or a new one where it came without: an answer that is lost between the store's server and us is found again
+    /// by its key. Holds and payments need none for that, having ids.
+    pub fn key_or_new(&self, key: Option<RequestKey>) -> Option<RequestKey> {
+        let new = || RequestKey::new(&["new"], &self.ids.uuid(self.clock.now()).to_string(), &[]);
+        key.or_else(|| self.database.is_some().then(new))
     }
 }
 
@@ -295,4 +296,17 @@ fn private_folder(folder: &Path) -> io::Result<()> {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_data_folder_is_its_owners_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/b");
+        super::private_folder(&folder).unwrap();
+        assert_eq!(std::fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }

@@ -94,7 +94,7 @@ async fn guests(app: &App) -> Result<Vec<UserId>, StartError> {
 async fn venue(app: &App, by: &Principal, plan: &[u8]) -> Result<VenueId, StartError> {
     let read = import::read(Format::Own, plan, app.events.new_layout_id()).map_err(failed)?;
     let draft = VenueDraft { name: read.name.unwrap_or_else(|| "Venue".to_owned()), layout: read.layout };
-    Ok(app.events.create_venue(by, draft, None).await.map_err(failed)?.value.id)
+    Ok(app.events.create_venue(by, draft, app.key_or_new(None)).await.map_err(failed)?.value.id)
 }
 
 async fn event(
@@ -122,8 +122,8 @@ async fn event(
         max_seats_held: None,
         refunds: None,
     };
-    let created = app.events.create_event(by, draft, None).await.map_err(failed)?;
-    Ok(app.events.publish(by, created.value.id, None).await.map_err(failed)?.value)
+    let created = app.events.create_event(by, draft, app.key_or_new(None)).await.map_err(failed)?;
+    Ok(app.events.publish(by, created.value.id, app.key_or_new(None)).await.map_err(failed)?.value)
 }
 
 async fn upcoming(app: &App, by: &Principal, venue: VenueId, name: &str, text: &str, start: Timestamp) -> Result<(), StartError> {

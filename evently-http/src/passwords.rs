@@ -118,6 +118,12 @@ mod tests {
         assert!(!hasher.verify("a\0a", Some(&hash)).await.unwrap());
     }
 
+    /// Or the time that an answer takes would tell who has an account.
+    #[test]
+    fn nobodys_hash_costs_what_others_do() {
+        assert!(BcryptHasher::new(5, 1).nobodys.starts_with("$2b$05$"));
+    }
+
     #[tokio::test]
     async fn what_is_no_hash_is_nobodys() {
         assert!(!hasher().verify("", Some(&PasswordHash("plain".to_owned()))).await.unwrap());

@@ -92,7 +92,7 @@ async fn layout(store: &PgStore, id: LayoutId) -> Result<Option<Arc<Layout>>, Fa
 }
 
 async fn event(store: &PgStore, id: EventId) -> Result<Option<Arc<Event>>, Fault> {
-    // An edit begins with it, and what all instances share is filled with it after a change that this one has yet to hear of.
+    // What all instances share is filled with it after a change that this one has yet to hear of.
     let row = store.row(EVENT_BY_ID, values![id.as_uuid()]).await?;
     if row.is_some() {
         // Who has seen this sees nothing older in a list.

@@ -47,7 +47,7 @@ pub async fn run(global: &Global, command: BookingCommand) -> Result<Reply, Fail
         BookingCommand::History(which) => Ok(history(&records(&app, &which.booking).await?)),
         BookingCommand::Cancel { which, reason } => {
             let booking = names::booking(&app, &which.booking).await?;
-            app.bookings.cancel_for(&shop::administrator(), booking.id, reason, Some(app.new_key())).await?;
+            app.bookings.cancel_for(&shop::administrator(), booking.id, reason, app.key_or_new(None)).await?;
             show(&app, &booking.id.to_string()).await
         }
     }

@@ -70,13 +70,13 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
         EventCommand::Publish { event } => {
             let app = shop::open_existing(global).await?;
             let id = names::event(&app, &event).await?.event.id;
-            app.events.publish(&by, id, Some(app.new_key())).await?;
+            app.events.publish(&by, id, app.key_or_new(None)).await?;
             show(&app, id).await
         }
         EventCommand::Cancel { event, reason } => {
             let app = shop::open_existing(global).await?;
             let id = names::event(&app, &event).await?.event.id;
-            app.events.cancel(&by, id, reason, Some(app.new_key())).await?;
+            app.events.cancel(&by, id, reason, app.key_or_new(None)).await?;
             // The service would do this too, but it may not be running.
             while app.upkeep.cancel_called_off().await? > 0 {}
             show(&app, id).await

@@ -44,7 +44,7 @@ pub async fn run(global: &Global, command: SeatsCommand) -> Result<Reply, Failur
     let app = shop::open_existing(global).await?;
     let view = names::event(&app, &event).await?;
     let seats = names::seats(&view, &seats)?;
-    let changed = app.events.house(&shop::administrator(), view.event.id, seats, block, Some(app.new_key())).await;
+    let changed = app.events.house(&shop::administrator(), view.event.id, seats, block, app.key_or_new(None)).await;
     let changed = changed.map_err(|error| in_the_way(&view, error))?.value;
     let status = if block { "blocked" } else { "available" };
     let json = json!({

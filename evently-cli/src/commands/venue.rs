@@ -86,7 +86,7 @@ async fn import_plan(global: &Global, plan: &Plan, name: Option<String>) -> Resu
         Failure::usage("the plan has no name, and stdin neither").hint("say what people shall call it with --name")
     })?;
     let draft = VenueDraft { name, layout: layout.clone() };
-    let venue = app.events.create_venue(&shop::administrator(), draft, Some(app.new_key())).await?.value;
+    let venue = app.events.create_venue(&shop::administrator(), draft, app.key_or_new(None)).await?.value;
     let mut json = in_json(&venue, &layout);
     json["warnings"] = json!(warnings);
     Ok(Reply::new(in_words(&venue, &layout), json))

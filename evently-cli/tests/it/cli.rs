@@ -131,6 +131,12 @@ fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(said.json()["price_categories"][0]["price"]["amount"], 4500);
     let mut strange = event;
+    strange["refunds"] = json!({ "until": "2099-04-01T00:00:00Z", "percent": 40 });
+    let said = evently.run_with(&["event", "create", "--file", "-", "--json"], &strange.to_string());
+    assert_eq!(said.json()["refunds"], strange["refunds"]);
+    let said = evently.run(&["event", "publish", "Gala"]);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("there are 2 of the name `Gala`"), "{said:?}");
     strange["colour"] = json!("red");
     let said = evently.run_with(&["event", "create", "--file", "-"], &strange.to_string());
     assert_eq!(said.code, 2);

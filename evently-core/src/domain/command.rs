@@ -88,7 +88,8 @@ pub enum Command {
     EditEvent {
         /// The event.
         event_id: EventId,
-        /// What of it, and to what. All else stays as it is by then: somebody else may change that at the same time.
+        /// What of it, and to what. All else stays as it is by then (but see [`EventChange`]): somebody else may change that at
+        /// the same time.
         change: EventChange,
     },
     /// Puts an event where everybody sees it.

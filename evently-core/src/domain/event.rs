@@ -63,9 +63,10 @@ pub struct EventDetails {
     pub refunds: RefundPolicy,
 }
 
-/// What is to be changed of an event; nothing stays as it is.
+/// What is to be changed of an event; nothing stays as it is. Where the start is changed, the end of the sale and of refunds goes with it if
+/// it is the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "each is the field of EventDetails that it is named for")]
+#[expect(missing_docs, reason = "each is named for what it is of EventDetails")]
 pub struct EventChange {
     pub name: Option<String>,
     pub description: Option<String>,
@@ -75,7 +76,8 @@ pub struct EventChange {
     pub closes_at: Option<Timestamp>,
     pub max_seats_per_booking: Option<u32>,
     pub max_seats_held: Option<u32>,
-    pub refunds: Option<RefundPolicy>,
+    pub refunds_until: Option<Timestamp>,
+    pub refund_percent: Option<u8>,
     /// New prices, of those categories that get one.
     pub prices: Vec<PriceDraft>,
 }
@@ -228,7 +230,6 @@ impl Event {
         let start_time = change.start_time.unwrap_or(old.start_time);
         // What lasts until the event begins does so after it was moved as well.
         let moved = |until| if until == old.start_time { start_time } else { until };
-        let refunds = RefundPolicy { until: moved(old.refunds.until), ..old.refunds };
         let details = EventDetails {
             name: change.name.as_ref().unwrap_or(&old.name).clone(),
             description: change.description.as_ref().unwrap_or(&old.description).clone(),
@@ -240,7 +241,10 @@ impl Event {
             },
             max_seats_per_booking: change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking),
             max_seats_held: change.max_seats_held.unwrap_or(old.max_seats_held),
-            refunds: change.refunds.unwrap_or(refunds),
+            refunds: RefundPolicy {
+                until: change.refunds_until.unwrap_or_else(|| moved(old.refunds.until)),
+                percent: change.refund_percent.unwrap_or(old.refunds.percent),
+            },
         };
         Ok(Self { details, categories, ..self.clone() })
     }
@@ -395,9 +399,9 @@ mod tests {
         };
         let later = EventChange { start_time: Some(AT(1_500)), ..EventChange::default() };
         assert_eq!(moved(later.clone()), (AT(1_500), AT(1_500)));
-        let refunds = Some(RefundPolicy { until: AT(1_000), percent: 50 });
+        let stays = Some(AT(1_000));
         assert_eq!(
-            moved(EventChange { closes_at: Some(AT(1_000)), refunds, ..later.clone() }),
+            moved(EventChange { closes_at: stays, refunds_until: stays, ..later.clone() }),
             (AT(1_000), AT(1_000)),
             "as it says"
         );

@@ -19,8 +19,9 @@ pub struct SeatChange {
 
 /// The state of all seats of an event at one moment.
 ///
-/// Its `seq` never goes back and never means two different states. A map that is read from a store starts at the sum
-/// of its seats' versions, which is at least what any earlier numbering of the same seats has reached.
+/// Its `seq` never means two different states. A map that is read from a store starts at the sum of its seats' versions, which is at least
+/// what any earlier numbering of the same seats has reached, so that it never goes back either; unless it is
+/// [numbered apart](Self::numbered_apart), which is for one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeatMap {
     seq: u64,

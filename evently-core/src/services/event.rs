@@ -320,7 +320,7 @@ impl EventService {
         .await
     }
 
-    /// The caller must see this through to its end, or this process goes on showing what it has kept of the event.
+    /// Who changes an event must see this through to its end, or this process may go on showing what it has kept of it.
     async fn submit_event(
         &self,
         by: &Principal,
@@ -417,15 +417,19 @@ impl EventService {
     /// Of the events that the filter asks for the hundred that begin last, by start time.
     pub async fn list_last(&self, filter: &EventFilter) -> Result<Vec<Arc<EventView>>, Error> {
         let mark = self.views.events().mark();
-        let (mut last, mut after) = (Vec::new(), None);
+        let (mut last, mut after) = (Vec::<Arc<Event>>::new(), None);
         loop {
             let page = self.catalog.events(filter, Page { after, limit: LAST }).await?;
-            let Some(end) = page.last() else { break };
-            after = Some((end.details.start_time, end.id));
+            after = page.last().map(|event| (event.details.start_time, event.id));
+            let is_full = page.len() == LAST as usize;
+            // One that is moved meanwhile may come again.
+            last.retain(|event| page.iter().all(|later| later.id != event.id));
             last.extend(page);
             last.drain(..last.len().saturating_sub(LAST as usize));
+            if !is_full {
+                return self.views_of(last, mark).await;
+            }
         }
-        self.views_of(last, mark).await
     }
 
     async fn views_of(&self, events: Vec<Arc<Event>>, mark: Mark) -> Result<Vec<Arc<EventView>>, Error> {

@@ -91,8 +91,14 @@ impl Logins {
             return Ok(None);
         }
         let load = || async {
-            // As late as this: of what is learned from here on this load is not kept.
-            let changed = lock(&self.known).changed.contains_key(&user);
+            // Once more, as late as this: of what is learned from here on this load is not kept.
+            let (ended, changed) = {
+                let known = lock(&self.known);
+                (known.ended.contains_key(&session), known.changed.contains_key(&user))
+            };
+            if ended {
+                return Err(NoLogin::Ended);
+            }
             if changed { self.stored(session).await } else { self.far.get(session, || self.stored(session)).await }
         };
         match self.near.get(&session, load).await {

@@ -81,16 +81,14 @@ impl PaymentService {
         self.gateway.check_token(&token).map_err(|message| Invalid::field("method.token", "unknown_token", message))?;
         let _running = key.map(|key| self.enter(key.id)).transpose()?;
         let payment_id = PaymentId::from_uuid(self.ids.uuid(self.clock.now()));
-        let Answered { mut value, at, replayed } = self.start(by, payment_id, booking_id, key).await?;
-        if replayed && value.2 {
-            // It is kept as it began. Its booking may have been given up since, or another payment may have taken its place.
-            value = self.start(by, value.0.id, booking_id, None).await?.value;
-        }
-        let (payment, booking, undecided) = value;
+        let Answered { value: (payment, booking, undecided), at, replayed } = self.start(by, payment_id, booking_id, key).await?;
         if !undecided {
             return Ok(Answered { value: (payment, booking), at, replayed });
         }
-        let (report, reference) = self.charge(&payment, &booking, token).await;
+        // It is kept as it began. Its booking may have been given up since, or another payment may have taken its place.
+        let is_wanted = !replayed || self.start(by, payment.id, booking_id, None).await?.value.2;
+        let (report, reference) =
+            if is_wanted { self.charge(&payment, &booking, token).await } else { (GatewayReport::Processing, None) };
         self.settle(&payment, report, reference, None, key).await.map_err(Error::after_a_change)
     }
 

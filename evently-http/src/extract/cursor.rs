@@ -19,7 +19,7 @@ pub struct Limit(u32);
 
 impl Limit {
     /// The most items in one answer.
-    pub const MAX: u32 = 100;
+    const MAX: u32 = 100;
 
     /// The number.
     pub const fn get(self) -> u32 {

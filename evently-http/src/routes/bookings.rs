@@ -175,7 +175,7 @@ pub async fn extend(
     Path(id): Path<BookingId>,
     submitted: Submitted<Nothing>,
 ) -> Result<Response, Problem> {
-    let extended = app.bookings.extend(&submitted.by, id, submitted.key).await?;
+    let extended = app.bookings.extend(&submitted.by, id, app.key_or_new(submitted.key)).await?;
     context::note_action("booking_extended");
     booking_answer(&app, extended).await
 }
@@ -189,7 +189,7 @@ pub async fn cancel(
     Path(id): Path<BookingId>,
     submitted: Submitted<Cancellation>,
 ) -> Result<Response, Problem> {
-    let cancelled = app.bookings.cancel(&submitted.by, id, submitted.body.reason()?, submitted.key).await?;
+    let cancelled = app.bookings.cancel(&submitted.by, id, submitted.body.reason()?, app.key_or_new(submitted.key)).await?;
     context::note_action("booking_cancelled");
     booking_answer(&app, cancelled).await
 }

@@ -72,7 +72,12 @@ pub async fn pay(
     context::note_event(booking.event_id);
     if let PaymentState::Failed { reason } = &payment.state {
         let why = if reason == "card_declined" { "the card was declined".to_owned() } else { reason.replace('_', " ") };
-        let detail = format!("{why}; the seats stay on hold, try another card");
+        let then = if booking.hold().is_some() {
+            "the seats stay on hold, try another card".to_owned()
+        } else {
+            format!("the booking is {}", booking.status().name())
+        };
+        let detail = format!("{why}; {then}");
         return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));
     }
     let view = app.events.view(booking.event_id).await.map_err(Error::after_a_change)?;

@@ -4,7 +4,7 @@ use evently_core::domain::{Role, Stage};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, WITHOUT_REDIS};
 
 #[tokio::test]
 async fn an_event_goes_from_a_plan_to_a_sale() {
@@ -129,6 +129,8 @@ async fn each_field_of_an_event_can_be_changed_and_the_others_stay() {
             }
         }
     }
+    let edited = app.call(Method::PATCH, &path, Some(&organizer), Some(json!({"refunds": {"percent": 30}}))).await.expect(200);
+    assert_eq!(edited["refunds"], json!({"until": hours(12), "percent": 30}));
 }
 
 #[tokio::test]
@@ -402,6 +404,10 @@ async fn each_category_has_its_own_price() {
     app.call(Method::POST, &format!("{path}/publish"), Some(&organizer), None).await.expect(200);
     let list = app.get("/api/v1/events", None).await.expect(200);
     assert_eq!(list["items"][0]["price_from"]["amount"], 1000, "the cheapest");
+    let counts = app.get(&format!("/api/v1/events/{}/availability", made["id"].as_str().unwrap()), None).await.expect(200);
+    let of = |category: &Value| (category["name"].clone(), category["available"].clone());
+    let counts = counts["by_price_category"].as_array().unwrap().iter().map(of).collect::<Vec<_>>();
+    assert_eq!(counts, [(json!("Near"), json!(1)), (json!("Far"), json!(1))]);
     let edit = json!({"price_categories": [price("Far", 1200)]});
     app.call(Method::PATCH, &path, Some(&organizer), Some(edit)).await.expect(200);
     assert_eq!(shown().await, named(4500, 1200));
@@ -473,4 +479,58 @@ async fn the_overview_has_the_hundred_events_that_begin_last() {
     let overview = app.get("/api/v1/admin/analytics/overview", Some(&organizer)).await.expect(200);
     let names = overview["events"].as_array().unwrap().iter().map(|event| event["event_name"].as_str().unwrap());
     assert_eq!(names.collect::<Vec<_>>(), (2..=101).map(|day| day.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn figures_tell_money_that_came_from_money_that_went_and_are_of_the_time_that_was_asked_for() {
+    let app = TestApp::with(&[WITHOUT_REDIS]).await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    for seats in [&[0, 1][..], &[2]] {
+        let booking = app.hold(&ada, event, seats).await;
+        app.pay(&ada, &booking, "tok_visa").await.expect(200);
+        if seats.len() == 1 {
+            app.post(&format!("/api/v1/bookings/{booking}/cancel"), Some(&ada), json!({})).await.expect(200);
+        }
+    }
+    app.advance(3_600);
+    let later = app.now();
+    app.hold(&ada, event, &[3]).await;
+    app.app.payments.send_refunds().await.unwrap();
+    let path = format!("/api/v1/admin/events/{event}/analytics");
+    let euros = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    let all = app.get(&path, Some(&organizer)).await.expect(200);
+    let totals = &all["totals"];
+    assert_eq!((&totals["captured"], &totals["refunded"]), (&euros(13_500), &euros(4_500)));
+    assert_eq!((&totals["revenue"], &totals["holds"], &totals["seats_sold"]), (&euros(9_000), &json!(3), &json!(2)));
+    assert_eq!((&all["by_section"][0]["section"], &all["by_section"][0]["seats_sold"]), (&json!("Stalls"), &json!(2)));
+    let holds = async |query: String| {
+        let figures = app.get(&format!("{path}?{query}"), Some(&organizer)).await.expect(200);
+        let of = |figures: &Value| figures["holds"].as_i64().unwrap();
+        (of(&figures["totals"]), figures["over_time"].as_array().unwrap().iter().map(of).collect::<Vec<_>>())
+    };
+    assert_eq!(holds("interval=hour".to_owned()).await, (3, vec![2, 1]));
+    assert_eq!(holds("interval=day".to_owned()).await, (3, vec![3]));
+    assert_eq!(holds(format!("to={later}")).await, (2, vec![2]));
+    assert_eq!(holds(format!("from={later}")).await, (1, vec![1]));
+}
+
+#[tokio::test]
+async fn money_of_two_currencies_is_not_added_up() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let venue = app.venue(&organizer, 1).await;
+    let abroad = app.draft(&organizer, &venue, json!({"currency": "USD"})).await;
+    app.call(Method::POST, &format!("/api/v1/admin/events/{abroad}/publish"), Some(&organizer), None).await.expect(200);
+    let ada = app.customer("ada").await;
+    for (event, seats) in [(event, &[0, 1][..]), (abroad, &[5])] {
+        let booking = app.hold(&ada, event, seats).await;
+        app.pay(&ada, &booking, "tok_visa").await.expect(200);
+    }
+    app.app.analytics.rebuild().await.unwrap();
+    let overview = app.get("/api/v1/admin/analytics/overview", Some(&organizer)).await.expect(200);
+    let mut totals = overview["totals"].as_array().unwrap().clone();
+    totals.sort_by_key(|totals| totals["currency"].to_string());
+    let of = |currency, sold| json!({"currency": currency, "seats_sold": sold, "revenue": {"amount": sold * 4500, "currency": currency}});
+    assert_eq!(totals, [of("EUR", 2), of("USD", 1)]);
 }

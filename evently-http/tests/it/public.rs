@@ -184,6 +184,8 @@ async fn health_metrics_docs_and_pages_are_there() {
     let page = app.get("/", None).await;
     let html = String::from_utf8_lossy(&page.bytes).into_owned();
     assert!(!html.contains("{{"), "{html}");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
     let script = html.split('"').find(|part| part.ends_with("/main.js")).unwrap();
     let script = app.get(script, None).await;
     assert_eq!(script.headers["cache-control"], "public, max-age=31536000, immutable");

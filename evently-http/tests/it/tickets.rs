@@ -19,14 +19,24 @@ fn pages(document: &[u8]) -> usize {
     String::from_utf8_lossy(document).matches("/Type /Page\n").count()
 }
 
+/// What of a document is packed, and text.
+fn streams(document: &[u8]) -> impl Iterator<Item = String> {
+    let begin = (0..document.len()).filter(|at| document[*at..].starts_with(b"stream\n"));
+    begin.filter_map(|at| {
+        let mut text = String::new();
+        ZlibDecoder::new(&document[at + 7..]).read_to_string(&mut text).ok().map(|_| text)
+    })
+}
+
+/// The QR code of each page: what is black.
+fn codes(document: &[u8]) -> Vec<String> {
+    streams(document).filter_map(|text| Some(text.split("0 0 0 rg").nth(1)?.split("\nf").next()?.to_owned())).collect()
+}
+
 /// The characters that the fonts of a document say they show.
 fn characters(document: &[u8]) -> String {
     let mut characters = Vec::new();
-    for at in (0..document.len()).filter(|at| document[*at..].starts_with(b"stream\n")) {
-        let mut text = String::new();
-        if ZlibDecoder::new(&document[at + 7..]).read_to_string(&mut text).is_err() || !text.contains("begincmap") {
-            continue;
-        }
+    for text in streams(document).filter(|text| text.contains("begincmap")) {
         for line in text.lines() {
             let Some((_, unicode)) = line.strip_prefix('<').and_then(|line| line.split_once("> <")) else { continue };
             let units = unicode.trim_end_matches('>').as_bytes().chunks(4);
@@ -48,10 +58,14 @@ async fn a_confirmed_booking_has_a_page_for_each_ticket() {
     assert!(answer.bytes.starts_with(b"%PDF-"));
     assert_eq!(pages(&answer.bytes), 3);
     let tickets = app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(&ada)).await.expect(200);
+    let mut alone = Vec::new();
     for ticket in tickets.as_array().unwrap() {
         let one = app.get(ticket["pdf_url"].as_str().unwrap(), Some(&ada)).await;
         assert_eq!((one.status.as_u16(), pages(&one.bytes)), (200, 1));
+        alone.extend(codes(&one.bytes));
     }
+    assert_eq!(codes(&answer.bytes), alone, "each page has its own code");
+    assert!(alone[0] != alone[1] && alone[0] != alone[2] && alone[1] != alone[2]);
 }
 
 #[tokio::test]

@@ -88,11 +88,21 @@ pub async fn payments_without_a_decision_are_found_oldest_first(world: World) {
     let rest = world.store.chores.undecided_payments("sandbox", world.now(), page).await.unwrap();
     assert_eq!(rest, payments[2..3], "page by page");
     assert_eq!(undecided(payments[2].created_at, 10).await, ids[..2], "not those that began then");
+    let mut together = Vec::new();
+    for seat in 4..7 {
+        let held = world.hold(&event, customer(seat), &[seat]).await;
+        together.push(world.start_payment(&held).await);
+    }
+    together.sort_unstable_by_key(|payment| payment.id);
+    let later = world.now() + SECOND;
+    let page = Page { after: Some((together[0].created_at, together[0].id)), limit: 1 };
+    let next = world.store.chores.undecided_payments("sandbox", later, page).await.unwrap();
+    assert_eq!(next, together[1..2], "of those that began together none is left out");
     world.report(ids[0], GatewayReport::Succeeded).await;
     let action = GatewayReport::RequiresAction { client_secret: "secret".to_owned() };
     world.report(ids[1], action).await;
     world.report(ids[2], GatewayReport::Failed { reason: "card_declined".to_owned() }).await;
-    assert_eq!(undecided(world.now(), 10).await, [ids[1], ids[3]]);
+    assert_eq!(undecided(world.now(), 10).await, [ids[1], ids[3]], "and not those that began just now");
 }
 
 pub async fn refunds_that_were_not_sent_are_found_with_their_payments(world: World) {

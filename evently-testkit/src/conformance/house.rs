@@ -1,8 +1,8 @@
 //! Bookings: events from draft to their end, and what the house does with its seats.
 
 use evently_core::domain::{
-    Command, Event, EventChange, EventDetails, Layout, NotOnSale, Outcome, PriceDraft, Rejection, Request, SeatStatus, Stage,
-    Thing, Venue,
+    Command, Event, EventChange, EventDetails, Layout, NotOnSale, Outcome, PriceDraft, RefundPolicy, Rejection, Request,
+    SeatStatus, Stage, Thing, Venue,
 };
 
 use crate::{
@@ -63,13 +63,19 @@ pub async fn what_an_edit_does_not_name_stays_as_it_is(world: World) {
         named("Macbeth"),
         EventChange { description: Some("Bring a friend.".to_owned()), ..EventChange::default() },
         priced("Back", 2600),
-        EventChange { max_seats_held: Some(3), ..EventChange::default() },
+        EventChange { max_seats_held: Some(3), refund_percent: Some(20), ..EventChange::default() },
     ];
     let edits = edits.map(|change| Request::new(ORGANIZER, edit(&event, change)));
     assert!(world.apply(&edits).await.answers.iter().all(|answer| answer.result.is_ok()));
     let changed = world.records(&event).await.event;
-    let after =
-        EventDetails { name: "Macbeth".to_owned(), description: "Bring a friend.".to_owned(), max_seats_held: 3, ..before };
+    let refunds = RefundPolicy { percent: 20, ..before.refunds };
+    let after = EventDetails {
+        name: "Macbeth".to_owned(),
+        description: "Bring a friend.".to_owned(),
+        max_seats_held: 3,
+        refunds,
+        ..before
+    };
     assert_eq!((changed.details, changed.categories[1].price, changed.version), (after, 2600, 6));
     world.audited(&event).await;
 }

@@ -167,9 +167,7 @@ impl Driver {
                 let ticket = self.tickets.iter().find(|(_, known)| *known == code).expect("the driver has learned of it");
                 model.check_in(*ticket.0, user_of(*actor), event_id.is_some_and(|id| id != self.event.id()))
             }
-            Command::EditEvent { change, .. } => {
-                model.edit(change.prices[0].price, change.refunds.expect("each has one").percent)
-            }
+            Command::EditEvent { change, .. } => model.edit(change.prices[0].price, change.refund_percent.expect("each has one")),
             Command::PublishEvent { .. } => model.publish(),
             Command::CancelEvent { .. } => model.call_off(),
             Command::CreateVenue { .. } | Command::CreateEvent { .. } => unreachable!("a history has one event"),
@@ -246,9 +244,8 @@ impl Driver {
             }
             Ask::Edit { front, percent } => {
                 let event = &self.model.event;
-                let refunds = RefundPolicy { percent: *percent, ..event.details.refunds };
                 let prices = vec![PriceDraft { name: event.categories[0].name.clone(), price: *front }];
-                let change = EventChange { refunds: Some(refunds), prices, ..EventChange::default() };
+                let change = EventChange { refund_percent: Some(*percent), prices, ..EventChange::default() };
                 (ORGANIZER, Command::EditEvent { event_id, change })
             }
             Ask::Publish => (ORGANIZER, self.event.publish()),

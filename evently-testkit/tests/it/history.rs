@@ -1,11 +1,17 @@
 //! The judge of histories: it accepts what one seat can have been through, and finds what it cannot.
 
 use evently_core::{domain::BookingId, memory::SeededIds, ports::Ids};
-use evently_testkit::history::{Call, Did, Disorder, Lapse, Sight, Transaction, judge, one_order};
+use evently_testkit::history::{Call, Did, Disorder, Judgement, Lapse, Sight, Transaction, judge, one_order};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 const TTL: u64 = 100;
+
+#[test]
+fn what_was_not_decided_is_not_sound() {
+    assert!(Judgement::default().is_sound());
+    assert!(!Judgement { undecided: vec![7], ..Judgement::default() }.is_sound());
+}
 
 fn booking(number: u64) -> BookingId {
     BookingId::from_uuid(Uuid::from_u128(number.into()))

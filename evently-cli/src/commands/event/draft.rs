@@ -125,9 +125,9 @@ impl Create {
             Some(path) => in_file(app, &input::file(path, FILE_BYTES_MAX)?).await?,
             None => self.draft(app).await?,
         };
-        let id = app.events.create_event(&by, draft, Some(app.new_key())).await?.value.id;
+        let id = app.events.create_event(&by, draft, app.key_or_new(None)).await?.value.id;
         if publish {
-            app.events.publish(&by, id, Some(app.new_key())).await?;
+            app.events.publish(&by, id, app.key_or_new(None)).await?;
         }
         Ok(id)
     }

@@ -229,6 +229,9 @@ pub(super) const HOLDS_AND_TICKETS: &[Planted] = &[
         records.tickets[1].seat = 0;
     }),
     ("a ticket is for somebody else's seat", Invariant::Tickets, "which is not its own", |records| records.tickets[0].seat = 2),
+    ("a ticket is of no booking that we know", Invariant::Tickets, "does not exist", |records| {
+        records.tickets[0].booking_id = BookingId::from_uuid(NOBODY);
+    }),
     ("a ticket outlives its booking", Invariant::Tickets, "is still good", |records| {
         records.tickets[2].state = TicketState::Valid;
     }),
@@ -317,6 +320,11 @@ pub(super) const JOURNAL: &[Planted] = &[
     ("an entry is out of order", Invariant::Journal, "it comes after entry", |records| records.journal.swap(0, 1)),
     ("a capture was not written down", Invariant::Journal, "does not say that it was captured", |records| {
         records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::Captured { .. }));
+    }),
+    ("a refund is owed twice", Invariant::Journal, "is owed a second time", |records| {
+        let due = |entry: &&Entry| matches!(entry.transition.fact, Fact::RefundDue { .. });
+        let again = records.journal.iter().find(due).unwrap().clone();
+        records.journal.push(again);
     }),
     ("a capture is written down twice", Invariant::Journal, "is captured a second time", |records| {
         let captured = |entry: &&Entry| matches!(entry.transition.fact, Fact::Captured { .. });

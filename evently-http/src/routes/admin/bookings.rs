@@ -128,7 +128,7 @@ pub async fn cancel(
     Path(id): Path<BookingId>,
     submitted: Submitted<Cancellation>,
 ) -> Result<Response, Problem> {
-    let cancelled = app.bookings.cancel_for(&submitted.by, id, submitted.body.reason()?, submitted.key).await?;
+    let cancelled = app.bookings.cancel_for(&submitted.by, id, submitted.body.reason()?, app.key_or_new(submitted.key)).await?;
     context::note_action("booking_cancelled");
     booking_answer(&app, cancelled).await
 }

@@ -100,7 +100,8 @@ pub struct NewEvent {
     refunds: Option<Refunds>,
 }
 
-/// Changes to an event; what is left out stays.
+/// Changes to an event; what is left out stays. Where the event is moved, the end of its sale and of refunds moves along if it is the
+/// event's start.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventEdit {
@@ -114,9 +115,20 @@ pub struct EventEdit {
     sales: Sales,
     max_seats_per_booking: Option<u32>,
     max_seats_held: Option<u32>,
-    refunds: Option<Refunds>,
+    #[serde(default)]
+    refunds: RefundsEdit,
     #[serde(default)]
     price_categories: Vec<PriceCategory>,
+}
+
+/// Changes to what comes back when a buyer cancels.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefundsEdit {
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+    #[schema(minimum = 0, maximum = 100)]
+    percent: Option<u8>,
 }
 
 fn prices(currency: Currency, categories: Vec<PriceCategory>) -> Result<Vec<PriceDraft>, Problem> {
@@ -150,7 +162,7 @@ pub async fn create(State(app): State<Arc<App>>, submitted: Submitted<NewEvent>)
         max_seats_held: new.max_seats_held,
         refunds: new.refunds.map(Into::into),
     };
-    let created = app.events.create_event(&by, draft, key).await?;
+    let created = app.events.create_event(&by, draft, app.key_or_new(key)).await?;
     context::note_action("event_created");
     event_answer(&app, StatusCode::CREATED, &created).await
 }
@@ -206,10 +218,11 @@ pub async fn edit(
         closes_at: edit.sales.closes_at,
         max_seats_per_booking: edit.max_seats_per_booking,
         max_seats_held: edit.max_seats_held,
-        refunds: edit.refunds.map(Into::into),
+        refunds_until: edit.refunds.until,
+        refund_percent: edit.refunds.percent,
         prices: prices(currency, edit.price_categories)?,
     };
-    let events = Arc::clone(&app.events);
+    let (events, key) = (Arc::clone(&app.events), app.key_or_new(key));
     let edited = seen_through(async move { events.edit_event(&by, id, change, key).await }).await?;
     context::note_action("event_edited");
     event_answer(&app, StatusCode::OK, &edited).await
@@ -223,7 +236,7 @@ pub async fn publish(
     Path(id): Path<EventId>,
     submitted: Submitted<Nothing>,
 ) -> Result<Response, Problem> {
-    let (events, Submitted { by, key, .. }) = (Arc::clone(&app.events), submitted);
+    let (events, by, key) = (Arc::clone(&app.events), submitted.by, app.key_or_new(submitted.key));
     let published = seen_through(async move { events.publish(&by, id, key).await }).await?;
     context::note_action("event_published");
     event_answer(&app, StatusCode::OK, &published).await
@@ -238,8 +251,8 @@ pub async fn cancel(
     Path(id): Path<EventId>,
     submitted: Submitted<Cancellation>,
 ) -> Result<Response, Problem> {
-    let (events, Submitted { by, key, body }) = (Arc::clone(&app.events), submitted);
-    let reason = body.reason()?;
+    let reason = submitted.body.reason()?;
+    let (events, by, key) = (Arc::clone(&app.events), submitted.by, app.key_or_new(submitted.key));
     let cancelled = seen_through(async move { events.cancel(&by, id, reason, key).await }).await?;
     context::note_action("event_cancelled");
     event_answer(&app, StatusCode::OK, &cancelled).await
@@ -289,7 +302,7 @@ pub async fn unblock(
 async fn house(app: &App, id: EventId, submitted: Submitted<Seats>, block: bool) -> Result<Response, Problem> {
     context::note_event(id);
     let Submitted { by, key, body: Seats { seat_ids } } = submitted;
-    let changed = app.events.house(&by, id, seat_ids, block, key).await?;
+    let changed = app.events.house(&by, id, seat_ids, block, app.key_or_new(key)).await?;
     context::note_action(if block { "seats_blocked" } else { "seats_unblocked" });
     let status = if block { SeatStatus::Blocked } else { SeatStatus::Available };
     let body = SeatsChanged { seat_ids: changed.value.clone(), status: status.name() };

@@ -102,7 +102,7 @@ pub async fn create(
     let name = plan.name.or(plan_read.name);
     let name = name.ok_or_else(|| Problem::field("name", "required", "the plan has no name: give one, as in ?name=Odeon"))?;
     let draft = VenueDraft { name, layout: plan_read.layout };
-    let created = app.events.create_venue(&submitted.by, draft, submitted.key).await?;
+    let created = app.events.create_venue(&submitted.by, draft, app.key_or_new(submitted.key)).await?;
     context::note_action("venue_created");
     let (venue, layout) = app.events.venue(created.value.id).await.map_err(Error::after_a_change)?;
     let warnings = plan_read.warnings.iter().map(ToString::to_string).collect();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{EventChange, PriceDraft, RefundPolicy, Role},
+    domain::{EventChange, PriceDraft, Role},
     ports::Audit,
 };
 
@@ -47,11 +47,10 @@ pub(in crate::simulation) async fn house(world: Arc<World>, house: House) {
         HouseDoes::Edits => {
             let price = person.dice.i64(1..9_000);
             let percent = person.dice.u8(..=100);
-            let until = world.fixture.event.details.refunds.until;
             let edited = person.ask("changes the prices", move |i| {
                 let change = EventChange {
                     prices: vec![PriceDraft { name: "Front".to_owned(), price }],
-                    refunds: Some(RefundPolicy { until, percent }),
+                    refund_percent: Some(percent),
                     ..EventChange::default()
                 };
                 Box::pin(async move { i.events.edit_event(&by, event, change, key).await })
