@@ -111,13 +111,17 @@ async fn the_constraint_is_enough() {
     assert_eq!(aftermath.sold_twice(), 0);
 }
 
-/// The test can see what it says never happens.
+/// The test can see what it says never happens. It is a matter of chance, so that one race may end well.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_guard_seats_are_sold_twice() {
-    let place = Place::new();
-    place.drop_the_constraint();
-    let aftermath = race(&place, Guards { serializable: false, versions: false }).await;
-    assert!(aftermath.sold_twice() > 0);
+    for _ in 0..20 {
+        let place = Place::new();
+        place.drop_the_constraint();
+        if race(&place, Guards { serializable: false, versions: false }).await.sold_twice() > 0 {
+            return;
+        }
+    }
+    panic!("nothing was sold twice in twenty races");
 }
 
 /// An id that is sent to several instances at once, each time for something else, makes one thing; the others are told so.
