@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
 use async_trait::async_trait;
@@ -16,13 +16,14 @@ pub struct CountedBookings {
     store: Arc<dyn Bookings>,
     calls: AtomicUsize,
     requests: AtomicUsize,
-    broken: AtomicBool,
+    /// How often it decides until it is broken.
+    left: AtomicUsize,
 }
 
 impl CountedBookings {
     /// Counts what reaches `store`.
     pub fn new(store: Arc<dyn Bookings>) -> Self {
-        Self { store, calls: AtomicUsize::new(0), requests: AtomicUsize::new(0), broken: AtomicBool::new(false) }
+        Self { store, calls: AtomicUsize::new(0), requests: AtomicUsize::new(0), left: AtomicUsize::new(usize::MAX) }
     }
 
     /// How often it was asked to decide.
@@ -37,7 +38,12 @@ impl CountedBookings {
 
     /// Whether it says from now on that it is unavailable.
     pub fn set_broken(&self, broken: bool) {
-        self.broken.store(broken, SeqCst);
+        self.break_after(if broken { 0 } else { usize::MAX });
+    }
+
+    /// That it decides so many times more, and says then that it is unavailable.
+    pub fn break_after(&self, calls: usize) {
+        self.left.store(calls, SeqCst);
     }
 }
 
@@ -46,7 +52,7 @@ impl Bookings for CountedBookings {
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
         self.calls.fetch_add(1, SeqCst);
         self.requests.fetch_add(requests.len(), SeqCst);
-        if self.broken.load(SeqCst) {
+        if self.left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "apply", "no"));
         }
         self.store.apply(now, requests).await

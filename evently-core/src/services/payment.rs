@@ -86,7 +86,7 @@ impl PaymentService {
             return Ok(Answered { value: (payment, booking), at, replayed });
         }
         // It is kept as it began. Its booking may have been given up since, or another payment may have taken its place.
-        let is_wanted = !replayed || self.start(by, payment.id, booking_id, None).await?.value.2;
+        let is_wanted = !replayed || self.start(by, payment.id, booking_id, None).await.map_err(Error::after_a_change)?.value.2;
         let (report, reference) =
             if is_wanted { self.charge(&payment, &booking, token).await } else { (GatewayReport::Processing, None) };
         self.settle(&payment, report, reference, None, key).await.map_err(Error::after_a_change)

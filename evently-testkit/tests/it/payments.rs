@@ -475,3 +475,20 @@ fn nothing_is_charged_for_what_was_given_up_meanwhile() {
         world.audited(&event).await;
     });
 }
+
+/// Somebody may have charged for it since it began.
+#[test]
+fn nobody_whose_payment_has_begun_is_told_that_nothing_was_done() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let key = World::key("pay", "card");
+        world.answer(Request::new(customer(1), world.start_command(held.id)).with_key(key)).await.result.unwrap();
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        world.store.bookings = store.clone();
+        let payments = service_with(&world, Arc::new(FarAway::default()));
+        store.break_after(1);
+        let failed = payments.pay(&buyer(), held.id, "card".to_owned(), key).await.unwrap_err();
+        assert!(matches!(&failed, Error::Store(error) if error.kind() == StoreErrorKind::InDoubt), "{failed}");
+    });
+}
