@@ -31,9 +31,13 @@ const fn every(pause: Duration, name: &'static str, work: Work) -> Worker {
 }
 
 /// What is this process's own.
-const OWN: [Worker; 4] = [
+const OWN: [Worker; 5] = [
     every(SOON, "deliver webhooks", |app| Box::pin(deliver_webhooks(app))),
     every(SOON, "notice other writers", |app| Box::pin(async move { app.events.refresh().await.map(|_| false) })),
+    every(MINUTE, "let go of seats", |app| {
+        app.events.let_go();
+        Box::pin(std::future::ready(Ok(false)))
+    }),
     every(FIVE_SECONDS, "count bookings", |app| Box::pin(count_bookings(app))),
     every(FIVE_SECONDS, "count what waits", |app| Box::pin(count_waiting(app))),
 ];
@@ -148,7 +152,10 @@ mod tests {
     #[test]
     fn all_that_has_to_go_on_beside_the_requests_does() {
         let names = |workers: &[Worker]| workers.iter().map(|worker| worker.name).collect::<Vec<_>>();
-        assert_eq!(names(&OWN), ["deliver webhooks", "notice other writers", "count bookings", "count what waits"]);
+        assert_eq!(
+            names(&OWN),
+            ["deliver webhooks", "notice other writers", "let go of seats", "count bookings", "count what waits"]
+        );
         let shared = [
             "expire holds",
             "cancel called off",

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use evently_core::{
     domain::{Event, EventId, EventStatus, Layout, LayoutId, SeatMap, SeatStatus, Timestamp, UserId, Venue, VenueId},
-    ports::{Catalog, EventFilter, Page, StoreError},
+    ports::{Catalog, Elsewhere, EventFilter, Page, StoreError},
 };
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -72,8 +72,12 @@ impl Catalog for PgStore {
         seat_map(self, event).await.during("seat_map")
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
         self.written_elsewhere().await.during("changed_elsewhere")
+    }
+
+    fn run(&self) -> u64 {
+        self.writer.run()
     }
 }
 

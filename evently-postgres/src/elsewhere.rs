@@ -1,8 +1,12 @@
 //! Tells whether others have written. Each row of the journal says which handle wrote it, and none gets a position below one that has
 //! been looked at.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+};
 
+use evently_core::{domain::EventId, ports::Elsewhere};
 use uuid::Uuid;
 
 use crate::{
@@ -12,13 +16,27 @@ use crate::{
     store::{PgStore, values},
 };
 
-const BEGIN: &str = "select position, gen_random_uuid() from journal_head";
+/// A server that was started later, or elsewhere, has another one.
+macro_rules! run {
+    () => {
+        "(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint"
+    };
+}
+
+const BEGIN: &str = concat!("select position, gen_random_uuid(), ", run!(), " from journal_head");
 const OTHERS_UNNUMBERED: &str = "select 1 from journal where position is null and writer is distinct from $1 limit 1";
 /// In order, and so by the index: where many have written the server expects to meet another at once, and would read all of the journal
 /// when there is none.
-pub(crate) const SINCE: &str = "select h.position, exists ( \
-        select 1 from (select writer from journal j where j.position > $1 order by j.position) j where j.writer is distinct from $2) \
-    from journal_head h";
+pub(crate) const SINCE: &str = concat!(
+    "select h.position, array( \
+        select distinct event_id from ( \
+            select event_id, writer from journal j where j.position > $1 order by j.position limit 100000) j \
+        where j.writer is distinct from $2), ",
+    run!(),
+    " from journal_head h"
+);
+/// How many entries are looked through for who has written them.
+const MUCH: i64 = 100_000;
 
 /// Who a handle is, and how far it has looked.
 #[derive(Default)]
@@ -26,6 +44,8 @@ pub(crate) struct Writer {
     pub(crate) id: Uuid,
     /// In the journal.
     position: AtomicI64,
+    /// Of the server that it has looked at.
+    run: AtomicI64,
     /// It wrote something without having been told, and so told nobody itself.
     untold: AtomicBool,
 }
@@ -35,7 +55,13 @@ impl Writer {
     pub(crate) async fn new(store: &PgStore) -> Result<Self, Fault> {
         number(store).await?;
         let row = store.row(BEGIN, values![]).await?.ok_or_else(head_is_gone)?;
-        Ok(Self { position: AtomicI64::new(get(&row, 0)?), id: get(&row, 1)?, untold: AtomicBool::new(false) })
+        let (position, run) = (AtomicI64::new(get(&row, 0)?), AtomicI64::new(get(&row, 2)?));
+        Ok(Self { id: get(&row, 1)?, position, run, untold: AtomicBool::new(false) })
+    }
+
+    /// The run of the server that it has looked at.
+    pub(crate) fn run(&self) -> u64 {
+        self.run.load(SeqCst).cast_unsigned()
     }
 
     /// A commit of its own may have gone through without an answer. What it changed counts as others' work.
@@ -45,20 +71,34 @@ impl Writer {
 }
 
 impl PgStore {
-    /// Whether others have committed since this was asked last, or we have without knowing.
-    pub(crate) async fn written_elsewhere(&self) -> Result<bool, Fault> {
+    /// What others have committed since this was asked last, or we have without knowing.
+    pub(crate) async fn written_elsewhere(&self) -> Result<Elsewhere, Fault> {
         // Whoever sells alone has others give positions; what others have written must have one to be told once.
         if self.row(OTHERS_UNNUMBERED, values![self.writer.id]).await?.is_some() {
             number(self).await?;
         }
-        let looked = self.writer.position.load(SeqCst);
-        let row = self.row(SINCE, values![looked, self.writer.id]).await?.ok_or_else(head_is_gone)?;
-        self.writer.position.fetch_max(get(&row, 0)?, SeqCst);
-        let changed = self.writer.untold.swap(false, SeqCst) | get::<bool>(&row, 1)?;
-        if changed {
+        let writer = &self.writer;
+        let looked = writer.position.load(SeqCst);
+        let row = self.row(SINCE, values![looked, writer.id]).await?.ok_or_else(head_is_gone)?;
+        let (position, run) = (get(&row, 0)?, get(&row, 2)?);
+        let events = get::<Vec<Uuid>>(&row, 1)?.into_iter().map(EventId::from_uuid).collect::<BTreeSet<_>>();
+        let elsewhere = if writer.run.swap(run, SeqCst) == run {
+            writer.position.fetch_max(position, SeqCst);
+            let untold = writer.untold.swap(false, SeqCst);
+            match events {
+                _ if untold || position - looked > MUCH => Elsewhere::Anything,
+                events if events.is_empty() => Elsewhere::Unchanged,
+                events => Elsewhere::Events(events),
+            }
+        } else {
+            // It may have gone back.
+            writer.position.store(position, SeqCst);
+            Elsewhere::AnotherRun
+        };
+        if elsewhere != Elsewhere::Unchanged {
             // Who lets go of what is out of date must not get the same again.
             self.fence();
         }
-        Ok(changed)
+        Ok(elsewhere)
     }
 }

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use evently_core::{
     domain::{EventId, SeatChange, SeatMap},
     memory::SeatBoard,
-    ports::{Catalog, SeatFeed, StoreError, StoreErrorKind, Subscription},
+    ports::{Catalog, Elsewhere, SeatFeed, StoreError, StoreErrorKind, Subscription},
 };
 use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
@@ -70,6 +70,13 @@ impl Topic {
             Self::Shared(board) | Self::Local(board) => Some(board),
         }
     }
+
+    const fn board_mut(&mut self) -> Option<&mut SeatBoard> {
+        match self {
+            Self::Joining(_) => None,
+            Self::Shared(board) | Self::Local(board) => Some(board),
+        }
+    }
 }
 
 /// What became of deltas that came.
@@ -85,8 +92,8 @@ impl RedisSeatFeed {
     /// A feed over the events of `catalog`, on the runtime that this is called on.
     pub fn new(redis: Redis, catalog: Arc<dyn Catalog>) -> Self {
         let inner = Arc::new(Inner {
+            projection: Projection::new(redis.clone(), Arc::clone(&catalog)),
             catalog,
-            projection: Projection::new(redis.clone()),
             redis,
             topics: Mutex::default(),
             joining: tokio::sync::Mutex::default(),
@@ -110,7 +117,7 @@ impl Inner {
 
     /// Does `read` with the event's board; `None` if there is no such event.
     async fn with_board<T>(&self, event: EventId, read: impl Fn(&SeatBoard) -> T + Send) -> Result<Option<T>, StoreError> {
-        let ready = || self.topics().get(&event).and_then(Topic::board).map(&read);
+        let ready = || self.topics().get_mut(&event).and_then(Topic::board_mut).map(|board| read(board.look()));
         if let Some(answer) = ready() {
             return Ok(Some(answer));
         }
@@ -131,8 +138,7 @@ impl Inner {
     /// Gets the state of an event anew; whoever followed the old one has to begin anew. Needs the turn to join.
     async fn join(&self, event: EventId) -> Result<bool, StoreError> {
         let old = self.topics().insert(event, Topic::Joining(Vec::new()));
-        let joined =
-            if *self.listening.borrow() { self.projection.join(event, &*self.catalog).await } else { Err(Failed::Redis) };
+        let joined = if *self.listening.borrow() { self.projection.join(event).await } else { Err(Failed::Redis) };
         match joined {
             Ok(Some(joined)) => {
                 self.begin(event, joined);
@@ -168,11 +174,12 @@ impl Inner {
         }
     }
 
-    /// What there was before is better than nothing.
+    /// What there was before is better than nothing, unless it was let go of.
     fn put_back(&self, event: EventId, old: Option<Topic>) {
         let mut topics = self.topics();
-        topics.remove(&event);
-        topics.extend(old.map(|old| (event, old)));
+        if topics.remove(&event).is_some() {
+            topics.extend(old.map(|old| (event, old)));
+        }
     }
 
     /// Begins with a state that was got, and takes in what came meanwhile.
@@ -193,10 +200,9 @@ impl Inner {
     /// Goes on with a state of our own, and takes in what was published meanwhile: it need not be in it.
     fn begin_here(&self, event: EventId, mut board: SeatBoard) {
         let mut topics = self.topics();
-        if let Some(Topic::Joining(missed)) = topics.remove(&event) {
-            for entry in missed {
-                board.publish(entry.changes);
-            }
+        let Some(Topic::Joining(missed)) = topics.remove(&event) else { return };
+        for entry in missed {
+            board.publish(entry.changes);
         }
         topics.insert(event, Topic::Local(board));
     }
@@ -227,6 +233,10 @@ impl Inner {
                 Ok(Some((seq, entries))) => {
                     if self.hear(event, seq, entries) == Taken::In && self.has(event, &changes) {
                         return;
+                    }
+                    if !known {
+                        // The state came while they were on their way, and there is one now to go on from.
+                        continue;
                     }
                 }
                 // Nobody here looks at it.
@@ -315,7 +325,12 @@ fn take(board: &mut SeatBoard, entries: Vec<Entry>) -> Taken {
 
 /// A board whose states have numbers that no other feed gives.
 fn local(map: SeatMap) -> SeatBoard {
-    SeatBoard::new(map.numbered_apart(RandomState::new().build_hasher().finish()))
+    SeatBoard::new(numbered_apart(map))
+}
+
+/// The same state with a number that no other feed gives.
+fn numbered_apart(map: SeatMap) -> SeatMap {
+    map.numbered_apart(RandomState::new().build_hasher().finish())
 }
 
 #[async_trait]
@@ -336,8 +351,13 @@ impl SeatFeed for RedisSeatFeed {
         self.inner.with_board(event, |board| board.subscribe(since)).await
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
-        let events = self.inner.topics().keys().copied().collect::<Vec<_>>();
+    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
+        if *elsewhere == Elsewhere::AnotherRun {
+            // What all share is of the other run as well, and begins anew with whoever looks first.
+            self.inner.topics().clear();
+            return Ok(());
+        }
+        let events = self.inner.topics().keys().copied().filter(|event| elsewhere.concerns(*event)).collect::<Vec<_>>();
         for event in events {
             let Some(fresh) = self.inner.catalog.seat_map(event).await? else { continue };
             let changes = match self.inner.topics().get(&event).and_then(Topic::board) {
@@ -349,6 +369,10 @@ impl SeatFeed for RedisSeatFeed {
             }
         }
         Ok(())
+    }
+
+    fn let_go(&self) {
+        self.inner.topics().retain(|_, topic| topic.board_mut().is_none_or(|board| !board.is_idle()));
     }
 }
 

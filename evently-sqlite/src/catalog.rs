@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evently_core::{
     domain::{Event, EventId, EventStatus, Layout, LayoutId, SeatMap, Stage, Timestamp, UserId, Venue, VenueId},
-    ports::{Catalog, EventFilter, Page, StoreError},
+    ports::{Catalog, Elsewhere, EventFilter, Page, StoreError},
 };
 use rusqlite::{Transaction, params};
 
@@ -68,8 +68,9 @@ impl Catalog for SqliteStore {
         self.read("seat_map", move |tx| seat_map(tx, event)).await
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
-        self.written_elsewhere("changed_elsewhere").await
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        let written = self.written_elsewhere("changed_elsewhere").await?;
+        Ok(if written { Elsewhere::Anything } else { Elsewhere::Unchanged })
     }
 }
 

@@ -19,6 +19,8 @@ pub struct SeatBoard {
     map: Arc<SeatMap>,
     kept: VecDeque<Arc<Delta>>,
     deltas: broadcast::Sender<Arc<Delta>>,
+    /// Since that was asked last.
+    was_looked_at: bool,
 }
 
 impl SeatBoard {
@@ -27,7 +29,19 @@ impl SeatBoard {
 
     /// A board that begins with this state.
     pub fn new(map: SeatMap) -> Self {
-        Self { map: Arc::new(map), kept: VecDeque::new(), deltas: broadcast::Sender::new(LAG) }
+        Self { map: Arc::new(map), kept: VecDeque::new(), deltas: broadcast::Sender::new(LAG), was_looked_at: true }
+    }
+
+    /// The board for somebody who looks at it.
+    pub const fn look(&mut self) -> &Self {
+        self.was_looked_at = true;
+        self
+    }
+
+    /// Whether nobody follows it, and nobody has looked at it since this was asked last.
+    pub fn is_idle(&mut self) -> bool {
+        let was_looked_at = std::mem::replace(&mut self.was_looked_at, false);
+        !was_looked_at && self.deltas.receiver_count() == 0
     }
 
     /// The state.

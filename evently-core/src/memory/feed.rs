@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::SeatBoard;
 use crate::{
     domain::{EventId, SeatChange, SeatMap},
-    ports::{Catalog, SeatFeed, StoreError, Subscription},
+    ports::{Catalog, Elsewhere, SeatFeed, StoreError, Subscription},
     sync::{Mutex, Turn, lock},
 };
 
@@ -19,8 +19,8 @@ pub struct MemorySeatFeed {
     topics: Mutex<Topics>,
     /// One map is read at a time, so that a crowd before a new event reads it once.
     reading: Turn,
-    /// Where others number states as well, what keeps ours apart.
-    apart: Option<u64>,
+    /// Where others number states as well, what keeps ours apart; another one for each map that is read.
+    apart: Option<Mutex<u64>>,
 }
 
 type Topics = FxHashMap<EventId, Topic>;
@@ -40,34 +40,49 @@ impl MemorySeatFeed {
     /// The same in one of several processes that know nothing of each other's changes but what the catalog says: none takes a state of
     /// another for one of its own.
     pub fn beside_others(catalog: std::sync::Arc<dyn Catalog>, random: u64) -> Self {
-        Self { apart: Some(random), ..Self::new(catalog) }
+        Self { apart: Some(Mutex::new(random)), ..Self::new(catalog) }
     }
 
     /// Does `read` with the event's board; `None` if there is no such event.
     async fn with_board<T>(&self, event: EventId, read: impl Fn(&SeatBoard) -> T + Send) -> Result<Option<T>, StoreError> {
-        if let Some(Topic::Ready(board)) = lock(&self.topics).get(&event) {
-            return Ok(Some(read(board)));
+        let ready = || match lock(&self.topics).get_mut(&event) {
+            Some(Topic::Ready(board)) => Some(read(board.look())),
+            Some(Topic::Reading(_)) | None => None,
+        };
+        if let Some(answer) = ready() {
+            return Ok(Some(answer));
         }
         let _one_at_a_time = self.reading.lock().await;
-        if let Some(Topic::Ready(board)) = lock(&self.topics).get(&event) {
-            return Ok(Some(read(board)));
+        loop {
+            if let Some(answer) = ready() {
+                return Ok(Some(answer));
+            }
+            lock(&self.topics).insert(event, Topic::Reading(Vec::new()));
+            let map = self.catalog.seat_map(event).await;
+            let mut topics = lock(&self.topics);
+            // All may have been let go of meanwhile, and this map with them.
+            let Some(Topic::Reading(missed)) = topics.remove(&event) else { continue };
+            let Some(map) = map? else { return Ok(None) };
+            let mut board = SeatBoard::new(self.number(map));
+            // Nobody looks yet, so that it is part of the first state.
+            board.take_in(missed);
+            let answer = read(&board);
+            topics.insert(event, Topic::Ready(board));
+            return Ok(Some(answer));
         }
-        lock(&self.topics).insert(event, Topic::Reading(Vec::new()));
-        let map = self.catalog.seat_map(event).await;
-        let mut topics = lock(&self.topics);
-        let Some(Topic::Reading(missed)) = topics.remove(&event) else { unreachable!("only the reader of a map makes it ready") };
-        let Some(map) = map? else { return Ok(None) };
-        let mut board = SeatBoard::new(match self.apart {
-            Some(random) => map.numbered_apart(random),
-            None => map,
-        });
-        // Nobody looks yet, so that it is part of the first state.
-        board.take_in(missed);
-        let answer = read(&board);
-        topics.insert(event, Topic::Ready(board));
-        Ok(Some(answer))
+    }
+
+    fn number(&self, map: SeatMap) -> SeatMap {
+        let Some(apart) = &self.apart else { return map };
+        let mut random = lock(apart);
+        // Far from the one before, and it takes long until it comes near one that was.
+        *random = random.wrapping_add(GOLDEN);
+        map.numbered_apart(*random)
     }
 }
+
+/// 2^64 divided by the golden ratio: of multiples of it, modulo 2^64, none is near another for as long as can be.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 #[async_trait]
 impl SeatFeed for MemorySeatFeed {
@@ -95,10 +110,15 @@ impl SeatFeed for MemorySeatFeed {
         self.with_board(event, |board| board.subscribe(since)).await
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
+    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
+        if *elsewhere == Elsewhere::AnotherRun {
+            lock(&self.topics).clear();
+            return Ok(());
+        }
         let ready = lock(&self.topics)
             .iter()
             .filter_map(|(event, topic)| matches!(topic, Topic::Ready(_)).then_some(*event))
+            .filter(|event| elsewhere.concerns(*event))
             .collect::<Vec<_>>();
         for event in ready {
             let Some(fresh) = self.catalog.seat_map(event).await? else { continue };
@@ -108,5 +128,12 @@ impl SeatFeed for MemorySeatFeed {
             }
         }
         Ok(())
+    }
+
+    fn let_go(&self) {
+        lock(&self.topics).retain(|_, topic| match topic {
+            Topic::Reading(_) => true,
+            Topic::Ready(board) => !board.is_idle(),
+        });
     }
 }

@@ -12,8 +12,8 @@ use crate::{
         Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide, decided_as_of,
     },
     ports::{
-        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, EventFilter, EventRecords, Figures, Page,
-        SalesFilter, StoreError,
+        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Elsewhere, EventFilter, EventRecords, Figures,
+        Page, SalesFilter, StoreError,
     },
 };
 
@@ -223,8 +223,8 @@ impl Catalog for MemoryStore {
         Ok(seats.map(|seats| SeatMap::new(seats.iter().map(|seat| (seat.status(), seat.version)))))
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        Ok(Elsewhere::Unchanged)
     }
 }
 

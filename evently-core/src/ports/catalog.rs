@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -30,9 +30,55 @@ pub trait Catalog: Send + Sync {
     /// The state of an event's seats.
     async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError>;
 
-    /// Whether somebody else, another process for instance, has written to the store since this was asked last. What is kept in
-    /// memory may then be out of date.
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError>;
+    /// What has become of the store since this was asked last, but for what was written by this handle. What is kept in memory may then
+    /// be out of date.
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError>;
+
+    /// Names the run of the server that the store goes by, as it was when it was last asked for what has changed. A store without a server
+    /// has one for good.
+    fn run(&self) -> u64 {
+        0
+    }
+}
+
+/// What has become of a store, but for what was written by the handle that is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Elsewhere {
+    /// Nothing that matters.
+    #[default]
+    Unchanged,
+    /// Somebody else, another process for instance, has written what concerns these events.
+    Events(BTreeSet<EventId>),
+    /// Somebody else has written, nobody knows what.
+    Anything,
+    /// Another server answers, or the same one was started anew: after a failover it may lack what was committed last, and what was shown
+    /// of that has never been.
+    AnotherRun,
+}
+
+impl Elsewhere {
+    /// This and what came after it.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::AnotherRun, _) | (_, Self::AnotherRun) => Self::AnotherRun,
+            (Self::Anything, _) | (_, Self::Anything) => Self::Anything,
+            (Self::Unchanged, events) | (events, Self::Unchanged) => events,
+            (Self::Events(mut events), Self::Events(more)) => {
+                events.extend(more);
+                Self::Events(events)
+            }
+        }
+    }
+
+    /// Whether what was read of this event may be out of date.
+    pub fn concerns(&self, event: EventId) -> bool {
+        match self {
+            Self::Unchanged => false,
+            Self::Events(events) => events.contains(&event),
+            Self::Anything | Self::AnotherRun => true,
+        }
+    }
 }
 
 /// Which events.

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use super::StoreError;
+use super::{Elsewhere, StoreError};
 use crate::domain::{EventId, SeatChange, SeatMap};
 
 /// Keeps the state of seats at hand, and tells everybody who looks what changes. It never decides anything.
@@ -23,8 +23,12 @@ pub trait SeatFeed: Send + Sync {
     /// Follows an event from the state numbered `since`, or from now where that state is not kept any more.
     async fn subscribe(&self, event: EventId, since: Option<u64>) -> Result<Option<Subscription>, StoreError>;
 
-    /// Compares all maps at hand with the store, and publishes what differs.
-    async fn refresh(&self) -> Result<(), StoreError>;
+    /// Compares the maps at hand that this concerns with the store, and publishes what differs. To a store that may have lost something they
+    /// do not compare: all are let go of, and whoever follows begins anew.
+    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError>;
+
+    /// Lets go of the maps that nobody follows, and nobody has asked for since this was called last.
+    fn let_go(&self);
 }
 
 /// A place in an event's deltas.

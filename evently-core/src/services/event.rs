@@ -13,7 +13,7 @@ use crate::{
         Outcome, PriceCategory, PriceCategoryId, PriceDraft, Principal, RefundPolicy, Request, RequestKey, Role, SeatCounts,
         SeatId, SeatMap, Stage, Thing, Timestamp, Venue, VenueId,
     },
-    ports::{CacheKey, Catalog, Clock, EventFilter, Forgotten, Ids, Page, SeatFeed, Subscription},
+    ports::{CacheKey, Catalog, Clock, Elsewhere, EventFilter, Forgotten, Ids, Page, SeatFeed, Subscription},
 };
 
 /// Makes venues and events, and shows them.
@@ -24,8 +24,8 @@ pub struct EventService {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     views: Views,
-    /// Somebody else has written, and not everything has been read again yet. The store says so only once.
-    out_of_date: Mutex<bool>,
+    /// What others have written and has not been read again yet. The store says it only once.
+    unread: Mutex<Elsewhere>,
 }
 
 /// What has been looked at. It decides nothing: every command is judged by the store's own rows.
@@ -165,7 +165,7 @@ impl EventService {
         ids: Arc<dyn Ids>,
     ) -> Self {
         let views = Views::new(&Caches::local(Arc::clone(&clock)));
-        Self { office, catalog, feed, clock, ids, views, out_of_date: Mutex::default() }
+        Self { office, catalog, feed, clock, ids, views, unread: Mutex::default() }
     }
 
     /// The same with what it has looked at in these caches.
@@ -488,15 +488,22 @@ impl EventService {
         if planted!(NeverRefreshes) {
             return Ok(false);
         }
-        let mut out_of_date = self.out_of_date.lock().await;
-        *out_of_date |= self.catalog.changed_elsewhere().await?;
-        if !*out_of_date {
-            return Ok(false);
+        let mut unread = self.unread.lock().await;
+        let changed = self.catalog.changed_elsewhere().await?;
+        *unread = std::mem::take(&mut *unread).then(changed);
+        match &*unread {
+            Elsewhere::Unchanged => return Ok(false),
+            Elsewhere::Events(events) => events.iter().for_each(|event| self.views.events.forget(event)),
+            Elsewhere::Anything | Elsewhere::AnotherRun => self.views.events.forget_all(),
         }
-        self.views.events.forget_all();
-        self.feed.refresh().await?;
-        *out_of_date = false;
+        self.feed.refresh(&unread).await?;
+        *unread = Elsewhere::Unchanged;
         Ok(true)
+    }
+
+    /// Lets go of the states of seats that nobody looks at any more.
+    pub fn let_go(&self) {
+        self.feed.let_go();
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{Router, body::Body};
 use evently_core::{
     domain::{Event, EventId, Layout, LayoutId, Role, SeatId, SeatMap, Timestamp, Venue, VenueId},
     memory::{ManualClock, MemorySeatFeed, MemoryStore},
-    ports::{Catalog, Clock, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind},
+    ports::{Catalog, Clock, Elsewhere, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind},
     services::{BoxOffice, EventService, OfficeSize},
 };
 use evently_http::{
@@ -75,7 +75,7 @@ impl Catalog for Away {
         away()
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
         away()
     }
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use evently_core::{
     domain::{EventId, SeatChange, SeatMap, SeatStatus},
     memory::MemorySeatFeed,
-    ports::{SeatFeed, StoreError, Subscription},
+    ports::{Elsewhere, SeatFeed, StoreError, Subscription},
 };
 use evently_http::server::{self, Limits};
 use futures_util::{SinkExt, StreamExt};
@@ -203,8 +203,12 @@ impl SeatFeed for Taken {
         Ok(self.place.lock().unwrap().take())
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
-        self.feed.refresh().await
+    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
+        self.feed.refresh(elsewhere).await
+    }
+
+    fn let_go(&self) {
+        self.feed.let_go();
     }
 }
 

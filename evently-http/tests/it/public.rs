@@ -11,7 +11,7 @@ use evently_core::{
     audit,
     domain::{EventId, Role, Sales, SeatChange, SeatMap, SeatStatus},
     memory::MemorySeatFeed,
-    ports::{Figures, SalesFilter, SeatFeed, StoreError, Subscription},
+    ports::{Elsewhere, Figures, SalesFilter, SeatFeed, StoreError, Subscription},
 };
 use evently_http::routes;
 use futures_util::{SinkExt, StreamExt};
@@ -45,8 +45,12 @@ impl SeatFeed for Taken {
         self.feed.subscribe(event, since).await
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
-        self.feed.refresh().await
+    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
+        self.feed.refresh(elsewhere).await
+    }
+
+    fn let_go(&self) {
+        self.feed.let_go();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use evently_core::{
     domain::{BookingId, Command, HoldTerms, Request, RequestKey, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Bookings, Catalog, Ids, StoreErrorKind},
+    ports::{Bookings, Catalog, Elsewhere, Ids, StoreErrorKind},
 };
 use evently_postgres::{Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
@@ -28,7 +28,7 @@ pub async fn hold(store: &PgStore, ids: &SeededIds, event: &Fixture, seat: u32) 
     assert!(applied.answers[0].result.is_ok(), "{applied:?}");
 }
 
-fn hold_of(ids: &SeededIds, event: &Fixture, seat: u32) -> Request {
+pub fn hold_of(ids: &SeededIds, event: &Fixture, seat: u32) -> Request {
     let [booking_id, user_id] = [ids.uuid(NOW), ids.uuid(NOW)];
     let (booking_id, user_id) = (BookingId::from_uuid(booking_id), UserId::from_uuid(user_id));
     let seats = event.seats(&[seat]);
@@ -43,14 +43,14 @@ async fn only_what_others_write_counts_and_only_once() {
     let (ours, theirs) =
         (place.open_with(ids.clone(), &place.options()).await, place.open_with(ids.clone(), &place.options()).await);
     let event = on_sale(&ours, &ids).await;
-    assert!(!ours.changed_elsewhere().await.unwrap(), "our own writes do not count");
-    assert!(theirs.changed_elsewhere().await.unwrap());
-    assert!(!theirs.changed_elsewhere().await.unwrap(), "it was asked before");
+    assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "our own writes do not count");
+    assert_ne!(theirs.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+    assert_eq!(theirs.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "it was asked before");
 
     hold(&theirs, &ids, &event, 0).await;
     hold(&ours, &ids, &event, 1).await;
-    assert!(ours.changed_elsewhere().await.unwrap(), "a write of ours afterwards hides nothing");
-    assert!(!ours.clone().changed_elsewhere().await.unwrap(), "a clone is the same");
+    assert_ne!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "a write of ours afterwards hides nothing");
+    assert_eq!(ours.clone().changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "a clone is the same");
 }
 
 /// Else a sale would read all seats of all events again and again.
@@ -67,7 +67,7 @@ async fn who_writes_all_the_time_still_sees_that_nobody_else_does() {
     };
     let looking = async {
         loop {
-            assert!(!store.changed_elsewhere().await.unwrap(), "nobody else writes");
+            assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "nobody else writes");
         }
     };
     tokio::select! {
@@ -93,13 +93,13 @@ async fn a_commit_whose_answer_was_lost_counts() {
     let ids = Arc::new(SeededIds::new(7));
     let (proxy, store) = behind(&place, &ids).await;
     let event = on_sale(&store, &ids).await;
-    assert!(!store.changed_elsewhere().await.unwrap());
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 
     proxy.lose_answer_with(COMMITTED);
     hold(&store, &ids, &event, 0).await;
     assert!(proxy.has_lost_it());
-    assert!(store.changed_elsewhere().await.unwrap());
-    assert!(!store.changed_elsewhere().await.unwrap());
+    assert_ne!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 }
 
 /// It is found under its key, and was given to nobody.

@@ -3,16 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{Request, Timestamp},
-    memory::SeededIds,
+    domain::{Request, SeatStatus, Timestamp},
+    memory::{ManualClock, MemorySeatFeed, SeededIds},
     ports::{Bookings, Catalog, Page, StoreErrorKind},
+    services::{BoxOffice, EventService, OfficeSize},
 };
 use evently_postgres::{Options, PgStore, Time};
 use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{Postgres, Proxy};
 use sqlx::Connection as _;
+use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::{
+    elsewhere::{hold_of, on_sale},
     opening::{until_err, until_ok},
     pair::Pair,
     support::Place,
@@ -76,6 +79,39 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     crate::pair::until("the settings are taken in", refuses).await;
     make_venue(&store, 2).await;
     assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
+}
+
+/// Who shows seats has told everybody of a hold that the new primary has never heard of.
+#[tokio::test]
+async fn what_was_lost_with_the_primary_is_shown_to_nobody_any_more() {
+    let pair = Pair::start();
+    let (store, ids) = (Arc::new(open(&impatient(both(&pair))).await), Arc::new(SeededIds::new(1)));
+    let event = on_sale(&store, &ids).await;
+    pair.replayed("select count(*) from seats", "200").await;
+    pair.replica.query("evently", &["alter system set primary_conninfo = ''", "select pg_reload_conf()"]).unwrap();
+    let apart = || pair.primary.query("evently", &["select count(*) from pg_stat_replication"]).unwrap() == "0";
+    crate::pair::until("the replica follows no more", apart).await;
+
+    let (feed, clock) = (Arc::new(MemorySeatFeed::beside_others(store.clone(), 7)), Arc::new(ManualClock::new(NOW)));
+    let (office, work) = BoxOffice::open(store.clone(), feed.clone(), clock.clone(), OfficeSize::default());
+    let service = EventService::new(office.clone(), store.clone(), feed, clock, ids.clone());
+    tokio::spawn(work);
+    service.seat_map(event.id()).await.unwrap();
+    office.submit(hold_of(&ids, &event, 3)).await.unwrap();
+    let held = service.seat_map(event.id()).await.unwrap();
+    assert_eq!(held.statuses()[3], SeatStatus::Reserved);
+    let mut follower = service.subscribe(event.id(), Some(held.seq())).await.unwrap();
+    pair.primary.kill();
+    pair.replica.promote().unwrap();
+    let noticed = async { while service.refresh().await.is_err() {} };
+    tokio::time::timeout(Duration::from_mins(1), noticed).await.expect("the new primary is found");
+
+    let map = service.seat_map(event.id()).await.unwrap();
+    assert_eq!(map.statuses()[3], SeatStatus::Available);
+    assert!(follower.deltas.try_recv().is_err_and(|error| error == TryRecvError::Closed), "who followed begins anew");
+    // However often seats change from then on.
+    office.submit(hold_of(&ids, &event, 4)).await.unwrap();
+    assert!(service.subscribe(event.id(), Some(held.seq())).await.unwrap().snapshot.is_some());
 }
 
 /// Nobody looks whether a connection is still there that somebody has just used.

@@ -1,6 +1,9 @@
 //! The projection in Redis, and the scripts over it.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use evently_core::{
     domain::{EventId, SeatChange, SeatMap, SeatStatus},
@@ -10,6 +13,7 @@ use evently_core::{
 };
 use redis::Script;
 
+use super::numbered_apart;
 use crate::{error::Away, keys, link::Redis};
 
 static JOIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/feed_join.lua")));
@@ -63,26 +67,28 @@ type Entries = Vec<(String, Vec<String>)>;
 
 pub(super) struct Projection {
     redis: Redis,
+    catalog: Arc<dyn Catalog>,
 }
 
 impl Projection {
-    pub(super) const fn new(redis: Redis) -> Self {
-        Self { redis }
+    pub(super) const fn new(redis: Redis, catalog: Arc<dyn Catalog>) -> Self {
+        Self { redis, catalog }
     }
 
     fn prepare(&self, script: &'static Script, event: EventId) -> Result<redis::ScriptInvocation<'static>, Away> {
         let mut script = script.prepare_invoke();
         script.key(self.redis.key(keys::feed(event))).key(self.redis.key(keys::feed_state(event)));
-        script.arg(self.redis.run()?).arg(IDLE_SECS);
+        // What was read from another run of the store's server is as little worth as what another run of Redis kept.
+        script.arg(format!("{}/{}", self.redis.run()?, self.catalog.run())).arg(IDLE_SECS);
         Ok(script)
     }
 
     /// The state of an event, which is begun where there is none; `None` if there is no such event.
-    pub(super) async fn join(&self, event: EventId, catalog: &dyn Catalog) -> Result<Option<Joined>, Failed> {
+    pub(super) async fn join(&self, event: EventId) -> Result<Option<Joined>, Failed> {
         if let Some(joined) = self.ready(event, false).await? {
             return Ok(Some(joined));
         }
-        if catalog.event(event).await?.is_none() {
+        if self.catalog.event(event).await?.is_none() {
             return Ok(None);
         }
         for _ in 0..TRIES {
@@ -90,8 +96,8 @@ impl Projection {
             if let Some(joined) = self.ready(event, true).await? {
                 return Ok(Some(joined));
             }
-            let Some(map) = catalog.seat_map(event).await? else { return Ok(None) };
-            if let Some(joined) = self.fill(event, &map).await? {
+            let Some(map) = self.catalog.seat_map(event).await? else { return Ok(None) };
+            if let Some(joined) = self.fill(event, &numbered_apart(map)).await? {
                 return Ok(Some(joined));
             }
         }
@@ -106,7 +112,7 @@ impl Projection {
 
     async fn fill(&self, event: EventId, map: &SeatMap) -> Result<Option<Joined>, Failed> {
         let mut script = self.prepare(&FILL, event)?;
-        script.arg(map.counts().total);
+        script.arg(map.counts().total).arg(map.seq());
         for (number, (status, version)) in (0_u32..).zip(map.statuses().iter().zip(map.versions())) {
             if *version > 0 {
                 script.arg(number).arg(value(*status, *version));

@@ -1,7 +1,7 @@
--- The state of an event's seats that all instances share, and the deltas that led to it; nothing if there is none of this server.
+-- The state of an event's seats that all instances share, and the deltas that led to it; nothing if there is none of these runs.
 --
 -- KEYS  the deltas, the state
--- ARGV  the server's run, the seconds that they are kept, whether to begin one where there is none
+-- ARGV  the run of Redis and of the store, the seconds that they are kept, whether to begin one where there is none
 --
 -- A state of another run may have lost its last deltas, so it is none. One that is begun takes in what is published from then on, and
 -- is ready when somebody has filled it from the store.

@@ -1,7 +1,7 @@
 -- Takes committed changes into the state that all instances share, and tells them those that are news, as one delta.
 --
 -- KEYS  the deltas, the state
--- ARGV  the server's run, the seconds that they are kept, how many deltas are kept, the channel, the number of the state that the
+-- ARGV  the run of Redis and of the store, the seconds that they are kept, how many deltas are kept, the channel, the number of the state that the
 --       publisher has (empty if it has none), and the changes: the seat, and four times its version plus its status
 --
 -- The number of the state, and the deltas that the publisher does not have, its own among them. Nothing if there is no state, which all

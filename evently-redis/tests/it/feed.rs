@@ -1,9 +1,15 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
 
 use async_trait::async_trait;
 use evently_core::{
     domain::{Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, SeatStatus, Timestamp, Venue, VenueId},
-    ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, Subscription},
+    ports::{Catalog, Elsewhere, EventFilter, Page, SeatFeed, StoreError, Subscription},
 };
 use evently_redis::{Options, Redis, RedisSeatFeed};
 use evently_testkit::{Fixture, MemoryPlace, World, customer};
@@ -271,7 +277,7 @@ fn a_state_that_went_back_does_not_hide_what_is_published() {
         two.server.query(&["hset", &state, "seq", "0"]).unwrap();
         two.change(0, 3).await;
         assert_eq!(two.map(0).await.statuses()[3], SeatStatus::Reserved, "whoever has published sees it");
-        two.feeds[0].refresh().await.unwrap();
+        two.feeds[0].refresh(&Elsewhere::Anything).await.unwrap();
         assert_eq!(two.map(0).await.statuses(), two.world.statuses(&two.event).await);
     });
 }
@@ -331,9 +337,10 @@ fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
     });
 }
 
-/// A catalog that shows seats only when it may.
+/// A catalog that shows seats only when it may, of a store whose server may become another one.
 struct Gate {
     catalog: Arc<dyn Catalog>,
+    run: AtomicU64,
     asked: Semaphore,
     may_go: Semaphore,
 }
@@ -366,9 +373,82 @@ impl Catalog for Gate {
         self.catalog.seat_map(event).await
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
         self.catalog.changed_elsewhere().await
     }
+
+    fn run(&self) -> u64 {
+        self.run.load(SeqCst)
+    }
+}
+
+impl Gate {
+    fn open(catalog: Arc<dyn Catalog>) -> Arc<Self> {
+        Arc::new(Self { may_go: Semaphore::new(1000), ..Self::closed(catalog) })
+    }
+
+    fn closed(catalog: Arc<dyn Catalog>) -> Self {
+        Self { catalog, run: AtomicU64::new(1), asked: Semaphore::new(0), may_go: Semaphore::new(0) }
+    }
+}
+
+#[test]
+fn what_the_store_lost_with_its_server_is_shown_by_no_instance() {
+    run(async {
+        let two = Two::new().await;
+        let catalogs = [(); 3].map(|()| Gate::open(two.world.store.catalog.clone()));
+        let mut feeds = Vec::new();
+        for catalog in &catalogs[..2] {
+            feeds.push(feed_at(&two.options, catalog.clone()).await);
+        }
+        let map = async |feed: &RedisSeatFeed| feed.seat_map(two.id()).await.unwrap().unwrap();
+        let before = [map(&feeds[0].1).await, map(&feeds[1].1).await];
+        // Committed, and published, and then the server was lost and another one took over.
+        feeds[0].1.publish(&[SeatChange { event_id: two.id(), number: 3, status: SeatStatus::Booked, version: 1 }]).await;
+        let lost = map(&feeds[0].1).await;
+        assert_eq!((before[0].counts().booked, lost.counts().booked), (0, 1));
+        for (catalog, (_, feed)) in catalogs.iter().zip(&feeds) {
+            catalog.run.store(2, SeqCst);
+            feed.refresh(&Elsewhere::AnotherRun).await.unwrap();
+        }
+        catalogs[2].run.store(2, SeqCst);
+        feeds.push(feed_at(&two.options, catalogs[2].clone()).await);
+        let stored = two.stored().await;
+        for (_, feed) in &feeds {
+            assert_eq!(map(feed).await.statuses(), stored.statuses());
+            for known in [&before[0], &lost] {
+                let subscription = feed.subscribe(two.id(), Some(known.seq())).await.unwrap().unwrap();
+                assert!(subscription.snapshot.is_some(), "no number of the other run goes on");
+            }
+        }
+        let changes = two.commit(3).await;
+        feeds[1].1.publish(&changes).await;
+        assert_eq!(map(&feeds[1].1).await.statuses()[3], SeatStatus::Reserved, "what is committed now counts again");
+    });
+}
+
+#[test]
+fn states_that_nobody_looks_at_are_let_go_of() {
+    run(async {
+        let two = Two::new().await;
+        let catalog = Gate::open(two.world.store.catalog.clone());
+        let (_redis, feed) = feed_at(&two.options, catalog.clone()).await;
+        let reads = || catalog.asked.forget_permits(usize::MAX);
+        let follower = feed.subscribe(two.id(), None).await.unwrap();
+        feed.let_go();
+        feed.let_go();
+        reads();
+        feed.refresh(&Elsewhere::Anything).await.unwrap();
+        assert_eq!(reads(), 1, "it is followed");
+        drop(follower);
+        feed.seat_map(two.id()).await.unwrap();
+        feed.let_go();
+        feed.refresh(&Elsewhere::Anything).await.unwrap();
+        assert_eq!(reads(), 1, "it was asked for");
+        feed.let_go();
+        feed.refresh(&Elsewhere::Anything).await.unwrap();
+        assert_eq!(reads(), 0);
+    });
 }
 
 /// What it was told while it was joining does not fit what it has then.
@@ -377,7 +457,7 @@ fn an_event_is_there_however_much_was_missed_while_an_instance_joined() {
     run(async {
         let two = Two::new().await;
         let catalog = two.world.store.catalog.clone();
-        let gate = Arc::new(Gate { catalog, asked: Semaphore::new(0), may_go: Semaphore::new(0) });
+        let gate = Arc::new(Gate::closed(catalog));
         let (redis, feed) = feed_at(&two.options, gate.clone()).await;
         let joining = tokio::spawn({
             let (feed, id) = (feed.clone(), two.id());
@@ -427,7 +507,7 @@ fn however_often_the_server_fails_everybody_sees_the_truth_in_the_end() {
         publisher.await.unwrap();
         two.wait_until_up(true).await;
         for feed in &two.feeds {
-            feed.refresh().await.unwrap();
+            feed.refresh(&Elsewhere::Anything).await.unwrap();
         }
         assert_eq!(two.shown(0, 64).await.statuses(), two.shown(1, 64).await.statuses());
         for client in &mut clients {

@@ -2,7 +2,7 @@
 
 use evently_core::{
     domain::{BookingStatus, Event},
-    ports::{Audit, Bookings, Catalog, Outbox},
+    ports::{Audit, Bookings, Catalog, Elsewhere, Outbox},
 };
 use evently_sqlite::{Options, SqliteStore};
 
@@ -13,14 +13,14 @@ async fn only_what_others_write_counts_as_changed_elsewhere() {
     let place = Place::new();
     let (ours, theirs) = (place.open(), place.open_with(2, &Options::default()));
     let event = put_on_sale(&ours, 10).await;
-    assert!(!ours.changed_elsewhere().await.unwrap(), "our own writes do not count");
-    assert!(theirs.changed_elsewhere().await.unwrap());
-    assert!(!theirs.changed_elsewhere().await.unwrap(), "it was asked before");
+    assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "our own writes do not count");
+    assert_ne!(theirs.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+    assert_eq!(theirs.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "it was asked before");
 
     apply(&theirs, NOW, hold(&event, 1, &[0])).await.unwrap();
     apply(&ours, NOW, hold(&event, 2, &[1])).await.unwrap();
     ours.seat_map(event.id).await.unwrap();
-    assert!(ours.changed_elsewhere().await.unwrap(), "a write of ours in between hides nothing");
+    assert_ne!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged, "a write of ours in between hides nothing");
 }
 
 #[tokio::test]

@@ -267,6 +267,7 @@ macro_rules! seat_feed_conformance {
                 who_falls_behind_loses_their_place_and_nobody_waits
                 what_was_published_already_is_no_news
                 what_was_never_published_is_found_in_the_store
+                only_what_has_changed_is_compared
                 events_do_not_mix
                 no_change_is_lost_while_many_publish_and_begin
             }

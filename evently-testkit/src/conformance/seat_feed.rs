@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evently_core::{
     domain::{Request, SeatChange, SeatMap},
-    ports::{SeatFeed, Subscription},
+    ports::{Elsewhere, SeatFeed, Subscription},
 };
 
 use super::race;
@@ -143,9 +143,20 @@ pub async fn what_was_never_published_is_found_in_the_store(test: FeedUnderTest)
     let subscription = test.subscribe(&event, None).await;
     test.commit(&event, 0).await;
     assert_eq!(test.map(&event).await.counts().reserved, 0);
-    test.feed.refresh().await.unwrap();
+    test.feed.refresh(&Elsewhere::Anything).await.unwrap();
     assert_eq!(test.map(&event).await.counts().reserved, 1);
     assert_eq!(follow(subscription, None), *test.map(&event).await);
+}
+
+/// Comparing all of them for each write of another process would cost more than selling.
+pub async fn only_what_has_changed_is_compared(test: FeedUnderTest) {
+    let [event, other] = [test.event().await, test.event().await];
+    for event in [&event, &other] {
+        test.map(event).await;
+        test.commit(event, 0).await;
+    }
+    test.feed.refresh(&Elsewhere::Events([event.id()].into())).await.unwrap();
+    assert_eq!([test.map(&event).await, test.map(&other).await].map(|map| map.counts().reserved), [1, 0]);
 }
 
 pub async fn events_do_not_mix(test: FeedUnderTest) {

@@ -1,6 +1,9 @@
 //! Stores that several processes may open at once.
 
-use evently_core::domain::{Request, SeatStatus};
+use evently_core::{
+    domain::{Request, SeatStatus},
+    ports::Elsewhere,
+};
 
 use super::race;
 use crate::{World, customer};
@@ -18,11 +21,11 @@ pub async fn a_write_elsewhere_is_noticed_once(world: World) {
     let event = world.event(1, 4).await;
     let other = world.open_again().await;
     world.store.catalog.changed_elsewhere().await.unwrap();
-    assert!(!world.store.catalog.changed_elsewhere().await.unwrap());
+    assert_eq!(world.store.catalog.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
     let hold = Request::new(customer(1), world.hold_command(&event, customer(1), &[0]));
     other.bookings.apply(world.now(), &[hold]).await.unwrap();
-    assert!(world.store.catalog.changed_elsewhere().await.unwrap());
-    assert!(!world.store.catalog.changed_elsewhere().await.unwrap());
+    assert_ne!(world.store.catalog.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+    assert_eq!(world.store.catalog.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 }
 
 pub async fn of_many_buyers_through_several_stores_one_gets_the_seat(world: World) {

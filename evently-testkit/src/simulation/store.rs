@@ -16,8 +16,8 @@ use evently_core::{
         Sales, SeatMap, Ticket, TicketId, Timestamp, Venue, VenueId,
     },
     ports::{
-        Applied, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Claim, EventFilter, Figures, Inbox, Outbox, Page,
-        SalesFilter, StoreError, StoreErrorKind, Taken,
+        Applied, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Claim, Elsewhere, EventFilter, Figures, Inbox, Outbox,
+        Page, SalesFilter, StoreError, StoreErrorKind, Taken,
     },
 };
 use uuid::Uuid;
@@ -211,10 +211,10 @@ impl Catalog for ReachedStore {
     }
 
     /// The store in memory has one process; here several share it.
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
         self.read("changed_elsewhere").await?;
         let written = self.world.oracle.journal_len();
-        Ok(self.seen.swap(written, Relaxed) < written)
+        Ok(if self.seen.swap(written, Relaxed) < written { Elsewhere::Anything } else { Elsewhere::Unchanged })
     }
 }
 

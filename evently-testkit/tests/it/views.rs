@@ -13,7 +13,7 @@ use evently_core::{
         SeatMap, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemorySeatFeed, SeededIds},
-    ports::{Carrier, Catalog, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
+    ports::{Carrier, Catalog, Elsewhere, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
     services::{BoxOffice, EventService, EventView, Forgetting, LayoutView, OfficeSize},
 };
 use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World};
@@ -25,6 +25,7 @@ struct Shelf {
     store: Arc<dyn Catalog>,
     written: AtomicBool,
     layouts: AtomicUsize,
+    maps: AtomicUsize,
     /// Whether a list is handed out only when it may be.
     holds_back: AtomicBool,
     listed: Semaphore,
@@ -62,11 +63,12 @@ impl Catalog for Shelf {
     }
 
     async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        self.maps.fetch_add(1, SeqCst);
         self.store.seat_map(event).await
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
-        Ok(self.written.swap(false, SeqCst))
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        Ok(if self.written.swap(false, SeqCst) { Elsewhere::Anything } else { Elsewhere::Unchanged })
     }
 }
 
@@ -91,12 +93,16 @@ impl SeatFeed for Board {
         self.feed.subscribe(event, since).await
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
+    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
         if self.broken.swap(false, SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "seat_map", "no"));
         }
         self.refreshed.fetch_add(1, SeqCst);
-        self.feed.refresh().await
+        self.feed.refresh(elsewhere).await
+    }
+
+    fn let_go(&self) {
+        self.feed.let_go();
     }
 }
 
@@ -117,6 +123,7 @@ impl House {
             store,
             written: AtomicBool::new(false),
             layouts: AtomicUsize::new(0),
+            maps: AtomicUsize::new(0),
             holds_back: AtomicBool::new(false),
             listed: Semaphore::new(0),
             may_go: Semaphore::new(0),
@@ -152,6 +159,35 @@ async fn what_could_not_be_read_again_is_read_again_later() {
     assert!(house.service.refresh().await.unwrap(), "it is still due");
     assert_eq!(house.board.refreshed.load(SeqCst), 1);
     assert!(!house.service.refresh().await.unwrap(), "and then it is done");
+}
+
+/// Else each that was ever asked for would be kept, and read again whenever others write.
+#[tokio::test]
+async fn states_of_seats_that_nobody_looks_at_are_let_go_of() {
+    let house = House::open().await;
+    let [followed, asked_for] = [house.event, house.world.event(1, 8).await.id()];
+    let (service, reads) = (&house.service, || house.shelf.maps.swap(0, SeqCst));
+    let follower = service.subscribe(followed, None).await.unwrap();
+    service.seat_map(asked_for).await.unwrap();
+    assert_eq!(reads(), 2);
+    let refresh = async || {
+        house.shelf.written.store(true, SeqCst);
+        assert!(service.refresh().await.unwrap());
+    };
+    for _ in 0..3 {
+        service.let_go();
+        service.seat_map(asked_for).await.unwrap();
+        refresh().await;
+        assert_eq!(reads(), 2, "each is compared, and was at hand");
+    }
+    service.let_go();
+    service.let_go();
+    refresh().await;
+    assert_eq!(reads(), 1, "only one is followed");
+    drop(follower);
+    service.let_go();
+    refresh().await;
+    assert_eq!(reads(), 0);
 }
 
 /// Else a list that was on its way while somebody wrote would put the old event into memory, for as long as nobody writes again.

@@ -8,7 +8,7 @@ use loom::thread;
 use super::MemorySeatFeed;
 use crate::{
     domain::{Event, EventId, Layout, LayoutId, SeatChange, SeatMap, SeatStatus, Timestamp, Venue, VenueId},
-    ports::{Catalog, EventFilter, Page, SeatFeed, StoreError, Subscription},
+    ports::{Catalog, Elsewhere, EventFilter, Page, SeatFeed, StoreError, Subscription},
     sync::{Mutex, lock, ready},
 };
 
@@ -59,8 +59,8 @@ impl Catalog for Seats {
         Ok(Vec::new())
     }
 
-    async fn changed_elsewhere(&self) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        Ok(Elsewhere::Unchanged)
     }
 }
 
@@ -182,7 +182,7 @@ fn a_comparison_with_the_store_loses_nothing() {
             })
         };
         let subscription = subscribe(&feed, None);
-        ready(feed.refresh()).unwrap();
+        ready(feed.refresh(&Elsewhere::Anything)).unwrap();
         writer.join().unwrap();
         assert_eq!(follow(subscription, None), *map(&feed));
         assert_caught_up(&seats, &feed);

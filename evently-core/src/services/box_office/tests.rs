@@ -11,7 +11,7 @@ use crate::{
         SeatMap, Ticket, TicketId, Timestamp, UserId,
     },
     memory::ManualClock,
-    ports::{BookingFilter, BookingRecords, LockRequest, LocksAway, Page, Settled, Subscription},
+    ports::{BookingFilter, BookingRecords, Elsewhere, LockRequest, LocksAway, Page, Settled, Subscription},
     sync::{Mutex, lock},
 };
 
@@ -157,7 +157,11 @@ impl SeatFeed for Board {
         unreachable!("a box office only tells")
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
+    async fn refresh(&self, _: &Elsewhere) -> Result<(), StoreError> {
+        unreachable!("a box office only tells")
+    }
+
+    fn let_go(&self) {
         unreachable!("a box office only tells")
     }
 }
