@@ -99,20 +99,24 @@ enum Stage {
 }
 
 /// Tells whoever holds a connection open, a live feed for instance, that the service is about to stop. It is in the extensions of
-/// each request. The shutdown waits until all of them are dropped: keep one for as long as there is something to finish.
+/// each request. The shutdown waits until all of them are dropped, and the connection's place is free then: keep one for as long as there is
+/// something to finish.
 #[derive(Debug, Clone)]
-pub struct Closing(watch::Receiver<Stage>);
+pub struct Closing {
+    stages: watch::Receiver<Stage>,
+    _occupied: Arc<Occupied>,
+}
 
 impl Closing {
     /// Returns when the service takes nothing new any more.
     pub async fn begun(&mut self) {
         // An error is the sender's end, and then it is over anyway.
-        let _ = self.0.wait_for(|stage| *stage == Stage::Closing).await;
+        let _ = self.stages.wait_for(|stage| *stage == Stage::Closing).await;
     }
 
     /// Whether new requests had better go elsewhere.
     pub fn is_near(&self) -> bool {
-        *self.0.borrow() > Stage::Open
+        *self.stages.borrow() > Stage::Open
     }
 }
 
@@ -214,18 +218,12 @@ impl Door<'_> {
     fn enter(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Those that have ended meanwhile.
         while self.connections.try_join_next().is_some() {}
-        let Some(place) = self.room.take(peer) else {
+        let Some(occupied) = self.room.take(peer) else {
             metrics::counter!("http_connections_refused_total").increment(1);
             return;
         };
-        let connection = connection(stream, peer, self.router.clone(), self.limits, Closing(self.stages.clone()));
-        self.connections.spawn(async move {
-            let open = metrics::gauge!("http_connections");
-            open.increment(1);
-            connection.await;
-            open.decrement(1);
-            drop(place);
-        });
+        let closing = Closing { stages: self.stages.clone(), _occupied: Arc::new(occupied) };
+        self.connections.spawn(connection(stream, peer, self.router.clone(), self.limits, closing));
     }
 
     /// The connections that are still open.
@@ -251,14 +249,26 @@ impl<'a> Room<'a> {
     }
 
     /// A place, until it is dropped.
-    fn take(&self, peer: SocketAddr) -> Option<(OwnedSemaphorePermit, Option<Place>)> {
-        let place = Arc::clone(&self.all).try_acquire_owned().ok()?;
+    fn take(&self, peer: SocketAddr) -> Option<Occupied> {
+        let of_all = Arc::clone(&self.all).try_acquire_owned().ok()?;
         let address = peer.ip().to_canonical();
-        if self.trusted_proxies.iter().any(|proxies| proxies.contains(address)) {
-            return Some((place, None));
-        }
-        let clients = self.clients.take(ClientAddress(address).network())?;
-        Some((place, Some(clients)))
+        let of_many_clients = self.trusted_proxies.iter().any(|proxies| proxies.contains(address));
+        let of_client = if of_many_clients { None } else { Some(self.clients.take(ClientAddress(address).network())?) };
+        metrics::gauge!("http_connections").increment(1);
+        Some(Occupied { _of_all: of_all, _of_client: of_client })
+    }
+}
+
+/// The place of a connection. One that has become a live feed keeps it, though it is over for those who serve requests.
+#[derive(Debug)]
+struct Occupied {
+    _of_all: OwnedSemaphorePermit,
+    _of_client: Option<Place>,
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        metrics::gauge!("http_connections").decrement(1);
     }
 }
 

@@ -82,6 +82,19 @@ async fn one_client_follows_only_so_often() {
         .expect("its place is free again");
 }
 
+/// Else live feeds could take all open files, and nobody else would be let in.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_keeps_the_place_of_a_connection() {
+    for setting in ["http.connections_max", "http.connections_per_client"] {
+        let (_app, event, address) = served(&[(setting, "2")]).await;
+        let mut following = vec![follow(address, event, "").await.unwrap(), follow(address, event, "").await.unwrap()];
+        assert!(follow(address, event, "").await.is_err(), "{setting}");
+        following.pop().unwrap().close(None).await.unwrap();
+        let let_in = async { while follow(address, event, "").await.is_err() {} };
+        time::timeout(PATIENCE, let_in).await.expect("its place is free again");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_ends_its_feed_with_a_farewell() {
     let (_app, event, address) = served(&[]).await;
