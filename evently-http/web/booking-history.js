@@ -74,6 +74,7 @@ const LATE = {
 
 const REFUND_NOTES = {
   paid_too_late: 'The payment came after the hold had run out, and there were no such seats left.',
+  paid_after_cancelling: 'The payment came after the booking had been cancelled.',
   already_paid: 'The booking had been paid already.',
 };
 

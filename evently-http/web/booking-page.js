@@ -180,6 +180,7 @@ function paymentLines(booking) {
 
 const REFUND_REASONS = {
   paid_too_late: 'Your payment came after the hold had run out, and there were no such seats left.',
+  paid_after_cancelling: 'Your payment came after the booking had been cancelled.',
   already_paid: 'The booking had been paid already.',
 };
 

@@ -52,7 +52,10 @@ impl NotificationService {
                 Some((id, News::GivenUp))
             }
             Fact::RefundDue { booking_id, amount, .. }
-                if matches!(entry.transition.reason.as_deref(), Some("paid_too_late" | "already_paid")) =>
+                if matches!(
+                    entry.transition.reason.as_deref(),
+                    Some("paid_too_late" | "paid_after_cancelling" | "already_paid")
+                ) =>
             {
                 let event = self.parts.events.view(entry.transition.event_id).await?;
                 Some((booking_id, News::PaidTooLate(event.event.money(amount))))

@@ -18,6 +18,7 @@ fn random_histories_are_as_the_model_says() {
         "refund due (already_paid)",
         "refund due (booking_cancelled)",
         "refund due (event_cancelled)",
+        "refund due (paid_after_cancelling)",
         "refund due (paid_too_late)",
         "refund sent",
         "refused: CancellationClosed",

@@ -553,6 +553,15 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
         let told = mails().await.split_off(4);
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
+
+        // Nobody waits for the bank to give seats back.
+        let held = world.hold(&event, ada, &[5]).await;
+        let payment = world.start_payment(&held).await;
+        world.cancel(ada, held.id).await.unwrap();
+        world.report(payment.id, GatewayReport::Succeeded).await;
+        let told = mails().await.split_off(5);
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
     });
 }
 

@@ -158,7 +158,7 @@ impl<L: Ledger> Desk<'_, L> {
             BookingState::Cancelled | BookingState::Refunded if planted!(KeepsMoneyOfCancelled) => {
                 Ok(Outcome::Payment(payment, booking))
             }
-            BookingState::Cancelled | BookingState::Refunded => self.pay_back(payment, booking, "booking_cancelled"),
+            BookingState::Cancelled | BookingState::Refunded => self.pay_back(payment, booking, "paid_after_cancelling"),
         }
     }
 

@@ -90,7 +90,8 @@ impl Seen {
                     [from, to].contains(&BookingStatus::Confirmed).then_some(id)
                 }
                 Fact::RefundDue { booking_id, .. } => {
-                    matches!(entry.transition.reason.as_deref(), Some("paid_too_late" | "already_paid")).then_some(booking_id)
+                    let told = ["paid_too_late", "paid_after_cancelling", "already_paid"];
+                    entry.transition.reason.as_deref().is_some_and(|reason| told.contains(&reason)).then_some(booking_id)
                 }
                 _ => None,
             };

@@ -66,7 +66,7 @@ impl Seen {
             Fact::RefundDue { .. } => match transition.reason.as_deref() {
                 Some("paid_too_late") => world.met(Rare::LateMoneyGoesBack),
                 Some("already_paid") => world.met(Rare::PaidTwice),
-                Some("booking_cancelled") if transition.actor == Actor::Gateway => world.met(Rare::PaidAfterCancelling),
+                Some("paid_after_cancelling") => world.met(Rare::PaidAfterCancelling),
                 _ => {}
             },
         }
