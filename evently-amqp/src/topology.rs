@@ -179,10 +179,15 @@ fn retry_queue(queue: &str) -> Arguments {
     ]
 }
 
+/// How often a message may be given back before the broker drops it: never, as far as we are concerned. What fails is counted and parked by us; a broker
+/// that is asked for no limit has one of twenty from version 4 on, and those before it take no -1.
+const DELIVERY_LIMIT: i32 = 1_000_000;
+
 /// A quorum queue: replicated, written to disk before anything is confirmed.
 async fn declare_queue(channel: &Channel, name: &str, arguments: Arguments) -> Result<(), TopologyError> {
     let mut table = FieldTable::default();
     table.insert("x-queue-type".into(), text("quorum"));
+    table.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
     for (argument, value) in arguments {
         table.insert(argument.into(), value);
     }

@@ -6,7 +6,7 @@ use evently_testservers::RabbitMq;
 use lapin::{
     Connection, ConnectionProperties,
     options::{QueueDeclareOptions, QueueDeleteOptions},
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
@@ -33,6 +33,31 @@ async fn a_queue_of_another_shape_is_an_error_that_names_it() {
     channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
     assert!(Broker::open(options.clone()).await.unwrap().state().is_up());
     assert!(Broker::open(options).await.unwrap().state().is_up(), "what is there already is as it must be");
+}
+
+/// From version 4 on a quorum queue drops what was given back twenty times, unless it says otherwise: a parked message that people have looked
+/// at so often, or a mail whose consumers were stopped so often.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_queue_drops_what_was_given_back_often() {
+    let (world, url) = (World::new(MemoryPlace).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    assert!(broker.state().is_up());
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let in_order = [Work::Notifications, Work::Analytics].map(|work| options.topology.queue(work));
+    for queue in Work::ALL.into_iter().flat_map(|work| [options.topology.queue(work), options.topology.parked(work)]) {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(20));
+        if in_order.contains(&queue) {
+            arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+        }
+        // It is refused, and what there is instead is said.
+        let channel = connection.create_channel().await.unwrap();
+        let refused = channel.queue_declare(queue.as_str().into(), QueueDeclareOptions::durable(), arguments).await.unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains("x-delivery-limit") && said.contains("1000000"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
