@@ -234,6 +234,31 @@ async fn what_was_listed_is_shown_as_it_was_read() {
     assert_eq!(house.service.view(house.event).await.unwrap().event.version, before.version + 1, "nothing older is kept");
 }
 
+#[tokio::test]
+async fn of_the_last_events_none_is_listed_twice() {
+    let house = House::open().await;
+    let world = &house.world;
+    for _ in 0..101 {
+        world.event(1, 1).await;
+    }
+    house.shelf.holds_back.store(true, SeqCst);
+    let service = house.service.clone();
+    let listing = tokio::spawn(async move { service.list_last(&EventFilter::default()).await.unwrap() });
+    house.shelf.listed.acquire().await.unwrap().forget();
+    let first = world.store.catalog.events(&EventFilter::default(), Page { after: None, limit: 100 }).await.unwrap();
+    let details = &first[50].details;
+    // From the page that has been read to the one that comes next.
+    let times = (Some(details.end_time), Some(details.end_time + std::time::Duration::from_hours(1)));
+    let change = EventChange { start_time: times.0, end_time: times.1, ..EventChange::default() };
+    let edit = Command::EditEvent { event_id: first[50].id, change };
+    let applied = world.store.bookings.apply(world.now(), &[Request::new(ORGANIZER, edit)]).await.unwrap();
+    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+    house.shelf.may_go.add_permits(1);
+    let last = listing.await.unwrap();
+    assert_eq!((last.len(), last.iter().filter(|view| view.event.id == first[50].id).count()), (100, 1));
+    assert_eq!(last.last().unwrap().event.id, first[50].id, "it is where it stands now");
+}
+
 #[test]
 fn a_view_knows_where_a_seat_is_and_what_it_costs() {
     let fixture = Fixture::new(&SeededIds::new(1), Timestamp::from_secs(1_800_000_000), 3, 4);
