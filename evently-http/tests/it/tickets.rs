@@ -1,6 +1,6 @@
 //! Tickets to print.
 
-use std::io::Read;
+use std::{collections::HashMap, io::Read};
 
 use evently_core::domain::{EventId, Role};
 use flate2::read::ZlibDecoder;
@@ -44,6 +44,78 @@ fn characters(document: &[u8]) -> String {
         }
     }
     String::from_utf16_lossy(&characters)
+}
+
+/// What a font of a document means by its numbers.
+fn meanings(cmap: &str) -> HashMap<u16, char> {
+    let hex = |text: &str| u16::from_str_radix(text, 16).unwrap();
+    let entries = cmap.lines().filter_map(|line| line.strip_prefix('<')?.strip_suffix('>')?.split_once("> <"));
+    entries.map(|(number, unicode)| (hex(number), char::from_u32(hex(unicode).into()).unwrap())).collect()
+}
+
+/// The bytes of a string in a document, from behind its opening parenthesis.
+fn string(written: &str) -> Vec<u8> {
+    let mut characters = written.bytes();
+    let (mut bytes, mut open) = (Vec::new(), 1);
+    while let Some(byte) = characters.next() {
+        open += i32::from(byte == b'(') - i32::from(byte == b')');
+        if open == 0 {
+            break;
+        }
+        let escaped = if byte == b'\\' { characters.next() } else { None };
+        bytes.push(match escaped {
+            None => byte,
+            Some(digit @ b'0'..=b'7') => [digit, characters.next().unwrap(), characters.next().unwrap()]
+                .into_iter()
+                .fold(0, |value, digit| value * 8 + (digit - b'0')),
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'b') => 8,
+            Some(b'f') => 12,
+            Some(itself) => itself,
+        });
+    }
+    bytes
+}
+
+/// What each page says, text by text.
+fn texts(document: &[u8]) -> Vec<Vec<String>> {
+    let cmaps = streams(document).filter(|text| text.contains("begincmap")).map(|text| meanings(&text)).collect::<Vec<_>>();
+    let [regular, bold] = &cmaps[..] else { panic!("there are two fonts") };
+    let page = |content: String| {
+        let shown = content.split(" Tf\n(").zip(content.split(" Tf\n(").skip(1));
+        let shown = shown.map(|(before, written)| {
+            let font = if before.rsplit('/').next().unwrap().starts_with("Bold") { bold } else { regular };
+            string(written).chunks(2).map(|number| font[&u16::from_be_bytes([number[0], number[1]])]).collect()
+        });
+        shown.collect()
+    };
+    streams(document).filter(|text| text.contains(" Tf\n(")).map(page).collect()
+}
+
+#[tokio::test]
+async fn a_ticket_says_what_it_is_for() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = paid(&app, &ada, event, &[2, 5]).await;
+    let booking = app.get(&format!("/api/v1/bookings/{id}"), Some(&ada)).await.expect(200);
+    let tickets = app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(&ada)).await.expect(200);
+    let answer = app.get(&format!("/api/v1/bookings/{id}/tickets.pdf"), Some(&ada)).await;
+    let pages = texts(&answer.bytes);
+    assert_eq!(pages.len(), 2);
+    for (i, page) in pages.iter().enumerate() {
+        let (seat, text) = (&booking["seats"][i], page.join("\n"));
+        let of = |name: &str| seat[name].as_str().unwrap();
+        assert_ne!(of("row"), of("label"), "or they could be turned around");
+        let place = format!("SECTION\n{}\nROW\n{}\nSEAT\n{}\n", of("section"), of("row"), of("label"));
+        assert!(text.contains(&place), "{text}");
+        assert!(text.starts_with(&format!("TICKET {} OF 2\n", i + 1)), "{text}");
+        let (code, booking_code) = (tickets[i]["code"].as_str().unwrap(), booking["code"].as_str().unwrap());
+        assert!(text.contains(code) && text.contains(&format!("Booking {booking_code}\n")), "{text}");
+        assert!(text.contains(booking["event_name"].as_str().unwrap()), "{text}");
+    }
 }
 
 #[tokio::test]
