@@ -6,13 +6,22 @@ const LOCALE = navigator.language?.startsWith('en') ? navigator.language : 'en-G
  * @typedef {{amount: number, currency: string}} Money an integer in the currency's minor unit
  */
 
+/**
+ * How many digits of an amount stand behind the point, where they are not two: ISO 4217, list one, and the same as in mails. A
+ * browser does not know it: what it takes for usual is none for ALL, and a price would look a hundred times as high.
+ */
+const MINOR_DIGITS = {
+  0: 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XAG XAU XBA XBB XBC XBD XDR XOF XPD XPF XPT XSU XTS XUA XXX',
+  3: 'BHD IQD JOD KWD LYD OMR TND',
+  4: 'CLF UYW',
+};
+
 const moneyFormats = new Map();
 
 function moneyFormat(currency) {
   let known = moneyFormats.get(currency);
   if (!known) {
-    // How many digits the minor unit has is the currency's affair: 2 for EUR, 0 for JPY.
-    const digits = new Intl.NumberFormat(LOCALE, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits;
+    const digits = Number(Object.keys(MINOR_DIGITS).find((some) => MINOR_DIGITS[some].includes(currency)) ?? 2);
     const number = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
     known = { digits, number };
     moneyFormats.set(currency, known);

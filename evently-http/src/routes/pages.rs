@@ -100,3 +100,40 @@ fn media_type(name: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use evently_core::domain::Currency;
+
+    use super::*;
+
+    /// The currencies in the table of `format.js`, with their digits.
+    fn digits_of_the_page() -> HashMap<String, u16> {
+        let script = String::from_utf8(files()["format.js"].to_vec()).unwrap();
+        let (_, table) = script.split_once("const MINOR_DIGITS = {").expect("the page has a table of digits");
+        let (table, _) = table.split_once("};").unwrap();
+        table
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .flat_map(|(digits, codes)| {
+                let digits = digits.trim().parse().unwrap();
+                let codes = codes.trim().trim_matches([',', '\'']).split(' ');
+                codes.map(move |code| (code.to_owned(), digits))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_page_writes_each_currency_with_the_digits_that_mails_have() {
+        let mut page = digits_of_the_page();
+        let letters = || b'A'..=b'Z';
+        let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+        let codes = codes.map(|code| String::from_utf8(code.to_vec()).unwrap());
+        for currency in codes.filter_map(|code| code.parse::<Currency>().ok()) {
+            assert_eq!(page.remove(currency.code()).unwrap_or(2), currency.exponent(), "{currency}");
+        }
+        assert!(page.is_empty(), "no currencies: {page:?}");
+    }
+}
