@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::EventView;
-use crate::domain::{Booking, Timestamp};
+use crate::domain::{Booking, BookingState, Stage, Timestamp};
 
 /// Lines are folded so that none is longer than that many bytes (RFC 5545, section 3.1).
 const LINE_BYTES_MAX: usize = 75;
@@ -27,10 +27,21 @@ pub fn calendar(view: &EventView, booking: &Booking, now: Timestamp) -> String {
     line(&format!("SUMMARY:{}", escaped(&details.name)));
     line(&format!("LOCATION:{}", escaped(&view.venue.name)));
     line(&format!("DESCRIPTION:{}", escaped(&seat_list(view, booking))));
-    line(if booking.status().is_live() { "STATUS:CONFIRMED" } else { "STATUS:CANCELLED" });
+    line(&format!("STATUS:{}", status(view, booking, now)));
     line("END:VEVENT");
     line("END:VCALENDAR");
     file
+}
+
+/// Whether one is going (RFC 5545, section 3.8.1.11). A hold that has run out and an event that was called off are over before
+/// anybody has seen to the booking.
+fn status(view: &EventView, booking: &Booking, now: Timestamp) -> &'static str {
+    match &booking.state {
+        _ if view.event.stage == Stage::Cancelled => "CANCELLED",
+        BookingState::Pending(hold) if hold.is_live(now) => "TENTATIVE",
+        BookingState::Confirmed { .. } => "CONFIRMED",
+        BookingState::Pending(_) | BookingState::Expired | BookingState::Cancelled | BookingState::Refunded => "CANCELLED",
+    }
 }
 
 /// The seats of a booking in words, with its code: a line each.

@@ -191,3 +191,51 @@ async fn names_of_any_language_can_be_printed() {
         assert!(characters.contains(shown) && characters.contains('T'), "{name}: {characters}");
     }
 }
+
+/// What the calendar file of a booking says of it.
+async fn calendar_status(app: &TestApp, by: &Person, id: &str) -> String {
+    let file = app.get(&format!("/api/v1/bookings/{id}/calendar.ics"), Some(by)).await;
+    let text = str::from_utf8(&file.bytes).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("STATUS:")).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_calendar_is_told_what_is_held_what_is_booked_and_what_is_over() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let status = async |id: &str| calendar_status(&app, &ada, id).await;
+    let cancel = async |id: &str| app.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await.expect(200);
+
+    let given_up = app.hold(&ada, event, &[0]).await;
+    assert_eq!(status(&given_up).await, "TENTATIVE", "it is only held");
+    cancel(&given_up).await;
+    assert_eq!(status(&given_up).await, "CANCELLED");
+
+    let run_out = app.hold(&ada, event, &[1]).await;
+    app.advance(299);
+    assert_eq!(status(&run_out).await, "TENTATIVE");
+    app.advance(1);
+    assert_eq!(app.status_of(&ada, &run_out).await, "pending", "nobody has seen to it yet");
+    assert_eq!(status(&run_out).await, "CANCELLED");
+    app.app.upkeep.expire_holds().await.unwrap();
+    assert_eq!(app.status_of(&ada, &run_out).await, "expired");
+    assert_eq!(status(&run_out).await, "CANCELLED");
+
+    let paying = app.hold(&ada, event, &[2]).await;
+    app.pay(&ada, &paying, "tok_slow").await.expect(200);
+    app.advance(301);
+    assert_eq!(status(&paying).await, "TENTATIVE", "the payment keeps it");
+
+    let refunded = paid(&app, &ada, event, &[3]).await;
+    assert_eq!(status(&refunded).await, "CONFIRMED");
+    cancel(&refunded).await;
+    assert_eq!(app.status_of(&ada, &refunded).await, "refunded");
+    assert_eq!(status(&refunded).await, "CANCELLED");
+
+    let (held, booked) = (app.hold(&ada, event, &[4]).await, paid(&app, &ada, event, &[5]).await);
+    app.post(&format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), json!({})).await.expect(200);
+    for id in [&held, &booked] {
+        assert_eq!(status(id).await, "CANCELLED", "the event is called off, whether or not its bookings have been seen to");
+    }
+}
