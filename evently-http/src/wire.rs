@@ -50,6 +50,8 @@ pub struct BookingBody {
     event_id: EventId,
     /// What the event is called.
     event_name: String,
+    /// Whether the event is `upcoming`, `ongoing`, `completed` or `cancelled`.
+    event_status: &'static str,
     /// Where it stands: `pending`, `confirmed`, `expired`, `cancelled` or `refunded`.
     status: &'static str,
     seats: Vec<BookedSeatBody>,
@@ -90,6 +92,7 @@ impl BookingBody {
             id: booking.id,
             event_id: booking.event_id,
             event_name: view.event.details.name.clone(),
+            event_status: view.event.status(at).name(),
             status: booking.status().name(),
             seats: seats.collect(),
             total: booking.total.into(),

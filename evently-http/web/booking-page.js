@@ -1,7 +1,7 @@
 /** One booking, whatever has become of it: the checkout while it is held, the tickets once it is paid, or how it ended. */
 import { Attempt, api, pause } from './api.js';
 import { historySection } from './booking-history.js';
-import { confirmDialog, eventOf, paymentOf, ranOutText, seatsWord, statusTag, summary } from './booking-parts.js';
+import { confirmDialog, eventOf, freedText, paymentOf, seatsWord, statusTag, summary } from './booking-parts.js';
 import { checkout } from './checkout.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, fill, notice, sentToSignIn, skeletons } from './feedback.js';
@@ -154,12 +154,14 @@ function endedHead(booking) {
 }
 
 function ending(booking) {
-  const onSale = booking.seats?.length === 1 ? 'Its seat is on sale again.' : 'Its seats are on sale again.';
+  const text = freedText(booking);
+  const back = 'Back to the event';
+  const again = booking.event_status === 'upcoming' ? 'Choose seats again' : back;
   switch (booking.status) {
-    case 'expired': return { title: 'Your hold has run out', text: ranOutText(booking), link: 'Choose seats again' };
-    case 'cancelled': return { title: 'This booking is cancelled', text: onSale, link: 'Back to the event' };
-    case 'refunded': return { title: 'This booking was refunded', text: onSale, link: 'Back to the event' };
-    default: return { title: bookingStatus(booking.status), text: '', link: 'Back to the event' };
+    case 'expired': return { title: 'Your hold has run out', text, link: again };
+    case 'cancelled': return { title: 'This booking is cancelled', text, link: back };
+    case 'refunded': return { title: 'This booking was refunded', text, link: back };
+    default: return { title: bookingStatus(booking.status), text: '', link: back };
   }
 }
 

@@ -32,8 +32,11 @@ export function seatsWord({ seats = [] }) {
   return seats.length === 1 ? 'seat' : 'seats';
 }
 
-/** What it means that a hold has run out. */
-export function ranOutText(booking) {
+/** What has become of the seats of a booking that has ended, or nothing where that is not known. */
+export function freedText(booking) {
+  if (booking.event_status === 'cancelled') return 'The event has been called off.';
+  // Once it has begun they are most likely not sold any more.
+  if (booking.event_status !== 'upcoming') return '';
   const seats = seatsWord(booking);
   return `The ${seats} ${seats === 'seat' ? 'is' : 'are'} on sale again.`;
 }

@@ -1,6 +1,6 @@
 /** Paying for a hold: the time left, a card, and the wait for the bank. */
 import { Attempt, api, newKey, pause } from './api.js';
-import { ranOutText, seatsWord, summary, totalOf } from './booking-parts.js';
+import { freedText, seatsWord, summary, totalOf } from './booking-parts.js';
 import { Countdown } from './countdown.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, notice, sentToSignIn } from './feedback.js';
@@ -248,7 +248,7 @@ class Checkout {
     this.#offer(false);
     replace(this.messages);
     replace(this.stage, h('section', { class: 'waiting', role: 'status', testid: 'hold-ran-out' },
-      h('p', null, ranOutText(this.booking)),
+      h('p', null, freedText(this.booking)),
       h('a', { class: 'button button-main', href: `/events/${this.booking.event_id}` }, 'Choose seats again')));
   }
 

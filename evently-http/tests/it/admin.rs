@@ -256,6 +256,8 @@ async fn calling_an_event_off_refunds_everybody() {
     assert_eq!(app.app.payments.send_refunds().await.unwrap(), 1);
     assert_eq!(app.status_of(&ada, &paid).await, "refunded");
     assert_eq!(app.status_of(&bob, &held).await, "cancelled");
+    let booking = app.get(&format!("/api/v1/bookings/{held}"), Some(&bob)).await.expect(200);
+    assert_eq!(booking["event_status"], "cancelled", "its seats are not on sale again");
     let edit = Some(json!({"name": "Again"}));
     app.call(Method::PATCH, &format!("/api/v1/admin/events/{event}"), Some(&organizer), edit)
         .await
