@@ -14,6 +14,8 @@ export class Holding {
   #attempt = new Attempt();
   /** While the request is out, or its outcome unknown, seats that turn reserved may well be reserved by us. */
   #underway = false;
+  /** What was said of seats that are the visitor's own, to be taken back with the first of them. */
+  #yours = { seats: [], notice: null };
 
   /**
    * @param {object} parts
@@ -25,6 +27,9 @@ export class Holding {
    */
   constructor({ eventId, selection, own, panel, signal }) {
     Object.assign(this, { eventId, selection, own, panel, signal });
+    own.changed.on(() => {
+      if (this.#yours.seats.some((i) => !own.has(i))) this.#yours.notice.remove();
+    }, signal);
   }
 
   /** Holds the chosen seats. @param {HTMLButtonElement} button */
@@ -78,7 +83,10 @@ export class Holding {
     const taken = lost.filter((i) => !this.own.has(i));
     const notices = [];
     if (taken.length > 0) notices.push(notice('warning', h('p', { testid: 'seats-taken' }, this.#takenText(taken))));
-    if (mine.length > 0) notices.push(notice('info', h('p', { testid: 'seats-yours' }, this.#yoursText(mine))));
+    if (mine.length > 0) {
+      this.#yours = { seats: mine, notice: notice('info', h('p', { testid: 'seats-yours' }, this.#yoursText(mine))) };
+      notices.push(this.#yours.notice);
+    }
     this.panel.say(...notices);
   }
 

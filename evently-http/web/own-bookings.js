@@ -9,10 +9,11 @@ const LIVE = ['pending', 'confirmed'];
 export class OwnBookings {
   /** Emits when there are others, or one of them has become something else. */
   changed = new Emitter();
-  /** @type {Map<string, any>} those that have seats, by id */
+  /** @type {Map<string, any>} those that have seats, by id, with the performance.now() at which they lose them */
   #live = new Map();
   /** @type {Map<number, any>} the booking of a seat, by its index */
   #bySeat = new Map();
+  #timer = 0;
 
   /**
    * @param {string} eventId
@@ -23,26 +24,35 @@ export class OwnBookings {
     Object.assign(this, { eventId, model, signal });
     bookingElsewhere.on((booking) => {
       if (booking.event_id !== eventId) return;
-      this.#take(booking);
+      this.#take(booking, performance.now());
       this.#settle();
     }, signal);
+    // A sleeping computer may stop the page's clock.
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden && this.unpaid) this.load();
+    }, { signal });
+    signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 
   /** Asks the service. It is a convenience: where there is no answer the page goes on with what it knows. */
   async load() {
     if (!isSignedIn()) return;
     try {
+      const asOf = performance.now();
       const { items } = await api.bookings({ event_id: this.eventId, limit: 100 }, this.signal);
       this.#live.clear();
-      for (const booking of items) this.#take(booking);
+      for (const booking of items) this.#take(booking, asOf);
       this.#settle();
     } catch {
       // As said.
     }
   }
 
-  #take(booking) {
-    if (LIVE.includes(booking.status)) this.#live.set(booking.id, booking);
+  /** @param {any} booking @param {number} asOf performance.now() when the service was asked for it */
+  #take(booking, asOf) {
+    const left = booking.status === 'pending' ? booking.expires_in : Infinity;
+    // A hold that has run out goes on being pending until somebody sees to it.
+    if (LIVE.includes(booking.status) && left > 0) this.#live.set(booking.id, { ...booking, endsAt: asOf + left * 1000 });
     else this.#live.delete(booking.id);
   }
 
@@ -54,7 +64,20 @@ export class OwnBookings {
         if (i !== undefined) this.#bySeat.set(i, booking);
       }
     }
+    this.#dropInTime();
     this.changed.emit();
+  }
+
+  /** A hold that is over by this clock is dropped at once. Another device may have made it longer, so the service is asked. */
+  #dropInTime() {
+    clearTimeout(this.#timer);
+    const [next] = [...this.#live.values()].sort((a, b) => a.endsAt - b.endsAt);
+    if (!next || next.endsAt === Infinity) return;
+    this.#timer = setTimeout(() => {
+      this.#live.delete(next.id);
+      this.#settle();
+      this.load();
+    }, next.endsAt - performance.now());
   }
 
   /** Seat indexes. */

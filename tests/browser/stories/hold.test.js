@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { stories } from '../support/story.js';
 
 const HALL = 'Symphony Night';
-const story = stories({ EVENTLY__BOOKING__HOLD_TTL: '4s' });
+const story = stories({ EVENTLY__BOOKING__HOLD_TTL: '6s', EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s' });
+const storyOfLongHolds = stories();
 
 story('a hold expires while the buyer looks on: a message, and the seat is on sale again for everybody', async ({ api, visitor }) => {
   const event = await api.event(HALL);
@@ -49,4 +50,70 @@ story('a seat whose hold has run out can be bought by the one who waited for it'
   await ben.press('hold-button');
   await ben.pay('tok_visa');
   await ben.receiveTickets(1);
+});
+
+/** Somebody who looks at an event, at which they hold a seat since a moment ago, by another tab. */
+async function lookingOn({ api, visitor }) {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const token = await api.signIn(account);
+  const anna = await visitor('anna');
+  const seatIs = (state) => anna.until(`the seat is ${state}`, ([id, wanted]) => document.querySelector(
+    `[data-testid=seat-button][data-seat-id="${id}"]`)?.getAttribute('aria-label').includes(wanted), [seat.id, state]);
+
+  await anna.openSignedIn(account, `/events/${event.id}`);
+  await anna.seatsAreThere();
+  await anna.chooseInList(seat);
+  const tab = await anna.openTab();
+  await tab.openEvent(event.id);
+  await tab.choose(seat.id);
+  await tab.press('hold-button');
+  await anna.reads('resume-booking', /Go on to payment/);
+  await anna.reads('seats-yours', /yours already/);
+  // It would tell what becomes of the booking.
+  await tab.page.close();
+  await seatIs('held by you');
+  const [{ id }] = await api.bookings(account);
+  return { anna, seatIs, act: (what, body) => api.post(`/api/v1/bookings/${id}/${what}`, body, { token }) };
+}
+
+story('the seats of an event are no longer one’s own when the hold has run out', async (scene) => {
+  const { anna, seatIs } = await lookingOn(scene);
+  let asked = 0;
+  anna.page.on('request', (request) => {
+    if (/\/api\/v1\/bookings\?/.test(request.url())) asked += 1;
+  });
+
+  await anna.at('resume-booking').waitFor({ state: 'detached' });
+  await anna.at('seats-yours').waitFor({ state: 'detached' });
+  await seatIs('available');
+  assert.ok(asked <= 3, `the service was asked ${asked} times`);
+});
+
+story('a hold that has run out is over also for a page that cannot ask', async (scene) => {
+  const { anna } = await lookingOn(scene);
+  anna.expectComplaint(/net::ERR_FAILED/);
+  await anna.page.route(/\/api\/v1\/bookings/, (route) => route.abort());
+
+  await anna.at('resume-booking').waitFor({ state: 'detached' });
+});
+
+story('a hold that lasts longer because of a payment on another device stays one’s own', async (scene) => {
+  const { anna, seatIs, act } = await lookingOn(scene);
+  const asked = anna.page.waitForResponse(/\/api\/v1\/bookings\?/);
+  await act('payment', { method: { type: 'card', token: 'tok_timeout' } });
+
+  await (await asked).finished();
+  await anna.sees('resume-booking');
+  await seatIs('held by you');
+});
+
+storyOfLongHolds('who comes back to the page is shown what has become of the hold meanwhile', async (scene) => {
+  const { anna, seatIs, act } = await lookingOn(scene);
+  await act('cancel');
+
+  await anna.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await anna.at('resume-booking').waitFor({ state: 'detached' });
+  await seatIs('available');
 });
