@@ -1,11 +1,11 @@
 /** Paying for a hold: the time left, a card, and the wait for the bank. */
-import { Attempt, api, newKey, pause } from './api.js';
+import { Attempt, api, isOutcomeUnknown, newKey, pause } from './api.js';
 import { freedText, seatsWord, summary, totalOf } from './booking-parts.js';
 import { Countdown } from './countdown.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, notice, sentToSignIn } from './feedback.js';
 import { formatMoney, formatTime } from './format.js';
-import { ApiError, isAborted } from './http.js';
+import { isAborted } from './http.js';
 import { isPaymentUnderWay, waitForPayment } from './payment-wait.js';
 import { bookingElsewhere } from './tabs.js';
 
@@ -27,6 +27,12 @@ const POLL_MS = 1000;
 /** A bank that has said nothing for so long may never do; the service then lets another card be tried. */
 const PATIENCE_S = 16;
 
+/** What is waited for: a title, and what there is to know. */
+const WAIT = {
+  bank: ['Your bank is confirming…', 'This usually takes a few seconds. You can leave this page; the booking goes on without it.'],
+  word: ['Waiting for word of your payment…', 'No answer has come. We are looking whether your payment has arrived.'],
+};
+
 /**
  * @param {object} context
  * @param {any} context.booking pending
@@ -44,6 +50,8 @@ class Checkout {
   #payment = new Attempt();
   /** Ends the wait for the bank; null while there is none. */
   #wait = null;
+  /** Payments that the buyer has seen fail: they tell nothing of the next one, which may not have arrived. */
+  #failed = new Set();
 
   constructor({ booking, asOf, event, cancelButton, onChange, signal }) {
     Object.assign(this, { booking, event, cancelButton, onChange, signal });
@@ -68,7 +76,7 @@ class Checkout {
       if (id === booking.id) this.#look().catch(() => {});
     }, signal);
     this.#take(booking, asOf);
-    if (isPaymentUnderWay(booking)) this.#waitForBank();
+    if (isPaymentUnderWay(booking)) this.#waitFor(WAIT.bank);
     else this.#showForm();
   }
 
@@ -99,6 +107,7 @@ class Checkout {
   #showForm() {
     this.#wait?.abort();
     this.#wait = null;
+    for (const { id, status } of this.booking.payments ?? []) if (status === 'failed') this.#failed.add(id);
     this.more.hidden = false;
     const card = h('select', { id: 'card', testid: 'card-select' },
       TEST_CARDS.map(([token, words]) => h('option', { value: token }, words)));
@@ -119,27 +128,36 @@ class Checkout {
   async #pay(token, button) {
     replace(this.messages);
     const body = { method: { type: 'card', token } };
-    try {
-      const asOf = performance.now();
-      const { payment, booking } = await busy(button, () => this.#payment.run(body,
-        (key) => api.pay(this.booking.id, body, key)));
-      if (!this.signal.aborted) this.#paid(payment, booking, asOf);
-    } catch (error) {
-      if (!this.signal.aborted) await this.#notPaid(error);
-    }
+    await busy(button, async () => {
+      try {
+        const asOf = performance.now();
+        const { payment, booking } = await this.#payment.run(body, (key) => api.pay(this.booking.id, body, key));
+        if (!this.signal.aborted) this.#paid(payment, booking, asOf);
+      } catch (error) {
+        if (!this.signal.aborted) await this.#notPaid(error);
+      }
+    });
   }
 
   #paid(payment, booking, asOf) {
     if (!this.#take({ ...booking, payments: [payment] }, asOf)) return;
     if (payment.status === 'failed') return this.#declined();
-    this.#waitForBank();
+    this.#waitFor(WAIT.bank);
   }
 
   async #notPaid(error) {
     if (sentToSignIn(error)) return;
-    if (error.code === 'payment_declined') return this.#declined();
+    if (error.code === 'payment_declined') {
+      // For the time left, and to know this payment from the next one.
+      const goesOn = await this.#look().catch(() => !this.signal.aborted);
+      if (goesOn) this.#declined();
+      return;
+    }
     // The bank may have it all the same: the booking will tell.
-    if (error instanceof ApiError && error.status === 0) return this.#waitForBank();
+    if (isOutcomeUnknown(error)) {
+      this.#waitFor(WAIT.word);
+      return;
+    }
     this.#say('error', error.message, 'payment-error');
     if (error.status === 409) await this.#look().catch(() => {});
   }
@@ -176,9 +194,9 @@ class Checkout {
 
   // Waiting for the bank.
 
-  #showWaiting() {
-    this.waitTitle = h('h2', null, 'Your bank is confirming…');
-    this.usual = h('p', null, 'This usually takes a few seconds. You can leave this page; the booking goes on without it.');
+  #showWaiting([title, text]) {
+    this.waitTitle = h('h2', null, title);
+    this.usual = h('p', null, text);
     this.note = h('p', { class: 'quiet', testid: 'waiting-note' });
     this.choice = h('div', { class: 'actions', hidden: true },
       h('button', { class: 'button', type: 'button', testid: 'other-card', on: { click: () => this.#showForm() } },
@@ -198,24 +216,26 @@ class Checkout {
       + 'You can wait, leave this page, or try another card: should both payments come through, one goes back to you.');
   }
 
-  async #waitForBank() {
+  /** @param {string[]} what of `WAIT` */
+  async #waitFor(what) {
     if (this.#wait) return;
     const wait = new AbortController();
     this.#wait = wait;
     this.signal.addEventListener('abort', () => wait.abort(), { once: true, signal: wait.signal });
     this.more.hidden = true;
     replace(this.messages);
-    this.#showWaiting();
+    this.#showWaiting(what);
     try {
       const end = await waitForPayment({
         look: async () => (await this.#look() ? this.booking : null),
+        failed: this.#failed,
         onStillWaiting: (seconds, reached) => this.#stillWaiting(seconds, reached),
         signal: wait.signal,
       });
       if (end === 'failed') this.#declined('Your bank did not confirm the payment.');
       if (end === 'no trace') {
         this.#showForm();
-        this.#say('warning', 'We have no word of a payment. Please try again; you will not be charged twice.');
+        this.#say('warning', 'We have no word of a payment. Please try again; you will not be charged twice.', 'payment-unknown');
       }
     } catch (error) {
       if (!isAborted(error) && !sentToSignIn(error)) this.#say('error', error.message);

@@ -25,12 +25,13 @@ export function isPassing(error) {
 /**
  * @param {object} wait
  * @param {() => Promise<any | null>} wait.look asks for the booking; null when there is nothing to wait for any more
+ * @param {Set<string>} wait.failed ids of payments that had failed before: if the last one is among them, ours has left no trace
  * @param {(seconds: number, reached: boolean) => void} wait.onStillWaiting after each look in vain: how long it has been,
  *   and whether the service could be asked
  * @param {AbortSignal} wait.signal ends the wait, which then rejects as fetch does
  * @returns {Promise<'over' | 'failed' | 'no trace'>}
  */
-export async function waitForPayment({ look, onStillWaiting, signal }) {
+export async function waitForPayment({ look, failed, onStillWaiting, signal }) {
   const began = performance.now();
   for (let polls = 0; ; polls += 1) {
     await pause(polls < QUICK_POLLS ? POLL_MS : POLL_SLOWLY_MS, signal);
@@ -39,9 +40,10 @@ export async function waitForPayment({ look, onStillWaiting, signal }) {
       const booking = await look();
       signal.throwIfAborted();
       if (!booking) return 'over';
-      const status = paymentOf(booking)?.status;
-      if (status === 'failed') return 'failed';
-      if (!status && polls >= TRACE_POLLS) return 'no trace';
+      const payment = paymentOf(booking);
+      const arrived = payment && !failed.has(payment.id);
+      if (arrived && payment.status === 'failed') return 'failed';
+      if (!arrived && polls >= TRACE_POLLS) return 'no trace';
     } catch (error) {
       if (!isPassing(error)) throw error;
       reached = false;

@@ -31,6 +31,49 @@ story('a declined card leaves the hold, and another card pays', async (scene) =>
   await anna.receiveTickets(1);
 });
 
+for (const [what, answer, complaint] of [
+  ['is lost on the way', (route) => route.abort(), /net::ERR_FAILED/],
+  ['fails on the way', (route) => route.fulfill({ status: 502 }), /status of 502/],
+]) {
+  story(`a payment that ${what} after a declined card is not said to be refused, and is tried again`, async (scene) => {
+    const { anna, account } = await atTheCheckout(scene);
+    anna.expectComplaint(/status of 402/);
+    anna.expectComplaint(complaint);
+    await anna.pay('tok_declined');
+    await anna.sees('payment-declined');
+
+    await anna.page.route(/\/payment$/, answer);
+    await anna.pay('tok_visa');
+    await anna.page.locator('[data-testid=payment-unknown], [data-testid=payment-declined], [data-testid=payment-error]').waitFor();
+    await anna.keepPicture('payment-unknown');
+    assert.equal(await anna.at('payment-unknown').count(), 1, await anna.page.locator('.checkout-messages').innerText());
+    const [{ status }] = await scene.api.bookings(account);
+    assert.equal(status, 'pending');
+
+    await anna.page.unroute(/\/payment$/);
+    await anna.pay('tok_visa');
+    await anna.receiveTickets(1);
+  });
+}
+
+story('a payment whose answer is lost is found in the booking: taken, or declined like the one before', async (scene) => {
+  const { anna } = await atTheCheckout(scene);
+  anna.expectComplaint(/status of 402/);
+  anna.expectComplaint(/status of 502/);
+  await anna.pay('tok_declined');
+  await anna.sees('payment-declined');
+  await anna.page.route(/\/payment$/, async (route) => {
+    await route.fetch();
+    await route.fulfill({ status: 502 });
+  });
+
+  await anna.pay('tok_declined');
+  await anna.sees('payment-waiting');
+  await anna.reads('payment-declined', /bank did not confirm/);
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});
+
 story('a 3-D Secure payment waits for the bank and then confirms by itself', async (scene) => {
   const { anna } = await atTheCheckout(scene);
 
