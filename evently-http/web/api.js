@@ -46,7 +46,7 @@ function headersOf(call, token) {
 /** A fault that the same request may outlive: with the same key nothing is ever done twice. */
 function isPassing(error) {
   const briefly = error.retryAfter === null || error.retryAfter <= 5;
-  return error.code === 'network' || error.code === 'request_in_flight' || (error.status === 503 && briefly);
+  return error.code === 'network' || isStillRunning(error) || (error.status === 503 && briefly);
 }
 
 function pauseBefore(tries, error) {
@@ -77,14 +77,22 @@ export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/**
+ * Whether the first request with this key is still running. The same code is the refusal of a payment while another one is being
+ * decided; that is said again for as long as the key is used, and only a new key gets another answer.
+ */
+function isStillRunning({ code, replayed }) {
+  return code === 'request_in_flight' && !replayed;
+}
+
 /** Whether the service may have done what was asked, although no answer says so. */
 export function isOutcomeUnknown(error) {
-  return error instanceof ApiError && (error.status === 0 || error.status >= 500 || error.code === 'request_in_flight');
+  return error instanceof ApiError && (error.status === 0 || error.status >= 500 || isStillRunning(error));
 }
 
 /**
  * Keeps one key per attempt: while the outcome of a body is unknown, the same body goes out under the same key, also
- * when a person presses the button again.
+ * when a person presses the button again. After any other answer, also a refusal, what is sent is a new request.
  */
 export class Attempt {
   #key = null;
@@ -105,6 +113,11 @@ export class Attempt {
       if (!isOutcomeUnknown(error)) this.#key = null;
       throw error;
     }
+  }
+
+  /** Its outcome was learnt in another way. */
+  over() {
+    this.#key = null;
   }
 }
 

@@ -27,10 +27,24 @@ const POLL_MS = 1000;
 /** A bank that has said nothing for so long may never do; the service then lets another card be tried. */
 const PATIENCE_S = 16;
 
-/** What is waited for: a title, and what there is to know. */
+/** What is waited for: a title, what there is to know, and what is said if it fails. */
 const WAIT = {
-  bank: ['Your bank is confirming…', 'This usually takes a few seconds. You can leave this page; the booking goes on without it.'],
-  word: ['Waiting for word of your payment…', 'No answer has come. We are looking whether your payment has arrived.'],
+  bank: {
+    title: 'Your bank is confirming…',
+    text: 'This usually takes a few seconds. You can leave this page; the booking goes on without it.',
+    failed: 'Your bank did not confirm the payment.',
+  },
+  word: {
+    title: 'Waiting for word of your payment…',
+    text: 'No answer has come. We are finding out whether your payment has arrived.',
+    failed: 'Your bank did not confirm the payment.',
+  },
+  other: {
+    title: 'Another payment is on its way',
+    text: 'It was begun before this one, perhaps in another tab. This one was not made; we are waiting to see what becomes of '
+      + 'the other.',
+    failed: 'The other payment did not go through.',
+  },
 };
 
 /**
@@ -153,9 +167,10 @@ class Checkout {
       if (goesOn) this.#declined();
       return;
     }
-    // The bank may have it all the same: the booking will tell.
-    if (isOutcomeUnknown(error)) {
-      this.#waitFor(WAIT.word);
+    // The bank may have it all the same, or has another one to decide on: the booking will tell.
+    const wait = isOutcomeUnknown(error) ? WAIT.word : error.code === 'request_in_flight' ? WAIT.other : null;
+    if (wait) {
+      this.#waitFor(wait);
       return;
     }
     this.#say('error', error.message, 'payment-error');
@@ -163,6 +178,7 @@ class Checkout {
   }
 
   #declined(what = 'The card was declined.') {
+    this.#payment.over();
     this.#showForm();
     const seats = seatsWord(this.booking);
     this.#say('error', `${what} We still hold your ${seats}; please try another card.`, 'payment-declined');
@@ -194,7 +210,7 @@ class Checkout {
 
   // Waiting for the bank.
 
-  #showWaiting([title, text]) {
+  #showWaiting({ title, text }) {
     this.waitTitle = h('h2', null, title);
     this.usual = h('p', null, text);
     this.note = h('p', { class: 'quiet', testid: 'waiting-note' });
@@ -216,7 +232,7 @@ class Checkout {
       + 'You can wait, leave this page, or try another card: should both payments come through, one goes back to you.');
   }
 
-  /** @param {string[]} what of `WAIT` */
+  /** @param {typeof WAIT[keyof typeof WAIT]} what */
   async #waitFor(what) {
     if (this.#wait) return;
     const wait = new AbortController();
@@ -232,7 +248,7 @@ class Checkout {
         onStillWaiting: (seconds, reached) => this.#stillWaiting(seconds, reached),
         signal: wait.signal,
       });
-      if (end === 'failed') this.#declined('Your bank did not confirm the payment.');
+      if (end === 'failed') this.#declined(what.failed);
       if (end === 'no trace') {
         this.#showForm();
         this.#say('warning', 'We have no word of a payment. Please try again; you will not be charged twice.', 'payment-unknown');

@@ -4,7 +4,7 @@
 export class ApiError extends Error {
   /**
    * @param {{status: number, code: string, detail?: string, title?: string, errors?: any[], seats?: any[],
-   *   retryAfter?: number | null}} problem status 0 means that no answer came
+   *   retryAfter?: number | null, replayed?: boolean}} problem status 0 means that no answer came
    */
   constructor(problem) {
     super(sentence(problem.detail || problem.title || `the service answered ${problem.status}`));
@@ -17,6 +17,8 @@ export class ApiError extends Error {
     this.seats = problem.seats ?? [];
     /** Seconds after which to try again, where the service said so. */
     this.retryAfter = problem.retryAfter ?? null;
+    /** Whether it had been the answer to an earlier request with the same key. */
+    this.replayed = problem.replayed ?? false;
   }
 }
 
@@ -82,6 +84,7 @@ async function problemOf(response) {
     errors: problem?.errors,
     seats: problem?.seats,
     retryAfter: Number.isNaN(retryAfter) ? null : retryAfter,
+    replayed: response.headers.get('idempotent-replayed') === 'true',
   });
 }
 

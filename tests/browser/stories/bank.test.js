@@ -50,6 +50,34 @@ storyOfSilence('who does not want to wait for the bank leaves, finds the seat st
   assert.equal(await scene.api.seatStatus(event.id, seat.id), 'available');
 });
 
+storyOfSilence('who pays while a payment of another tab is being decided is told so, and pays when its time is over', async (scene) => {
+  const event = await ofHall(scene);
+  const [seat] = await scene.api.availableSeats(event.id);
+  const account = await scene.api.newBuyer();
+  const anna = await scene.visitor('anna');
+  anna.expectComplaint(/status of 409/);
+  await anna.signInAndHold(account, event.id, seat.id);
+  const tab = await anna.openTab();
+  tab.expectComplaint(/status of 409/);
+  await tab.open(new URL(anna.page.url()).pathname);
+  await tab.sees('pay-button');
+  await anna.pay('tok_timeout');
+  await anna.sees('payment-waiting');
+
+  await tab.pay('tok_visa');
+  await tab.reads('payment-waiting', /Another payment is on its way/);
+  await tab.keepPicture('another-payment');
+  await tab.at('other-card').waitFor({ timeout: BANK_PATIENCE_MS });
+  await tab.press('other-card');
+  await tab.pay('tok_visa');
+  await tab.receiveTickets(1);
+  await anna.receiveTickets(1);
+  const token = await scene.api.signIn(account);
+  const [{ id }] = await scene.api.bookings(account);
+  const { payments } = await scene.api.get(`/api/v1/bookings/${id}`, { token });
+  assert.deepEqual(payments.map(({ status }) => status), ['failed', 'succeeded']);
+});
+
 story('money that comes after the hold has run out buys the seat if it is still free, and the page tells', async (scene) => {
   const event = await ofHall(scene);
   const { anna, seat } = await paysWith('tok_late', scene, event);

@@ -56,22 +56,29 @@ for (const [what, answer, complaint] of [
   });
 }
 
-story('a payment whose answer is lost is found in the booking: taken, or declined like the one before', async (scene) => {
-  const { anna } = await atTheCheckout(scene);
+story('a payment whose answer is lost is found declined in the booking, and the same card again is a new try', async (scene) => {
+  const { anna, account } = await atTheCheckout(scene);
+  const booking = new URL(anna.page.url()).pathname;
+  const token = await scene.api.signIn(account);
+  const payments = async () => (await scene.api.get(`/api/v1${booking}`, { token })).payments.map(({ failure }) => failure);
   anna.expectComplaint(/status of 402/);
   anna.expectComplaint(/status of 502/);
   await anna.pay('tok_declined');
   await anna.sees('payment-declined');
+
   await anna.page.route(/\/payment$/, async (route) => {
     await route.fetch();
     await route.fulfill({ status: 502 });
   });
-
   await anna.pay('tok_declined');
   await anna.sees('payment-waiting');
   await anna.reads('payment-declined', /bank did not confirm/);
-  await anna.pay('tok_visa');
-  await anna.receiveTickets(1);
+  assert.deepEqual(await payments(), ['card_declined', 'card_declined']);
+
+  await anna.page.unroute(/\/payment$/);
+  await anna.pay('tok_declined');
+  await anna.reads('payment-declined', /The card was declined/);
+  assert.deepEqual(await payments(), ['card_declined', 'card_declined', 'card_declined']);
 });
 
 story('a 3-D Secure payment waits for the bank and then confirms by itself', async (scene) => {
