@@ -62,8 +62,9 @@ impl Fault {
     /// A commit that failed. Unless the server has said no, nobody knows what became of it.
     pub(crate) fn of_commit(error: sqlx::Error) -> Self {
         let said_no = match &error {
-            // Admin shutdown, crash shutdown, idle timeout: said to us while the commit may have been on its way.
-            sqlx::Error::Database(error) => !error.code().is_some_and(|code| code.starts_with("57P")),
+            // Admin shutdown, crash shutdown, idle timeout; a pooler that has lost its server: said to us while the commit may have been on
+            // its way.
+            sqlx::Error::Database(error) => !error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
             _ => false,
         };
         if said_no { Self::Engine(error) } else { Self::InDoubt(error) }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use evently_core::domain::{
     Answer, Booking, BookingCode, BookingId, Command, Event, EventId, Layout, LayoutId, Ledger, Payment, PaymentId, Refund,
-    RefundId, Request, RequestKey, Seat, SeatChange, SeatState, Ticket, TicketCode, TicketId, Timestamp, Transition, UserId,
-    Venue, VenueId,
+    RefundId, Request, RequestKey, Seat, SeatChange, SeatId, SeatState, Ticket, TicketCode, TicketId, Timestamp, Transition,
+    UserId, Venue, VenueId,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -91,15 +91,13 @@ impl Wanted {
                 self.events.insert(*event_id);
                 self.bookings.insert(*booking_id);
                 self.pending.insert((*event_id, *user_id));
-                for number in seats.iter().filter_map(|seat| seat.number()) {
-                    self.seats.insert((*event_id, number));
-                    // Whether the hold that is in the way has run out.
-                    if let Some(Some(Seat { state: SeatState::Reserved(owner), .. })) = rows.seats.get(&(*event_id, number)) {
-                        self.bookings.insert(*owner);
-                    }
-                }
+                self.foresee_free(*event_id, seats, rows);
             }
-            Command::Block { event_id, seats } | Command::Unblock { event_id, seats } => {
+            Command::Block { event_id, seats } => {
+                self.events.insert(*event_id);
+                self.foresee_free(*event_id, seats, rows);
+            }
+            Command::Unblock { event_id, seats } => {
                 self.events.insert(*event_id);
                 self.seats.extend(seats.iter().filter_map(|seat| Some((*event_id, seat.number()?))));
             }
@@ -128,6 +126,16 @@ impl Wanted {
             }
             Command::CheckIn { code, .. } => {
                 self.tickets.insert(*code);
+            }
+        }
+    }
+
+    /// Seats that have to be free, and the holds that are in the way: they may have run out.
+    fn foresee_free(&mut self, event: EventId, seats: &[SeatId], rows: &Rows) {
+        for number in seats.iter().filter_map(|seat| seat.number()) {
+            self.seats.insert((event, number));
+            if let Some(Some(Seat { state: SeatState::Reserved(owner), .. })) = rows.seats.get(&(event, number)) {
+                self.bookings.insert(*owner);
             }
         }
     }

@@ -20,6 +20,7 @@ const ADD_TOKEN: &str = "insert into session_tokens (digest, session_id, spent) 
 const LOCK_TOKEN: &str = "select s.id, s.user_id, s.expires_at, s.revoked, t.spent \
     from session_tokens t join sessions s on s.id = t.session_id where t.digest = $1 for update";
 const SPEND_TOKEN: &str = "update session_tokens set spent = true where digest = $1 and not spent";
+const IS_NEXT: &str = "select 1 from session_tokens where digest = $1 and session_id = $2 and not spent";
 const REVOKE_SESSION: &str = "update sessions set revoked = true where id = $1";
 const REVOKE_SESSION_OF_TOKEN: &str = "update sessions set revoked = true \
     where id = (select session_id from session_tokens where digest = $1)";
@@ -62,7 +63,15 @@ async fn open(store: &PgStore, session: &Session, token: &TokenDigest) -> Result
     tx.commit().await
 }
 
+/// Whoever is not told that the token was spent asks again with it, and would be taken for a thief.
 async fn rotate(store: &PgStore, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
+    match try_to_rotate(store, token, next, now).await {
+        Err(Fault::InDoubt(error)) => try_to_rotate(store, token, next, now).await.map_err(|_| Fault::InDoubt(error)),
+        tried => tried,
+    }
+}
+
+async fn try_to_rotate(store: &PgStore, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
     let mut tx = store.write().await?;
     let rotation = rotate_in(&mut tx, token, next, now).await?;
     tx.commit().await?;
@@ -89,6 +98,10 @@ impl FromRow for TokenRow {
 async fn rotate_in(tx: &mut Tx, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
     let Some(found) = tx.one(LOCK_TOKEN, values![&token[..]]).await? else { return Ok(Rotation::Ended) };
     let TokenRow { session, revoked, spent } = TokenRow::from_row(&found)?;
+    if spent && tx.one(IS_NEXT, values![&next[..], session.id.as_uuid()]).await?.is_some() {
+        // By ourselves, a moment ago.
+        return Ok(Rotation::Rotated(session));
+    }
     if spent {
         tx.execute(REVOKE_SESSION, values![session.id.as_uuid()]).await?;
         tx.execute(TAKE_BACK, values![session.id.as_uuid()]).await?;

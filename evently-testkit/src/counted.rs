@@ -1,8 +1,11 @@
 //! A store that counts what it is asked.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use async_trait::async_trait;
@@ -18,12 +21,14 @@ pub struct CountedBookings {
     requests: AtomicUsize,
     /// How often it decides until it is broken.
     left: AtomicUsize,
+    meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 impl CountedBookings {
     /// Counts what reaches `store`.
     pub fn new(store: Arc<dyn Bookings>) -> Self {
-        Self { store, calls: AtomicUsize::new(0), requests: AtomicUsize::new(0), left: AtomicUsize::new(usize::MAX) }
+        let (calls, requests, left) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+        Self { store, calls, requests, left, meanwhile: Mutex::default() }
     }
 
     /// How often it was asked to decide.
@@ -45,6 +50,11 @@ impl CountedBookings {
     pub fn break_after(&self, calls: usize) {
         self.left.store(calls, SeqCst);
     }
+
+    /// What happens before it decides the next time, when that has been asked for already.
+    pub fn meanwhile(&self, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(happens));
+    }
 }
 
 #[async_trait]
@@ -54,6 +64,10 @@ impl Bookings for CountedBookings {
         self.requests.fetch_add(requests.len(), SeqCst);
         if self.left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "apply", "no"));
+        }
+        let meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(happens) = meanwhile {
+            happens.await;
         }
         self.store.apply(now, requests).await
     }

@@ -163,6 +163,11 @@ impl<L: Ledger> Desk<'_, L> {
         self.ledger.seat(event, number).map_err(Stop::Failed)
     }
 
+    /// A seat whose number the event has.
+    fn numbered_seat(&mut self, event: EventId, number: u32) -> Decision<Seat, L> {
+        Ok(self.seat(event, number)?.expect("the event's seats are numbered without a gap"))
+    }
+
     /// Moves a booking to its next state, together with its seats, and records both.
     fn transition(
         &mut self,

@@ -230,6 +230,7 @@ impl Event {
         let start_time = change.start_time.unwrap_or(old.start_time);
         // What lasts until the event begins does so after it was moved as well.
         let moved = |until| if until == old.start_time { start_time } else { until };
+        let max_seats_per_booking = change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking);
         let details = EventDetails {
             name: change.name.as_ref().unwrap_or(&old.name).clone(),
             description: change.description.as_ref().unwrap_or(&old.description).clone(),
@@ -239,8 +240,12 @@ impl Event {
                 opens_at: change.opens_at.unwrap_or(old.on_sale.opens_at),
                 closes_at: change.closes_at.unwrap_or_else(|| moved(old.on_sale.closes_at)),
             },
-            max_seats_per_booking: change.max_seats_per_booking.unwrap_or(old.max_seats_per_booking),
-            max_seats_held: change.max_seats_held.unwrap_or(old.max_seats_held),
+            max_seats_per_booking,
+            // A booking that is allowed can be held, unless somebody wants it otherwise.
+            max_seats_held: change.max_seats_held.unwrap_or_else(|| {
+                let raised = max_seats_per_booking > old.max_seats_per_booking;
+                if raised { old.max_seats_held.max(max_seats_per_booking) } else { old.max_seats_held }
+            }),
             refunds: RefundPolicy {
                 until: change.refunds_until.unwrap_or_else(|| moved(old.refunds.until)),
                 percent: change.refund_percent.unwrap_or(old.refunds.percent),

@@ -19,6 +19,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For how long a gateway is asked about a payment that it has never heard of.
 const ASKED_FOR: Duration = Duration::from_hours(24);
+/// Where a hold ends so soon, it may be over when the money is decided on.
+const LAST_MOMENT: Duration = Duration::from_mins(1);
 /// How many payments or refunds the gateway is asked about at a time.
 const BATCH: u32 = 100;
 /// So many times as many are looked through for some to ask about.
@@ -146,10 +148,10 @@ impl PaymentService {
         })
     }
 
-    /// Seats like those of an expired booking and near to them, to take if its own are gone.
+    /// Seats like those of a booking that has expired, or may before it is decided on, and near to them, to take if its own are gone.
     async fn seats_instead(&self, id: BookingId) -> Result<Vec<u32>, Error> {
         let late = self.store.booking(id).await?.filter(|booking| match booking.hold() {
-            Some(hold) => !hold.is_live(self.clock.now()),
+            Some(hold) => !hold.is_live(self.clock.now() + LAST_MOMENT),
             None => booking.status() == BookingStatus::Expired,
         });
         let Some(booking) = late else { return Ok(Vec::new()) };

@@ -159,6 +159,8 @@ settings! {
         admin: Rate = "1000/minute";
         /// Logins and whatever else checks a password, for each client address.
         auth: Rate = "20/minute";
+        /// Logins that are renewed or ended, for each client address.
+        sessions: Rate = "300/minute";
         /// Wrong passwords for one account, from everywhere; an address that it has logged in from has as many of its own.
         login: Rate = "10/15m";
     }

@@ -28,6 +28,7 @@ enum Kind {
     Bookings,
     Admin,
     Auth,
+    Sessions,
 }
 
 /// Counts, unless there is no limit.
@@ -39,6 +40,7 @@ struct Counting {
     bookings: Arc<dyn RateLimit>,
     admin: Arc<dyn RateLimit>,
     auth: Arc<dyn RateLimit>,
+    sessions: Arc<dyn RateLimit>,
     tokens: Arc<dyn AccessTokens>,
     clock: Arc<dyn Clock>,
 }
@@ -52,6 +54,7 @@ impl Limiter {
             bookings: limit("bookings", &rates.bookings),
             admin: limit("admin", &rates.admin),
             auth: limit("auth", &rates.auth),
+            sessions: limit("sessions", &rates.sessions),
             tokens: Arc::clone(&stack.tokens),
             clock: Arc::clone(&stack.clock),
         };
@@ -78,8 +81,8 @@ impl Counting {
         let kind = kind(request.method(), request.extensions().get().map_or("", MatchedPath::as_str))?;
         let now = self.clock.now();
         let user = match kind {
-            // Whoever tries passwords has no account yet, or many.
-            Kind::Auth => None,
+            // Whoever tries passwords has no account yet, or many; whoever renews a login has nothing to show but the token in the body.
+            Kind::Auth | Kind::Sessions => None,
             Kind::Events | Kind::Bookings | Kind::Admin => self.user(request, now),
         };
         let key = match user {
@@ -91,6 +94,7 @@ impl Counting {
             Kind::Bookings => &self.bookings,
             Kind::Admin => &self.admin,
             Kind::Auth => &self.auth,
+            Kind::Sessions => &self.sessions,
         };
         Some((&**limit, key, now))
     }
@@ -106,7 +110,10 @@ impl Counting {
 /// By the route as it was declared, which no way of writing a path gets around.
 fn kind(method: &Method, route: &str) -> Option<Kind> {
     let below = |prefix: &str| route.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if below("/auth") {
+    if matches!(route, "/auth/refresh" | "/auth/logout") {
+        // Nobody guesses a token, and whoever shares an address with somebody who guesses passwords must not lose their login by it.
+        Some(Kind::Sessions)
+    } else if below("/auth") {
         Some(Kind::Auth)
     } else if below("/api/v1/admin") {
         Some(Kind::Admin)
@@ -136,6 +143,9 @@ mod tests {
             (Method::GET, "/api/v1/bookings/{id}", Some(Kind::Events)),
             (Method::POST, "/api/v1/admin/events", Some(Kind::Admin)),
             (Method::POST, "/auth/login", Some(Kind::Auth)),
+            (Method::POST, "/auth/register", Some(Kind::Auth)),
+            (Method::POST, "/auth/refresh", Some(Kind::Sessions)),
+            (Method::POST, "/auth/logout", Some(Kind::Sessions)),
             (Method::POST, "/webhooks/payments/{provider}", None),
             (Method::GET, "/health/live", None),
             (Method::GET, "/", None),

@@ -98,6 +98,24 @@ async fn limits_count_seats_in_a_booking_and_seats_on_hold() {
     app.post("/api/v1/bookings", Some(&ada), body).await.expect(201);
 }
 
+/// Who is offered more seats in a booking can have them.
+#[tokio::test]
+async fn seats_on_hold_may_be_as_many_as_a_booking_may_have() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(2).await;
+    let edit = async |change: Value| {
+        app.call(Method::PATCH, &format!("/api/v1/admin/events/{event}"), Some(&organizer), Some(change)).await
+    };
+    let event_is = edit(json!({"max_seats_per_booking": 15})).await.expect(200);
+    assert_eq!((&event_is["max_seats_per_booking"], &event_is["max_seats_held"]), (&json!(15), &json!(15)));
+    app.hold(&app.customer("ada").await, event, &(0..15).collect::<Vec<_>>()).await;
+    // What is said is done, and less is no reason to take any away.
+    let event_is = edit(json!({"max_seats_per_booking": 5})).await.expect(200);
+    assert_eq!((&event_is["max_seats_per_booking"], &event_is["max_seats_held"]), (&json!(5), &json!(15)));
+    let event_is = edit(json!({"max_seats_per_booking": 20, "max_seats_held": 18})).await.expect(200);
+    assert_eq!((&event_is["max_seats_per_booking"], &event_is["max_seats_held"]), (&json!(20), &json!(18)));
+}
+
 async fn act_on_event(app: &TestApp, by: &Person, event: evently_core::domain::EventId, what: &str) -> Value {
     app.call(Method::POST, &format!("/api/v1/admin/events/{event}/{what}"), Some(by), None).await.expect(200)
 }

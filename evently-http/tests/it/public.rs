@@ -285,6 +285,20 @@ async fn after_everything_the_store_has_no_fault() {
     assert!(report.violations.is_empty(), "{:?}", report.violations);
 }
 
+/// They may share an address with whoever tries passwords.
+#[tokio::test]
+async fn who_is_logged_in_stays_so_and_logs_out_however_often_passwords_are_tried() {
+    let app =
+        TestApp::with(&[("rate_limit.enabled", "true"), ("rate_limit.auth", "4/minute"), ("rate_limit.sessions", "2/minute")])
+            .await;
+    let ada = app.customer("ada").await;
+    while app.post("/auth/login", None, json!({"email": "eve@example.org", "password": "a guess"})).await.status != 429 {}
+    let tokens = app.post("/auth/refresh", None, json!({"refresh_token": ada.refresh_token})).await.expect(200);
+    let refresh_token = json!({"refresh_token": tokens["refresh_token"]});
+    assert_eq!(app.post("/auth/logout", None, refresh_token.clone()).await.status, 204);
+    app.post("/auth/refresh", None, refresh_token).await.refused(429, "rate_limited");
+}
+
 /// Whoever tries passwords has one account to show, or a hundred; it is all one network.
 #[tokio::test]
 async fn a_token_gives_nobody_a_rate_of_their_own_for_passwords() {

@@ -1,15 +1,15 @@
 //! Several handles on one database, as several processes have them: each tells what others have done from what it has done itself.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{BookingId, Command, HoldTerms, Request, RequestKey, Timestamp, UserId},
+    domain::{BookingId, Command, Email, HoldTerms, Request, RequestKey, Role, SessionId, Timestamp, User, UserId},
     memory::SeededIds,
-    ports::{Bookings, Catalog, Elsewhere, Ids, StoreErrorKind},
+    ports::{Accounts, Bookings, Catalog, Elsewhere, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
 };
-use evently_postgres::{Options, PgStore};
+use evently_postgres::{Options, PgStore, Pooler};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
-use evently_testservers::Proxy;
+use evently_testservers::{PgBouncer, Proxy};
 
 use crate::support::Place;
 
@@ -100,6 +100,50 @@ async fn a_commit_whose_answer_was_lost_counts() {
     assert!(proxy.has_lost_it());
     assert_ne!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
     assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+}
+
+/// The pooler says that it has lost the server, in the server's words.
+#[tokio::test]
+async fn a_commit_whose_answer_a_pooler_has_lost_counts() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let port = proxy.url().rsplit_once(':').unwrap().1.split('/').next().unwrap().parse().unwrap();
+    let pooler = PgBouncer::before(port).unwrap();
+    let options = Options { url: pooler.url(place.database()), pooler: Pooler::Transaction, ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
+    let event = on_sale(&store, &ids).await;
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+
+    proxy.lose_answer_with(COMMITTED);
+    hold(&store, &ids, &event, 0).await;
+    assert!(proxy.has_lost_it());
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Anything);
+}
+
+/// Whoever asks again would be taken for somebody who has stolen the token.
+#[tokio::test]
+async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let (proxy, store) = behind(&place, &ids).await;
+    let (user_id, id) = (UserId::from_uuid(ids.uuid(NOW)), SessionId::from_uuid(ids.uuid(NOW)));
+    let user = User {
+        id: user_id,
+        email: Email::parse("ada@example.org").unwrap(),
+        name: "Ada".to_owned(),
+        role: Role::Customer,
+        created_at: NOW,
+    };
+    store.add(&user, &PasswordHash("x".to_owned())).await.unwrap();
+    let session = Session { id, user_id, expires_at: NOW + Duration::from_hours(1) };
+    Sessions::open(&store, &session, &[1; 32]).await.unwrap();
+
+    proxy.lose_answer_with(COMMITTED);
+    assert_eq!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap(), Rotation::Rotated(session));
+    assert!(proxy.has_lost_it());
+    assert_eq!(store.rotate(&[2; 32], &[3; 32], NOW).await.unwrap(), Rotation::Rotated(session));
+    assert_eq!(store.rotate(&[1; 32], &[4; 32], NOW).await.unwrap(), Rotation::Reused, "somebody else has it");
 }
 
 /// It is found under its key, and was given to nobody.

@@ -1,8 +1,8 @@
 //! Bookings: events from draft to their end, and what the house does with its seats.
 
 use evently_core::domain::{
-    Command, Event, EventChange, EventDetails, Layout, NotOnSale, Outcome, PriceDraft, RefundPolicy, Rejection, Request,
-    SeatStatus, Stage, Thing, Venue,
+    BookingStatus, Command, Event, EventChange, EventDetails, Layout, NotOnSale, Outcome, PriceDraft, RefundPolicy, Rejection,
+    Request, SeatStatus, Stage, Thing, Venue,
 };
 
 use crate::{
@@ -129,6 +129,24 @@ pub async fn blocked_seats_are_not_sold_until_they_are_unblocked(world: World) {
     world.ask(ORGANIZER, unblock(&[1])).await.unwrap();
     world.hold(&event, customer(1), &[0, 1]).await;
     assert_eq!(world.statuses(&event).await[3], SeatStatus::Blocked);
+    world.audited(&event).await;
+}
+
+/// Nobody has to wait until somebody has seen to it.
+pub async fn a_seat_whose_hold_has_run_out_can_be_blocked(world: World) {
+    let event = world.event(1, 6).await;
+    let late = world.hold(&event, customer(1), &[1, 2]).await;
+    world.wait(world.terms.ttl / 2);
+    world.hold(&event, customer(2), &[3]).await;
+    world.wait_until(late.hold().unwrap().until);
+    let block = |seats: &[u32]| Command::Block { event_id: event.id(), seats: event.seats(seats) };
+    let in_the_way = vec![(event.seats(&[3])[0], SeatStatus::Reserved)];
+    assert_eq!(world.ask(ORGANIZER, block(&[1, 3])).await, Err(Rejection::SeatsUnavailable(in_the_way)));
+    assert_eq!(world.booking(late.id).await.status(), BookingStatus::Pending, "all or none");
+    world.ask(ORGANIZER, block(&[1])).await.unwrap();
+    assert_eq!(world.booking(late.id).await.status(), BookingStatus::Expired);
+    let statuses = world.statuses(&event).await;
+    assert_eq!(statuses[1..4], [SeatStatus::Blocked, SeatStatus::Available, SeatStatus::Reserved]);
     world.audited(&event).await;
 }
 

@@ -63,6 +63,7 @@ macro_rules! store_conformance {
                 an_edit_that_makes_no_sense_is_refused
                 an_event_that_was_called_off_stays_so
                 blocked_seats_are_not_sold_until_they_are_unblocked
+                a_seat_whose_hold_has_run_out_can_be_blocked
                 seats_are_blocked_all_or_none
                 an_event_whose_seats_do_not_fit_is_refused
                 a_venue_and_an_event_are_made_once

@@ -151,11 +151,15 @@ impl Model {
     /// Blocks seats, or unblocks them.
     pub fn house(&mut self, seats: &[u32], from: SeatState, to: SeatState) -> Said {
         let seats = self.existing(seats)?;
-        self.none_in_the_way(&seats, |seat| seat.state == from)?;
+        let blocks = to == SeatState::Blocked;
+        self.none_in_the_way(&seats, |seat| seat.state == from || blocks && self.to_be_had(seat))?;
+        if blocks {
+            self.take_over(&seats);
+        }
         for number in &seats {
             self.set_seat(*number, to);
         }
-        let status = if to == SeatState::Blocked { SeatStatus::Blocked } else { SeatStatus::Available };
+        let status = if blocks { SeatStatus::Blocked } else { SeatStatus::Available };
         Ok(View::Seats(seats, status))
     }
 

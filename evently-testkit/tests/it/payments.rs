@@ -394,6 +394,36 @@ fn whoever_has_paid_too_late_sits_as_near_as_there_is_room() {
     });
 }
 
+/// The money came in time, and was decided on after it.
+#[test]
+fn whoever_has_paid_in_the_last_moment_gets_other_seats_too() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        world.store.bookings = store.clone();
+        let (world, event) = (Arc::new(world), Arc::new(event));
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let held = world.hold(&event, customer(1), &[10, 11]).await;
+        payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap();
+        gateway.known.store(true, Relaxed);
+        world.wait(world.terms.payment_window.saturating_sub(INSTANT));
+        store.meanwhile({
+            let (world, event) = (world.clone(), event.clone());
+            async move {
+                world.wait(INSTANT);
+                world.buy(&event, customer(2), &[11, 12]).await;
+            }
+        });
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        let booking = world.booking(held.id).await;
+        let seats = booking.seats.iter().map(|seat| seat.number).collect::<Vec<_>>();
+        // Its own were on hold for it when the others were looked for.
+        assert_eq!((booking.status(), &seats[..]), (BookingStatus::Confirmed, &[8, 9][..]));
+        world.audited(&event).await;
+    });
+}
+
 #[test]
 fn holds_that_have_run_out_are_ended_and_counted() {
     evently_testkit::run(async {

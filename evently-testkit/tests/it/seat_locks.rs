@@ -21,6 +21,34 @@ use proptest::{prelude::*, test_runner::TestRunner};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Notes how many locks are asked for.
+#[derive(Default)]
+struct Noted(Mutex<Vec<usize>>);
+
+#[async_trait]
+impl SeatLocks for Noted {
+    async fn acquire(&self, requests: &[LockRequest]) -> Result<Vec<Vec<u32>>, LocksAway> {
+        self.0.lock().unwrap().extend(requests.iter().map(|request| request.seats.len()));
+        Ok(vec![Vec::new(); requests.len()])
+    }
+
+    async fn settle(&self, _: &[Settled]) -> Result<(), LocksAway> {
+        Ok(())
+    }
+}
+
+/// Else one request could keep everybody from the whole hall, until the store has refused it.
+#[tokio::test]
+async fn who_asks_for_more_seats_than_any_booking_may_have_locks_none() {
+    let noted = Arc::new(Noted::default());
+    let shop = Shop::new(|_| noted.clone()).await;
+    let refused = shop.try_hold(1, &(0..101).collect::<Vec<_>>()).await;
+    assert!(matches!(refused, Err(Rejection::TooManySeats(_))), "{refused:?}");
+    assert!(noted.0.lock().unwrap().is_empty());
+    let _ = shop.try_hold(1, &(0..100).collect::<Vec<_>>()).await;
+    assert_eq!(*noted.0.lock().unwrap(), [100]);
+}
+
 struct Shop {
     world: World,
     event: Fixture,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Decision, Desk, Stop, step, used_before};
 use crate::domain::{
-    Event, EventChange, EventId, Fact, Invalid, Layout, Ledger, Outcome, Rejection, SeatAction, SeatId, Stage, Thing, Venue,
+    Event, EventChange, EventId, Fact, Invalid, Layout, Ledger, Outcome, Rejection, SeatAction, SeatId, SeatState, SeatStatus,
+    Stage, Thing, Venue,
 };
 
 impl<L: Ledger> Desk<'_, L> {
@@ -74,24 +75,29 @@ impl<L: Ledger> Desk<'_, L> {
     pub(super) fn house(&mut self, id: EventId, seats: &[SeatId], action: SeatAction) -> Decision<Outcome, L> {
         let event = self.event(id)?;
         let numbers = Self::seat_numbers(&event, seats)?;
-        let mut moved = Vec::with_capacity(numbers.len());
-        let mut in_the_way = Vec::new();
-        for number in numbers {
-            let seat = self.seat(id, number)?.expect("the event's seats are numbered without a gap");
-            match seat.apply(action) {
-                Some(seat) => moved.push(seat),
-                None => in_the_way.push((event.layout_id.seat(number), seat.status())),
+        let (mut due, mut in_the_way) = (Vec::new(), Vec::new());
+        for &number in &numbers {
+            let seat = self.numbered_seat(id, number)?;
+            match seat.state {
+                _ if seat.apply(action).is_some() => {}
+                SeatState::Reserved(owner) if action == SeatAction::Block && self.is_due(owner)? => due.push(owner),
+                _ => in_the_way.push((event.layout_id.seat(number), seat.status())),
             }
         }
         if !in_the_way.is_empty() {
             return Err(Rejection::SeatsUnavailable(in_the_way).into());
+        }
+        self.take_over(due)?;
+        let mut moved = Vec::with_capacity(numbers.len());
+        for &number in &numbers {
+            moved.extend(self.numbered_seat(id, number)?.apply(action));
         }
         let mut steps = Vec::with_capacity(moved.len());
         for seat in &moved {
             self.ledger.put_seat(id, seat).map_err(Stop::Failed)?;
             steps.push(step(seat, 0));
         }
-        let to = moved.first().map(crate::domain::Seat::status).expect("at least one seat was named");
+        let to = if action == SeatAction::Block { SeatStatus::Blocked } else { SeatStatus::Available };
         let seats = moved.iter().map(|seat| event.layout_id.seat(seat.number)).collect();
         self.record(id, Fact::House { to }, steps, None)?;
         Ok(Outcome::Seats(id, seats, to))

@@ -68,7 +68,7 @@ impl<L: Ledger> Desk<'_, L> {
         let mut taken = Vec::new();
         let mut due = Vec::new();
         for &number in numbers {
-            let seat = self.seat(event.id, number)?.expect("the event's seats are numbered without a gap");
+            let seat = self.numbered_seat(event.id, number)?;
             match seat.state {
                 SeatState::Available => {}
                 SeatState::Reserved(_) | SeatState::Booked(_) if planted!(LocksAlone) => {}

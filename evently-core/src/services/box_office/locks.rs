@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Panicked, Waiting, caught};
 use crate::{
-    domain::{Answer, BookingId, Command, EventId, Outcome, Rejection, Request, SeatId, SeatStatus, Timestamp},
+    domain::{Answer, BookingId, Command, EventId, MAX_SEATS_LIMIT, Outcome, Rejection, Request, SeatId, SeatStatus, Timestamp},
     ports::{LockRequest, LocksAway, SeatLocks, Settled},
 };
 
@@ -104,11 +104,11 @@ fn hold(request: &Request) -> Option<(BookingId, EventId, &[SeatId])> {
     }
 }
 
-/// The locks that a request needs, if it needs some. What names no seat is for the store to refuse.
+/// The locks that a request needs, if it needs some. What names no seat, or more than any booking may have, is for the store to refuse.
 fn wanted(request: &Request) -> Option<LockRequest> {
     let (booking_id, event_id, seats) = hold(request)?;
     let seats = seats.iter().map(|seat| seat.number()).collect::<Option<Vec<_>>>()?;
-    (!seats.is_empty()).then_some(LockRequest { event_id, seats, booking_id, key: request.key })
+    (1..=MAX_SEATS_LIMIT as usize).contains(&seats.len()).then_some(LockRequest { event_id, seats, booking_id, key: request.key })
 }
 
 /// The seats as the request has named them. Whoever has locked one is about to hold it, or does.
