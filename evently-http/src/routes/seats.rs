@@ -133,8 +133,10 @@ impl Form {
 /// Whether a list in a header names `value` and does not refuse it.
 fn accepts(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
     headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).any(|item| {
-        let (item, quality) = item.split_once(";q=").unwrap_or((item, "1"));
-        item.trim().eq_ignore_ascii_case(value) && quality.trim().parse::<f32>().is_ok_and(|quality| quality > 0.0)
+        let mut parts = item.split(';').map(str::trim);
+        let is_it = parts.next().is_some_and(|item| item.eq_ignore_ascii_case(value));
+        let quality = parts.find_map(|part| part.strip_prefix("q=")).unwrap_or("1");
+        is_it && quality.parse::<f32>().is_ok_and(|quality| quality > 0.0)
     })
 }
 

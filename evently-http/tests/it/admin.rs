@@ -452,6 +452,9 @@ async fn an_entity_tag_is_that_of_one_form_and_of_what_it_shows() {
     };
     let compact = [("accept", "application/vnd.evently.seatmap")];
     let gzip = [("accept-encoding", "gzip")];
+    for form in ["application/vnd.evently.seatmap; q=1", "text/html, application/vnd.evently.seatmap ;q=0.5"] {
+        assert_eq!(tag(&seats, &[("accept", form)]).await, tag(&seats, &compact).await, "{form}");
+    }
     let forms = [tag(&seats, &[]).await, tag(&seats, &compact).await, tag(&seats, &gzip).await];
     assert!(forms[0] != forms[1] && forms[1] != forms[2] && forms[0] != forms[2], "{forms:?}");
     for refused in ["gzip;q=0", "gzip; q=0", "gzip;q=0.0", "br"] {

@@ -11,5 +11,6 @@ mod open_files;
 mod payments;
 mod public;
 mod server;
+mod shown;
 mod stack;
 mod tickets;
