@@ -65,6 +65,23 @@ async fn while_the_store_is_away_a_message_waits_in_its_place_and_nothing_is_cou
     assert_eq!(ParkedQueue::new(broker, Work::Analytics).count().await.unwrap(), 0);
 }
 
+/// Else what was on its way while the store was away would be done by nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_stopped_while_the_store_is_away_leaves_the_message_to_the_next() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let away = || Err(StoreError::new(StoreErrorKind::Unavailable, "test", std::io::Error::other("away")).into());
+    let (teller, mut told) = Teller::failing([(6, u32::MAX)], away);
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(8).await, [1, 2, 3, 4, 5, 6, 6, 6]);
+    running.stop().await;
+    let (teller, mut told) = Teller::new();
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.next().await, 6);
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_consumer_at_a_time_gets_messages_and_the_next_goes_on() {
     let (world, url) = (sold(1).await, url().await);

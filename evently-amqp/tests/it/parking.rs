@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use evently_amqp::{Broker, ParkedQueue, Work};
-use evently_core::ports::MailFailed;
+use evently_amqp::{Broker, ParkedQueue, Topology, Work};
+use evently_core::ports::{MailFailed, OtherError};
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, QueueDeleteOptions},
@@ -42,6 +42,48 @@ async fn what_keeps_failing_is_parked_with_its_reason_and_can_be_replayed() {
     assert_eq!(parked.list(10).await.unwrap(), []);
     running.stop().await;
     told.nothing_more();
+}
+
+/// Nobody may say that a message is done with before the broker has it elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_put_aside_comes_again() {
+    let url = url().await;
+    let failures: [(_, fn() -> Result<(), OtherError>); 2] = [
+        (Topology::retry as fn(&Topology, Work) -> String, || Err("no post today".into())),
+        (Topology::parked, || Err(MailFailed::ForGood("nobody is called that".into()).into())),
+    ];
+    for (queue, how) in failures {
+        let world = sold(1).await;
+        let options = options(&url, &world);
+        let broker = Broker::open(options.clone()).await.unwrap();
+        hand_on_all(&world, &relay_to(&world, &broker)).await;
+        let queue = queue(&options.topology, Work::Analytics);
+        channel(&url).await.1.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+        let (teller, mut told) = Teller::failing([(2, 1)], how);
+        let running = Running::start(&broker, Work::Analytics, teller);
+        while told.next().await != 2 {}
+        while told.next().await != 2 {}
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_and_could_not_be_parked_comes_again() {
+    let (world, url) = (sold(1).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let (_connection, channel) = channel(&url).await;
+    let queue = options.topology.queue(Work::Analytics);
+    let published =
+        channel.basic_publish("".into(), queue.as_str().into(), BasicPublishOptions::default(), b"?", BasicProperties::default());
+    published.await.unwrap().await.unwrap();
+    let parked = options.topology.parked(Work::Analytics);
+    channel.queue_delete(parked.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    let running = Running::start(&broker, Work::Analytics, Teller::new().0);
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    // The queue is there again when somebody has missed it.
+    soon(async { while parked.count().await.unwrap_or(0) < 1 {} }).await;
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,8 @@ async fn seats_are_those_of_the_section_that_was_asked_for_at_the_price_of_their
         for named in ["name", "id"] {
             let path = format!("/api/v1/events/{event}/seats?section={}", section[named].as_str().unwrap());
             let found = app.get(&path, None).await.expect(200);
-            let found = found["seats"].as_array().unwrap().iter().map(|seat| (seat["id"].clone(), seat["price"]["amount"].clone()));
+            let found =
+                found["seats"].as_array().unwrap().iter().map(|seat| (seat["id"].clone(), seat["price"]["amount"].clone()));
             // The cheapest first.
             let [near, far] = &of("id")[..] else { panic!("two seats") };
             let expected = [(far.clone(), json!(1000)), (near.clone(), json!(4500))];
