@@ -62,13 +62,17 @@ impl Fault {
     /// A commit that failed. Unless the server has said no, nobody knows what became of it.
     pub(crate) fn of_commit(error: sqlx::Error) -> Self {
         let said_no = match &error {
-            // Admin shutdown, crash shutdown, idle timeout; a pooler that has lost its server: said to us while the commit may have been on
-            // its way.
-            sqlx::Error::Database(error) => !error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+            sqlx::Error::Database(error) => error.code().is_none_or(|code| is_no_to_a_commit(&code)),
             _ => false,
         };
         if said_no { Self::Engine(error) } else { Self::InDoubt(error) }
     }
+}
+
+/// Whether this says that what was to be committed is not. Admin shutdown, crash shutdown, idle timeout, and a pooler that has lost its server are
+/// said while the commit may have been on its way.
+fn is_no_to_a_commit(code: &str) -> bool {
+    !(code.starts_with("57P") || code.starts_with("08"))
 }
 
 /// Keys that two transactions may give out at the same time without having seen one another. Trying again sees.
@@ -100,6 +104,16 @@ fn kind_of(code: &str, constraint: Option<&str>) -> StoreErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_cut_off_during_a_commit_is_not_told_no() {
+        for (code, no) in
+            [("40001", true), ("23505", true), ("53100", true), ("57P01", false), ("57P02", false), ("57P05", false)]
+        {
+            assert_eq!(is_no_to_a_commit(code), no, "{code}");
+        }
+        assert!(!is_no_to_a_commit("08P01") && !is_no_to_a_commit("08006"), "of a pooler");
+    }
 
     #[test]
     fn codes_mean_what_the_server_documents() {

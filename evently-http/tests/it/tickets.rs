@@ -115,6 +115,9 @@ async fn a_ticket_says_what_it_is_for() {
         let (code, booking_code) = (tickets[i]["code"].as_str().unwrap(), booking["code"].as_str().unwrap());
         assert!(text.contains(code) && text.contains(&format!("Booking {booking_code}\n")), "{text}");
         assert!(text.contains(booking["event_name"].as_str().unwrap()), "{text}");
+        // A day after the test's time began, for two hours.
+        assert!(text.contains("\nOdeon\nSat 16 January 2027, 08:00 to 10:00 UTC\n"), "{text}");
+        assert!(text.contains("\n45.00 EUR\n"), "{text}");
     }
 }
 
@@ -207,6 +210,11 @@ async fn a_calendar_is_told_what_is_held_what_is_booked_and_what_is_over() {
     let status = async |id: &str| calendar_status(&app, &ada, id).await;
     let cancel = async |id: &str| app.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await.expect(200);
 
+    let file = app.get(&format!("/api/v1/bookings/{}/calendar.ics", app.hold(&ada, event, &[9]).await), Some(&ada)).await;
+    let text = str::from_utf8(&file.bytes).unwrap();
+    for line in ["DTSTART:20270116T080000Z", "DTEND:20270116T100000Z", "SUMMARY:A night out", "LOCATION:Odeon"] {
+        assert!(text.lines().any(|said| said == line), "{line}: {text}");
+    }
     let given_up = app.hold(&ada, event, &[0]).await;
     assert_eq!(status(&given_up).await, "TENTATIVE", "it is only held");
     cancel(&given_up).await;

@@ -535,6 +535,10 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
         assert!(told.iter().all(|(subject, _)| subject.starts_with("Your booking for")), "{told:#?}");
         assert!(codes.iter().all(|code| told[0].1.contains(code)) && codes.len() == 2, "{told:#?}");
         assert!(told[0].1.contains("Front, row A, seat 2"), "{told:#?}");
+        let when = format!("\n{}, {}\n", event.event.details.start_time, event.venue.name);
+        assert!(told[0].1.contains(&when) && told[0].1.contains(&format!("Total {}\n", refunded.total)), "{told:#?}");
+        let calendar = &post.sent.sent()[0].attachments[0];
+        assert!(calendar.name == "booking.ics" && calendar.content.starts_with(b"BEGIN:VCALENDAR"));
 
         world.cancel(ada, refunded.id).await.unwrap();
         world.cancel(ada, lost.id).await.unwrap();
@@ -553,6 +557,7 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
         let told = mails().await.split_off(4);
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
+        assert!(told[0].1.contains(&format!("Your payment of {} for", held.total)) && told[0].1.contains(&when), "{told:#?}");
 
         // Nobody waits for the bank to give seats back.
         let held = world.hold(&event, ada, &[5]).await;
