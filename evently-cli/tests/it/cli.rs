@@ -118,6 +118,47 @@ fn an_event_goes_on_sale_and_its_seats_are_blocked_by_their_names() {
 }
 
 #[test]
+fn an_event_is_made_as_it_was_asked_for() {
+    let evently = Evently::new();
+    let organizer = evently.account("ada@example.org", "organizer");
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    let asked = [
+        ("venue", "odeon"),
+        ("name", "Gala"),
+        ("description", "In the evening"),
+        ("start", "2099-05-01T19:30:00Z"),
+        ("end", "2099-05-01T22:00:00Z"),
+        ("currency", "CHF"),
+        ("price", "Stalls=45.00"),
+        ("price", "Circle=9.99"),
+        ("opens", "2099-01-01T00:00:00Z"),
+        ("closes", "2099-04-30T00:00:00Z"),
+        ("max-seats", "4"),
+        ("max-held", "6"),
+        ("refund-until", "2099-03-01T00:00:00Z"),
+        ("refund-percent", "40"),
+        ("organizer", "ada@example.org"),
+    ];
+    let asked = asked.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]).collect::<Vec<_>>();
+    let create = ["event", "create"].into_iter().chain(asked.iter().map(String::as_str)).collect::<Vec<_>>();
+    let event = evently.json(&create);
+    for (key, value) in [
+        ("name", json!("Gala")),
+        ("description", json!("In the evening")),
+        ("start_time", json!("2099-05-01T19:30:00Z")),
+        ("end_time", json!("2099-05-01T22:00:00Z")),
+        ("currency", json!("CHF")),
+        ("sales", json!({"opens_at": "2099-01-01T00:00:00Z", "closes_at": "2099-04-30T00:00:00Z"})),
+        ("max_seats_per_booking", json!(4)),
+        ("max_seats_held", json!(6)),
+        ("refunds", json!({"until": "2099-03-01T00:00:00Z", "percent": 40})),
+        ("organizer_id", json!(organizer)),
+    ] {
+        assert_eq!(event[key], value, "{key}");
+    }
+}
+
+#[test]
 fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     let evently = Evently::new();
     let file = plan(&evently, "odeon.csv", PLAN);
@@ -130,6 +171,11 @@ fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     let said = evently.run_with(&["event", "create", "--file", "-", "--json"], &event.to_string());
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(said.json()["price_categories"][0]["price"]["amount"], 4500);
+    let mut abroad = event.clone();
+    abroad["price_categories"][1]["price"]["currency"] = json!("EUR");
+    let said = evently.run_with(&["event", "create", "--file", "-"], &abroad.to_string());
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("the price of Circle is in EUR, and the event in JPY"), "{said:?}");
     let mut strange = event;
     strange["refunds"] = json!({ "until": "2099-04-01T00:00:00Z", "percent": 40 });
     let said = evently.run_with(&["event", "create", "--file", "-", "--json"], &strange.to_string());
