@@ -3,6 +3,7 @@
 use std::{fs::Permissions, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use evently_cli::http1::Request;
+use evently_testservers::fresh_database;
 use serde_json::{Value, json};
 
 use crate::{
@@ -187,6 +188,21 @@ fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     let said = evently.run_with(&["event", "create", "--file", "-"], &strange.to_string());
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("colour"), "{said:?}");
+}
+
+/// A deployment that waits for it goes on with it.
+#[test]
+fn a_database_is_right_when_it_has_the_schema_of_this_version() {
+    let database = fresh_database().unwrap();
+    let evently = Evently::new().with("EVENTLY__STORE__URL", database.url());
+    let status = || evently.run(&["db", "status", "--json"]);
+    let said = status();
+    assert_eq!((said.code, &said.json()["schema"]), (1, &json!(0)), "{said:?}");
+    assert_eq!(evently.run(&["db", "migrate"]).code, 0);
+    let said = status();
+    assert_eq!((said.code, &said.json()["replica"]), (0, &json!(false)), "{said:?}");
+    assert_eq!(said.json()["schema"], said.json()["schema_known"]);
+    assert_eq!(Evently::new().run(&["db", "status"]).code, 2, "there is no server to ask");
 }
 
 #[test]
