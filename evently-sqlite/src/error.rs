@@ -11,6 +11,9 @@ pub(crate) enum Fault {
     /// SQLite says so.
     #[error(transparent)]
     Engine(#[from] rusqlite::Error),
+    /// A commit of which nobody knows what became of it.
+    #[error(transparent)]
+    InDoubt(rusqlite::Error),
     /// A row that cannot be.
     #[error("a row of {table} is not what it must be")]
     Row {
@@ -35,9 +38,19 @@ impl Fault {
         StoreError::new(self.kind(), operation, self)
     }
 
+    /// A commit that failed. Where the disk did, or the memory, all of it may be in the log, and is committed for whoever reads it from there.
+    /// What had no room has no end there, and is nothing.
+    pub(crate) fn of_commit(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => Self::InDoubt(error),
+            _ => Self::Engine(error),
+        }
+    }
+
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Engine(rusqlite::Error::SqliteFailure(failure, _)) => engine_kind(failure.code),
+            Self::InDoubt(_) => StoreErrorKind::InDoubt,
             Self::Engine(_) | Self::Row { .. } => StoreErrorKind::Corrupt,
             Self::Stale(_) => StoreErrorKind::Contended,
         }
@@ -71,6 +84,22 @@ mod tests {
     fn what_can_be_put_right_is_unavailable() {
         for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY] {
             assert_eq!(kind_of(code), StoreErrorKind::Unavailable, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_commit_is_in_doubt_where_all_of_it_may_be_there() {
+        for (code, kind) in [
+            (ffi::SQLITE_IOERR_FSYNC, StoreErrorKind::InDoubt),
+            (ffi::SQLITE_IOERR_WRITE, StoreErrorKind::InDoubt),
+            (ffi::SQLITE_IOERR_SHMSIZE, StoreErrorKind::InDoubt),
+            (ffi::SQLITE_NOMEM, StoreErrorKind::InDoubt),
+            (ffi::SQLITE_FULL, StoreErrorKind::Unavailable),
+            (ffi::SQLITE_BUSY, StoreErrorKind::Contended),
+            (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, StoreErrorKind::Corrupt),
+        ] {
+            let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(Fault::of_commit(failed).during("apply").kind(), kind, "{code}");
         }
     }
 

@@ -80,6 +80,8 @@ pub(crate) struct Desk {
     connection: Connection,
     /// Changes when another connection commits. This one alone writes for us, so that others are other processes.
     data_version: i64,
+    /// A commit of which nobody knows what became of it may be in the log.
+    in_doubt: bool,
     wal: WalLimit,
     checkpointer: Checkpointer,
 }
@@ -93,17 +95,44 @@ impl Desk {
         checkpointer: Checkpointer,
     ) -> rusqlite::Result<Self> {
         let data_version = data_version(&connection)?;
-        Ok(Self { connection, data_version, wal: WalLimit::new(path, wal_bytes_max), checkpointer })
+        Ok(Self { connection, data_version, in_doubt: false, wal: WalLimit::new(path, wal_bytes_max), checkpointer })
     }
 
     pub(crate) fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.settle()?;
         // The write lock comes before the first read: what has been read cannot change until the commit.
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&tx)?;
-        tx.commit()?;
+        if let Err(error) = tx.commit() {
+            let fault = Fault::of_commit(error);
+            self.in_doubt = matches!(fault, Fault::InDoubt(_));
+            // Before those who asked are told to look what is there. If this fails as well, nobody writes until it has been done.
+            if let Err(error) = self.settle() {
+                tracing::warn!(%error, "what a commit in doubt has left in the write-ahead log could not be replaced");
+            }
+            return Err(fault);
+        }
         self.checkpointer.after_commit(&self.connection);
         self.wal.keep(&self.connection);
         Ok(done)
+    }
+
+    /// Sees to it that nothing comes of a commit in doubt. SQLite has rolled it back, and nobody reads it; but all of it may stand at
+    /// the end of the log, and would be committed for whoever reads the log anew after a crash. What is committed next stands in its place.
+    fn settle(&mut self) -> Result<(), Fault> {
+        if !self.in_doubt {
+            return Ok(());
+        }
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("rollback")?;
+        }
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // It stays what it is, and its page is written all the same.
+        let version: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()?;
+        self.in_doubt = false;
+        Ok(())
     }
 
     pub(crate) fn written_elsewhere(&mut self) -> Result<bool, Fault> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod audit;
+mod broken_disk;
 mod conformance;
 mod durable;
 mod full;
