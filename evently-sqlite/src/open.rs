@@ -133,7 +133,7 @@ const WAL_BYTES_MAX: u64 = 192 << 20;
 const STATEMENTS_MAX: usize = 128;
 const PAGE_BYTES: u64 = 4096;
 
-/// The absolute path of the file, whose directory exists and may be written.
+/// The absolute path of the file itself, whose directory exists and may be written.
 fn check_place(path: &Path) -> Result<PathBuf, OpenError> {
     let failed = |source: io::Error| OpenError::Failed { path: path.to_owned(), source: source.into() };
     let name = path.file_name().ok_or_else(|| OpenError::NotAFile(path.to_owned()))?;
@@ -154,7 +154,10 @@ fn check_place(path: &Path) -> Result<PathBuf, OpenError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    // The write-ahead log stands beside the file.
+    // The write-ahead log stands beside the file, and not beside a link to it.
+    if let Ok(target) = fs::read_link(&place) {
+        return check_place(&directory.join(target));
+    }
     if fs::metadata(&directory).map_err(failed)?.permissions().readonly() {
         return Err(OpenError::ReadOnly(directory));
     }
@@ -273,5 +276,43 @@ mod tests {
         let set_to = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(set_to("synchronous"), 2, "full");
         assert_eq!((set_to("foreign_keys"), set_to("mmap_size")), (1, 0));
+    }
+
+    /// SQLite puts its log beside the file itself.
+    #[cfg(unix)]
+    #[test]
+    fn the_log_of_a_file_behind_a_link_is_kept_short() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("disk/evently.db"), directory.path().join("evently.db"));
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("disk/evently.db", &link).unwrap();
+        let options = Options::default();
+        // First the link leads to nothing, then to a file.
+        for value in ["a", "b"] {
+            let path = check_place(&link).unwrap();
+            let connection = connect(&path, &options).unwrap();
+            begin_wal(&connection, &options).unwrap();
+            set_up(&connection, WRITER_CACHE_KIB, &options).unwrap();
+            let checkpointer = Checkpointer::start(connect(&path, &options).unwrap()).unwrap();
+            let mut desk = Desk::new(connection, &path, 1, checkpointer).unwrap();
+            desk.transact(|tx| Ok(tx.execute_batch(&format!("create table {value} (n)"))?)).unwrap();
+            assert_eq!(fs::metadata(directory.path().join("disk/evently.db-wal")).unwrap().len(), 0, "{value}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_may_stand_where_nobody_can_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let links = directory.path().join("links");
+        fs::create_dir(&links).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("evently.db"), links.join("evently.db")).unwrap();
+        let writable = fs::metadata(&links).unwrap().permissions();
+        let mut permissions = writable.clone();
+        permissions.set_readonly(true);
+        fs::set_permissions(&links, permissions).unwrap();
+        let place = check_place(&links.join("evently.db"));
+        fs::set_permissions(&links, writable).unwrap();
+        assert_eq!(place.unwrap(), directory.path().canonicalize().unwrap().join("evently.db"));
     }
 }
