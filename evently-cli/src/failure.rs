@@ -60,6 +60,12 @@ impl Failure {
         self
     }
 
+    /// The same failure of the second step, with what the first one has done before it.
+    #[must_use]
+    pub fn after(self, done: impl fmt::Display) -> Self {
+        Self { message: format!("{done}: {}", self.message), ..self }
+    }
+
     /// The same failure with what helps.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {

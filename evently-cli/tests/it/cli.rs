@@ -160,6 +160,27 @@ fn an_event_is_made_as_it_was_asked_for() {
 }
 
 #[test]
+fn an_event_that_was_made_and_not_published_is_named_with_what_to_do() {
+    let evently = Evently::new();
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    store.execute_batch("create trigger broken before update on events begin select raise(abort, 'broken'); end").unwrap();
+    let create = ["event", "create", "--venue", "odeon", "--name", "Gala", "--start", "2099-05-01T19:30:00+02:00"];
+    let create = [&create[..], &["--end", "2099-05-01T22:00:00+02:00", "--price", "Stalls=45", "Circle=9", "--publish"]].concat();
+    let said = evently.run(&create);
+    assert_eq!(said.code, 1, "{said:?}");
+    let events = evently.json(&["event", "list"]);
+    let id = events["items"][0]["id"].as_str().unwrap();
+    assert!(said.stderr.starts_with(&format!("error: the event {id} was made, but publishing it failed: ")), "{said:?}");
+    let publish = hint_of(&said).split('`').nth(1).unwrap();
+    assert_eq!(publish, format!("evently event publish {id}"));
+
+    store.execute_batch("drop trigger broken").unwrap();
+    let publish = publish.split(' ').skip(1).collect::<Vec<_>>();
+    assert_eq!(evently.json(&publish)["status"], "upcoming");
+}
+
+#[test]
 fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     let evently = Evently::new();
     let file = plan(&evently, "odeon.csv", PLAN);

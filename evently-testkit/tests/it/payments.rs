@@ -1,10 +1,12 @@
 //! The service of payments: whoever stays undecided keeps nobody from their turn.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -471,6 +473,26 @@ fn a_refund_is_sent_and_an_event_called_off_as_soon_as_the_journal_says_so() {
         let records = world.audited(&event).await;
         assert_eq!(records.bookings.iter().filter(|booking| booking.hold().is_some()).count(), 0);
     });
+}
+
+/// A booking may run out after it was found and before it is cancelled. On the one thread of this test nothing is decided in between.
+#[tokio::test]
+async fn a_hold_that_has_run_out_meanwhile_keeps_nobody_from_calling_an_event_off() {
+    let (world, event) = world().await;
+    let (_, upkeep) = services(&world, Arc::new(FarAway::default()));
+    let first = world.hold(&event, customer(1), &[1]).await;
+    world.wait(INSTANT);
+    let second = world.hold(&event, customer(2), &[2]).await;
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
+
+    let mut cancelling = pin!(upkeep.cancel_called_off());
+    assert!(cancelling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "both have been found");
+    world.wait(world.terms.ttl.saturating_sub(INSTANT));
+    assert_eq!(world.expire(first.id).await.status(), BookingStatus::Expired);
+    assert_eq!(cancelling.await.unwrap(), 2);
+    assert_eq!(world.booking(second.id).await.status(), BookingStatus::Cancelled);
+    assert_eq!(upkeep.cancel_called_off().await.unwrap(), 0);
+    world.audited(&event).await;
 }
 
 /// The process was killed before it asked for the money. Its customer has gone on, and then the same request comes again.

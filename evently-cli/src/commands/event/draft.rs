@@ -127,7 +127,11 @@ impl Create {
         };
         let id = app.events.create_event(&by, draft, app.key_or_new(None)).await?.value.id;
         if publish {
-            app.events.publish(&by, id, app.key_or_new(None)).await?;
+            app.events.publish(&by, id, app.key_or_new(None)).await.map_err(|error| {
+                Failure::from(error)
+                    .after(format_args!("the event {id} was made, but publishing it failed"))
+                    .hint(format!("publish it with `evently event publish {id}`; to make it again would make a second one"))
+            })?;
         }
         Ok(id)
     }
