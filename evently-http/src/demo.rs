@@ -10,8 +10,8 @@ use evently_core::{
         Principal, Request, Role, SessionId, Timestamp, User, UserId, VenueId,
     },
     import::{self, Format},
-    ports::{Page, PasswordHash, PasswordHasher},
-    services::{EventDraft, VenueDraft},
+    ports::{BookingFilter, CLAIM_LASTS, EventFilter, Page, PasswordHash, PasswordHasher},
+    services::{Error, EventDraft, VenueDraft},
 };
 
 use crate::compose::{App, StartError};
@@ -32,13 +32,19 @@ const DAY: Duration = Duration::from_hours(24);
 /// How many past bookings are made in one transaction.
 const BATCH: usize = 200;
 
-/// Makes the demo data, if there is nothing yet. Whether it was made.
+/// Makes the demo data, if there is nothing yet, or what is missing of it, if it was interrupted at that. Whether there was any to make.
+///
+/// Each thing is looked for before it is made. The last account is made when all else is there, and says so: what is changed or renamed
+/// later is not made again.
 pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, StartError> {
+    let [first, .., last] = ACCOUNTS;
     let page = Page { after: None, limit: 1 };
-    if !app.store.accounts.users(page).await.map_err(failed)?.is_empty() {
+    let begun = with_address(app, first.0).await?.is_some();
+    if with_address(app, last.0).await?.is_some() || !begun && !app.store.accounts.users(page).await.map_err(failed)?.is_empty() {
         return Ok(false);
     }
-    let organizer = accounts(app, passwords).await?;
+    let hash = passwords.hash(PASSWORD).await.map_err(failed)?;
+    let organizer = accounts(app, &hash).await?;
     let guests = guests(app).await?;
     let hall = venue(app, &organizer, &plans::concert_hall()).await?;
     let club = venue(app, &organizer, &plans::club()).await?;
@@ -53,31 +59,45 @@ pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, Sta
     upcoming(app, &organizer, club, "Late Jazz", "A quartet at arm's length.", evening + 7 * DAY).await?;
     upcoming(app, &organizer, arena, "The Big Show", "Twenty thousand seats, one stage.", evening + 60 * DAY).await?;
     forget_mails(app).await?;
+    account(app, last, &hash).await?;
     Ok(true)
+}
+
+/// More than there are while the demo data is made.
+const fn all<K>() -> Page<K> {
+    Page { after: None, limit: 1000 }
 }
 
 fn failed(error: impl std::fmt::Display) -> StartError {
     StartError::Demo(error.to_string())
 }
 
-async fn accounts(app: &App, passwords: &dyn PasswordHasher) -> Result<Principal, StartError> {
-    let hash = passwords.hash(PASSWORD).await.map_err(failed)?;
+/// The account with this address.
+async fn with_address(app: &App, email: &str) -> Result<Option<UserId>, StartError> {
+    let found = app.store.accounts.credentials(&Email::parse(email).map_err(failed)?).await.map_err(failed)?;
+    Ok(found.map(|found| found.user.id))
+}
+
+/// All accounts but the last. Who organizes.
+async fn accounts(app: &App, hash: &PasswordHash) -> Result<Principal, StartError> {
     let mut organizer = None;
-    for (email, name, role) in ACCOUNTS {
-        let user_id = account(app, email, name, role, &hash).await?;
-        if role == Role::Organizer {
-            organizer = Some(Principal { user_id, role, session_id: SessionId::from_uuid(uuid::Uuid::nil()) });
+    for one @ (.., role) in &ACCOUNTS[..ACCOUNTS.len() - 1] {
+        let user_id = account(app, *one, hash).await?;
+        if *role == Role::Organizer {
+            organizer = Some(Principal { user_id, role: *role, session_id: SessionId::from_uuid(uuid::Uuid::nil()) });
         }
     }
     Ok(organizer.expect("there is one in the list"))
 }
 
-async fn account(app: &App, email: &str, name: &str, role: Role, password: &PasswordHash) -> Result<UserId, StartError> {
+async fn account(app: &App, (email, name, role): (&str, &str, Role), password: &PasswordHash) -> Result<UserId, StartError> {
     let now = app.clock.now();
     let id = UserId::from_uuid(app.ids.uuid(now));
     let user = User { id, email: Email::parse(email).map_err(failed)?, name: name.to_owned(), role, created_at: now };
-    app.store.accounts.add(&user, password).await.map_err(failed)?;
-    Ok(id)
+    if app.store.accounts.add(&user, password).await.map_err(failed)? {
+        return Ok(id);
+    }
+    with_address(app, email).await?.ok_or_else(|| failed(format_args!("{email} is nobody's and cannot be had")))
 }
 
 async fn guests(app: &App) -> Result<Vec<UserId>, StartError> {
@@ -85,8 +105,8 @@ async fn guests(app: &App) -> Result<Vec<UserId>, StartError> {
     let none = PasswordHash("!".to_owned());
     let mut guests = Vec::new();
     for number in 1..=GUESTS {
-        let email = format!("guest{number}@demo.evently");
-        guests.push(account(app, &email, &format!("Guest {number}"), Role::Customer, &none).await?);
+        let (email, name) = (format!("guest{number}@demo.evently"), format!("Guest {number}"));
+        guests.push(account(app, (&email, &name, Role::Customer), &none).await?);
     }
     Ok(guests)
 }
@@ -94,6 +114,10 @@ async fn guests(app: &App) -> Result<Vec<UserId>, StartError> {
 async fn venue(app: &App, by: &Principal, plan: &[u8]) -> Result<VenueId, StartError> {
     let read = import::read(Format::Own, plan, app.events.new_layout_id()).map_err(failed)?;
     let draft = VenueDraft { name: read.name.unwrap_or_else(|| "Venue".to_owned()), layout: read.layout };
+    let venues = app.store.catalog.venues(all()).await.map_err(failed)?;
+    if let Some(made) = venues.into_iter().find(|venue| venue.name == draft.name) {
+        return Ok(made.id);
+    }
     Ok(app.events.create_venue(by, draft, app.key_or_new(None)).await.map_err(failed)?.value.id)
 }
 
@@ -105,6 +129,11 @@ async fn event(
     text: &str,
     start: Timestamp,
 ) -> Result<Arc<Event>, StartError> {
+    let filter = EventFilter { organizer_id: Some(by.user_id), now: app.clock.now(), ..EventFilter::default() };
+    let events = app.store.catalog.events(&filter, all()).await.map_err(failed)?;
+    if let Some(made) = events.into_iter().find(|event| event.details.name == name) {
+        return publish(app, by, made.id).await;
+    }
     let (_, layout) = app.events.venue(venue_id).await.map_err(failed)?;
     let categories = layout.layout.categories.iter().rev();
     let prices = (0..).zip(categories).map(|(i, category)| PriceDraft { name: category.name.clone(), price: 1900 + 1500 * i });
@@ -123,7 +152,11 @@ async fn event(
         refunds: None,
     };
     let created = app.events.create_event(by, draft, app.key_or_new(None)).await.map_err(failed)?;
-    Ok(app.events.publish(by, created.value.id, app.key_or_new(None)).await.map_err(failed)?.value)
+    publish(app, by, created.value.id).await
+}
+
+async fn publish(app: &App, by: &Principal, event: EventId) -> Result<Arc<Event>, StartError> {
+    Ok(app.events.publish(by, event, app.key_or_new(None)).await.map_err(failed)?.value)
 }
 
 async fn upcoming(app: &App, by: &Principal, venue: VenueId, name: &str, text: &str, start: Timestamp) -> Result<(), StartError> {
@@ -144,10 +177,17 @@ async fn past(
     let mut sales = Sales { app, guests, event: event.id, layout: event.layout_id, dice: Dice(event.seats_total) };
     let groups = sales.groups(event.seats_total, percent);
     let count = u32::try_from(groups.len()).unwrap_or(u32::MAX);
-    // More and more towards the day itself.
-    let at = |i: u32| start - (20 * DAY) / count.max(1) * (count - i);
+    // More and more towards the day itself. It may have been made on an earlier day.
+    let at = |i: u32| event.details.start_time - (20 * DAY) / count.max(1) * (count - i);
+    let sold = BookingFilter { event_id: Some(event.id), ..BookingFilter::default() };
+    let sold = app.store.bookings.bookings(&sold, Page { after: None, limit: 1 }).await.map_err(failed)?;
+    let sold_until = sold.first().map(|newest| newest.created_at);
     for (i, batch) in (0..).step_by(BATCH).zip(groups.chunks(BATCH)) {
-        sales.sell(at(i), batch).await?;
+        let requests = sales.requests(at(i), batch);
+        if sold_until < Some(at(i)) {
+            // Whoever has too many seats on hold is refused here as anywhere; the rest of their group stays away with them.
+            app.store.bookings.apply(at(i), &requests).await.map_err(failed)?;
+        }
     }
     Ok(())
 }
@@ -175,7 +215,8 @@ impl Sales<'_> {
         groups
     }
 
-    async fn sell(&mut self, at: Timestamp, groups: &[Vec<u32>]) -> Result<(), StartError> {
+    /// What is asked in one transaction, so that there is all of it or nothing.
+    fn requests(&mut self, at: Timestamp, groups: &[Vec<u32>]) -> Vec<Request> {
         let mut holds = Vec::new();
         let mut payments = Vec::new();
         let mut settled = Vec::new();
@@ -204,17 +245,21 @@ impl Sales<'_> {
                 },
             ));
         }
-        for requests in [holds, payments, settled] {
-            // Whoever has too many seats on hold is refused here as anywhere; the rest of their group stays away with them.
-            self.app.store.bookings.apply(at, &requests).await.map_err(failed)?;
-        }
-        Ok(())
+        [holds, payments, settled].concat()
     }
 }
 
-/// Those who bought in the past had their mails then.
+/// Those who bought in the past had their mails then. Whoever was killed at this has a claim, which is over by itself: that is waited for.
 async fn forget_mails(app: &App) -> Result<(), StartError> {
-    app.relay.pass_over().await.map_err(failed)
+    const PAUSE: Duration = Duration::from_millis(100);
+    let mut waited = Duration::ZERO;
+    loop {
+        match app.relay.pass_over().await {
+            Err(Error::InFlight) if waited < 2 * CLAIM_LASTS => tokio::time::sleep(PAUSE).await,
+            done => return done.map_err(failed),
+        }
+        waited += PAUSE;
+    }
 }
 
 /// Throws the same numbers each time (xorshift, Marsaglia 2003).

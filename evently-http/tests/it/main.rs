@@ -5,6 +5,7 @@ mod admin;
 mod app;
 mod bookings;
 mod broker;
+mod demo;
 mod live;
 mod log;
 mod open_files;

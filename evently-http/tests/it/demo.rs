@@ -1,0 +1,91 @@
+//! The demo data, whose making may be interrupted at any time.
+
+use std::{future::poll_fn, pin::pin, task::Poll};
+
+use evently_core::{
+    domain::Stage,
+    ports::{BookingFilter, CLAIM_LASTS, Claim, EventFilter, Page},
+    services::Relay,
+};
+use evently_http::demo;
+
+use crate::app::TestApp;
+
+/// What comes of the work, unless it waits more often than that: then it is dropped where it is, as by a process that is killed.
+async fn within<T>(waits: usize, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut waited) = (pin!(work), 0);
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if waited == waits => Poll::Ready(None),
+        Poll::Pending => {
+            waited += 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Whether it was made.
+async fn seed(app: &TestApp) -> bool {
+    demo::seed(&app.app, &*app.app.passwords).await.unwrap()
+}
+
+/// What there is to look at, a line for each thing.
+async fn to_be_seen(app: &TestApp) -> Vec<String> {
+    const fn all<K>() -> Page<K> {
+        Page { after: None, limit: 10_000 }
+    }
+    let store = &app.app.store;
+    let mut seen = vec![format!("{} mails are owed", app.app.relay.waiting().await.unwrap())];
+    seen.extend(store.accounts.users(all()).await.unwrap().iter().map(|user| user.email.to_string()));
+    seen.extend(store.catalog.venues(all()).await.unwrap().into_iter().map(|venue| venue.name));
+    let filter = EventFilter { drafts: true, now: app.now(), ..EventFilter::default() };
+    for event in store.catalog.events(&filter, all()).await.unwrap() {
+        let bookings = BookingFilter { event_id: Some(event.id), ..BookingFilter::default() };
+        let bookings = store.bookings.bookings(&bookings, all()).await.unwrap().len();
+        let seats = store.catalog.seat_map(event.id).await.unwrap().unwrap().counts();
+        assert_eq!((event.stage, seats.reserved), (Stage::Published, 0), "{event:?}");
+        seen.push(format!("{} at {}: {bookings} bookings, {} seats", event.details.name, event.details.start_time, seats.booked));
+    }
+    seen.sort();
+    seen
+}
+
+#[tokio::test]
+async fn demo_data_whose_making_was_interrupted_is_completed_at_the_next_start() {
+    let whole = TestApp::new().await;
+    assert!(seed(&whole).await);
+    let app = TestApp::new().await;
+    let mut interrupted = 0;
+    while within(interrupted * 3, seed(&app)).await.is_none() {
+        interrupted += 1;
+        // What it had claimed when it was killed is nobody's again by the next start.
+        app.advance(CLAIM_LASTS.as_secs() + 1);
+    }
+    assert!(interrupted > 5, "it was interrupted {interrupted} times");
+    assert_eq!(to_be_seen(&app).await, to_be_seen(&whole).await);
+    assert!(!seed(&app).await, "there is nothing more to make");
+}
+
+/// Whoever passes over mails claims them, and may be killed at that.
+#[tokio::test]
+async fn a_start_waits_until_what_the_one_before_has_claimed_is_free() {
+    let app = TestApp::new().await;
+    let claim = Claim::new(&*app.app.ids, &*app.clock);
+    assert!(app.app.store.outbox.claim(Relay::CONSUMER, &claim).await.unwrap().is_some());
+    // It goes on by itself whenever nobody has anything to do.
+    tokio::time::pause();
+    assert!(within(400, seed(&app)).await.is_none(), "it waits");
+    app.advance(CLAIM_LASTS.as_secs() + 1);
+    assert!(seed(&app).await);
+    assert_eq!(app.app.relay.waiting().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn where_somebody_is_there_is_no_demo_data_made() {
+    let app = TestApp::new().await;
+    app.customer("ada").await;
+    let before = to_be_seen(&app).await;
+    assert!(!seed(&app).await);
+    assert_eq!(to_be_seen(&app).await, before);
+}
