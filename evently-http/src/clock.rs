@@ -100,7 +100,11 @@ impl StoreClock {
         for _ in 0..SAMPLES_AT_START {
             clock.sample(&store).await;
         }
-        tokio::spawn(follow(Arc::downgrade(&clock), store));
+        let sample = move |clock: Arc<Self>| {
+            let store = store.clone();
+            async move { clock.sample(&store).await }
+        };
+        tokio::spawn(follow(Arc::downgrade(&clock), sample));
         clock
     }
 
@@ -143,11 +147,12 @@ impl Clock for StoreClock {
     }
 }
 
-async fn follow(clock: Weak<StoreClock>, store: PgStore) {
+/// Takes samples for as long as somebody has the clock.
+async fn follow(clock: Weak<StoreClock>, sample: impl AsyncFn(Arc<StoreClock>)) {
     loop {
         tokio::time::sleep(SAMPLED).await;
         let Some(clock) = clock.upgrade() else { return };
-        clock.sample(&store).await;
+        sample(clock).await;
     }
 }
 
@@ -261,6 +266,21 @@ mod tests {
         assert_eq!(millis(&clock), 1_061_000, "at half its pace");
         machine.runs_to(300_000);
         assert_eq!(millis(&clock), 1_240_000, "caught up");
+    }
+
+    /// Machines drift apart by more than a hold can stand, in hours.
+    #[tokio::test(start_paused = true)]
+    async fn the_server_is_asked_every_few_seconds_for_as_long_as_somebody_has_the_clock() {
+        let clock = Arc::new(Machine::default().clock(0));
+        let asked = Arc::new(Mutex::new(0));
+        let count = asked.clone();
+        let following = tokio::spawn(follow(Arc::downgrade(&clock), async move |_| *count.lock().unwrap() += 1));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let in_a_minute = *asked.lock().unwrap();
+        assert!((6..=60).contains(&in_a_minute), "{in_a_minute} times");
+        drop(clock);
+        following.await.unwrap();
+        assert_eq!(*asked.lock().unwrap(), in_a_minute, "nobody has it any more");
     }
 
     #[test]

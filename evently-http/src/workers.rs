@@ -146,7 +146,17 @@ async fn deliver_webhooks(app: Arc<App>) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
+    use evently_core::{
+        domain::Timestamp,
+        memory::ManualClock,
+        ports::{Claim, Taken},
+    };
+
     use super::*;
+    use crate::{
+        compose,
+        config::{Config, Sources},
+    };
 
     /// Most of it is missed by nobody for a long time: a table that only grows, a payment that nobody asks about any more.
     #[test]
@@ -170,5 +180,27 @@ mod tests {
             "forget messages",
         ];
         assert_eq!(names(&SHARED), shared);
+    }
+
+    /// Nobody misses what is not forgotten, and the table grows.
+    #[tokio::test]
+    async fn messages_that_nobody_sends_again_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = vec![("test", "data.dir", folder.path().to_str().unwrap().to_owned())];
+        let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        let app = Arc::new(compose::open_at(config, clock.clone()).await.unwrap());
+        let take = async || {
+            let claim = Claim::new(&*app.ids, &*clock);
+            (claim, app.store.inbox.take("tests", 1, &claim).await.unwrap())
+        };
+        let (claim, taken) = take().await;
+        assert_eq!(taken, Taken::Ours);
+        assert!(app.store.inbox.done("tests", 1, claim.owner).await.unwrap());
+        clock.advance(Duration::from_hours(31 * 24));
+        assert_eq!(take().await.1, Taken::Done);
+        let worker = SHARED.into_iter().find(|worker| worker.name == "forget messages").unwrap();
+        assert!((worker.work)(app.clone()).await.unwrap(), "there may be more");
+        assert_eq!(take().await.1, Taken::Ours, "as if it had never come");
     }
 }

@@ -102,3 +102,23 @@ pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
     prepared(options).await?;
     Ok(inspect(options).await?.schema.saturating_sub(before))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_survives_what_the_server_waits_for() {
+        use Durability::{Crash, Failover, Nothing};
+        for (fsync, synchronous_commit, standbys, survives) in [
+            (true, "on", "", Crash),
+            (true, "on", "*", Failover),
+            (true, "remote_apply", "first 1 (replica)", Failover),
+            (true, "local", "*", Crash),
+            (true, "off", "*", Nothing),
+            (false, "on", "*", Nothing),
+        ] {
+            assert_eq!(Durability::of(fsync, synchronous_commit, standbys), survives, "{fsync} {synchronous_commit} {standbys}");
+        }
+    }
+}

@@ -105,13 +105,7 @@ impl Inner {
 
     /// Forgets what could not be forgotten before.
     async fn try_again(&self) {
-        let now = Instant::now();
-        let keys = {
-            let mut pending = self.pending();
-            pending.all = pending.all.filter(|until| now < *until);
-            pending.keys.retain(|_, until| now < *until);
-            pending.keys.keys().cloned().collect::<Vec<_>>()
-        };
+        let keys = self.pending().left();
         for key in keys {
             if !self.forget(&key).await {
                 return;
@@ -133,6 +127,14 @@ impl Pending {
 
     fn has(&self, key: &CacheKey) -> bool {
         self.keys.contains_key(key) || self.all.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// The keys under which there may be something still.
+    fn left(&mut self) -> Vec<CacheKey> {
+        let now = Instant::now();
+        self.all = self.all.filter(|until| now < *until);
+        self.keys.retain(|_, until| now < *until);
+        self.keys.keys().cloned().collect()
     }
 }
 
@@ -219,5 +221,33 @@ async fn listen(cache: &Weak<Inner>, mut listener: Listener) {
             }
             Heard::Nothing => inner.try_again().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change that could not be told to the server, after so many others that it is not remembered by itself.
+    #[tokio::test(start_paused = true)]
+    async fn where_more_could_not_be_forgotten_than_is_remembered_all_are_missing_until_nothing_is_left() {
+        let mut pending = Pending::default();
+        let key = |number: usize| CacheKey::new("test", number);
+        for number in 0..PENDING_MOST {
+            pending.add(key(number));
+        }
+        let (last, other) = (key(PENDING_MOST), key(PENDING_MOST + 1));
+        assert!(pending.has(&key(0)) && !pending.has(&last), "as many as are remembered");
+        pending.add(last.clone());
+        assert_eq!(pending.left().len(), PENDING_MOST);
+        for key in pending.left() {
+            pending.keys.remove(&key);
+        }
+        assert!(
+            pending.has(&last) && pending.has(&other),
+            "those that were remembered have been forgotten since, and this one not"
+        );
+        tokio::time::advance(KEPT_MOST).await;
+        assert!(!pending.has(&last) && !pending.has(&other), "by now there is nothing left under any key");
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod full_disk;
 mod knobs;
 mod load;
+mod queue;
 mod recorder;
 mod rolling_restart;
 mod witness;

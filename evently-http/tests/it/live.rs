@@ -111,6 +111,27 @@ async fn a_flood_ends_its_feed_with_a_farewell() {
     assert!(is_alive(&mut quiet).await, "a few messages do no harm");
 }
 
+/// On one thread, whose clock goes on by itself whenever nobody has anything to do.
+#[tokio::test]
+async fn who_sends_a_little_from_one_ping_to_the_next_may_go_on_for_ever() {
+    let (_app, event, address) = served(&[]).await;
+    let mut socket = follow(address, event, "").await.unwrap();
+    time::pause();
+    // Together more than may come at once; of two rounds less.
+    for _ in 0..4 {
+        for _ in 0..40 {
+            socket.send(Message::Text("hello".into())).await.unwrap();
+        }
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Ping(_))) => break,
+                Some(Ok(Message::Text(_))) => {}
+                over => panic!("{over:?}"),
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_ends_its_feed_and_no_other() {
     let (_app, event, address) = served(&[]).await;

@@ -665,14 +665,15 @@ fn figures_that_somebody_has_just_asked_for_are_shared_for_a_minute() {
         let Actor::User(user_id, role) = ORGANIZER else { unreachable!("organizers have accounts") };
         let by = Principal { user_id, role, session_id: SessionId::from_uuid(Uuid::nil()) };
         let holds =
-            async |service: &AnalyticsService, from| service.event(&by, event.id(), from, None).await.unwrap().total.holds;
+            async |service: &AnalyticsService, from, to| service.event(&by, event.id(), from, to).await.unwrap().total.holds;
         world.hold(&event, customer(1), &[0]).await;
-        assert_eq!(holds(&first, None).await, 1);
+        assert_eq!(holds(&first, None, None).await, 1);
         world.hold(&event, customer(2), &[1]).await;
-        assert_eq!((holds(&first, None).await, holds(&second, None).await), (1, 1));
-        assert_eq!(holds(&second, Some(world.now().hour())).await, 2, "of other hours they are others");
+        assert_eq!((holds(&first, None, None).await, holds(&second, None, None).await), (1, 1));
+        assert_eq!(holds(&second, Some(world.now().hour()), None).await, 2, "of other hours they are others");
+        assert_eq!(holds(&second, None, Some(world.now().hour())).await, 0, "nothing was sold before this one");
         world.wait(Duration::from_mins(1));
-        assert_eq!((holds(&first, None).await, holds(&second, None).await), (2, 2));
+        assert_eq!((holds(&first, None, None).await, holds(&second, None, None).await), (2, 2));
     });
 }
 
