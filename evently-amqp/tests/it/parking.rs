@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use evently_amqp::{Broker, ParkedQueue, Topology, Work};
-use evently_core::ports::{MailFailed, OtherError};
+use evently_core::ports::MailFailed;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, QueueDeleteOptions},
@@ -48,18 +48,16 @@ async fn what_keeps_failing_is_parked_with_its_reason_and_can_be_replayed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_put_aside_comes_again() {
     let url = url().await;
-    let failures: [(_, fn() -> Result<(), OtherError>); 2] = [
-        (Topology::retry as fn(&Topology, Work) -> String, || Err("no post today".into())),
-        (Topology::parked, || Err(MailFailed::ForGood("nobody is called that".into()).into())),
-    ];
-    for (queue, how) in failures {
+    for is_hopeless in [false, true] {
         let world = sold(1).await;
         let options = options(&url, &world);
         let broker = Broker::open(options.clone()).await.unwrap();
         hand_on_all(&world, &relay_to(&world, &broker)).await;
-        let queue = queue(&options.topology, Work::Analytics);
+        let aside = if is_hopeless { Topology::parked } else { Topology::retry };
+        let queue = aside(&options.topology, Work::Analytics);
         channel(&url).await.1.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
-        let (teller, mut told) = Teller::failing([(2, 1)], how);
+        let hopeless = || Err(MailFailed::ForGood("nobody is called that".into()).into());
+        let (teller, mut told) = Teller::failing([(2, 1)], if is_hopeless { hopeless } else { || Err("no post today".into()) });
         let running = Running::start(&broker, Work::Analytics, teller);
         while told.next().await != 2 {}
         while told.next().await != 2 {}
