@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode};
 
 pub use self::code::Code;
 
-/// How long to wait after a 503.
+/// How long to wait after a 503, or for the answer to an earlier request.
 const BUSY: Duration = Duration::from_secs(1);
 
 /// What is said of something that was handed in, and of which nothing has been heard.
@@ -83,6 +83,15 @@ impl Problem {
     pub fn rate_limited(after: Duration) -> Self {
         let detail = format!("try again in {} s", whole_secs(after));
         Self { with: With::RetryAfter(after), ..Self::new(Code::RateLimited, detail) }
+    }
+
+    /// What was asked for before with the same key has no answer yet.
+    pub fn in_flight() -> Self {
+        let with = With::RetryAfter(BUSY);
+        Self {
+            with,
+            ..Self::new(Code::RequestInFlight, "the first request with this key is still running; ask again for its answer")
+        }
     }
 
     /// Too much to do; nothing was done.

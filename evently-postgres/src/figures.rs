@@ -47,12 +47,28 @@ impl Figures for PgStore {
     async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
         sales(self, filter).await.during("sales")
     }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        all(self).await.during("all_figures")
+    }
 }
 
 async fn position(store: &PgStore) -> Result<u64, Fault> {
-    let row = store.row(SALES_POSITION, values![]).await?;
+    position_in(store.row(SALES_POSITION, values![]).await?)
+}
+
+fn position_in(row: Option<PgRow>) -> Result<u64, Fault> {
     let row = row.ok_or_else(|| Fault::row("sales_position", "it is gone"))?;
     position_from_sql("sales_position", get(&row, 0)?)
+}
+
+async fn all(store: &PgStore) -> Result<(u64, Sales), Fault> {
+    let mut tx = store.read().await?;
+    let position = position_in(tx.one(SALES_POSITION, values![]).await?)?;
+    let (from, to) = hours(&SalesFilter::default());
+    let rows = tx.all(SALES, values![from, to]).await?;
+    tx.commit().await?;
+    Ok((position, figures(&rows)?))
 }
 
 async fn add(store: &PgStore, from: u64, to: u64, sales: &Sales) -> Result<bool, Fault> {
@@ -89,13 +105,23 @@ async fn reset(store: &PgStore) -> Result<(), Fault> {
 }
 
 async fn sales(store: &PgStore, filter: &SalesFilter) -> Result<Sales, Fault> {
-    let from = to_sql(filter.from.unwrap_or(Timestamp::from_micros(i64::MIN)));
-    let to = to_sql(filter.to.unwrap_or(Timestamp::from_micros(i64::MAX)));
+    let (from, to) = hours(filter);
     let rows = match filter.event_id {
         Some(event) => store.rows(SALES_OF_EVENT, values![from, to, event.as_uuid()]).await?,
         None => store.rows(SALES, values![from, to]).await?,
     };
-    let figures = from_rows::<Figure>(&rows)?.into_iter();
+    figures(&rows)
+}
+
+/// From when to when.
+fn hours(filter: &SalesFilter) -> (jiff_sqlx::Timestamp, jiff_sqlx::Timestamp) {
+    let (from, to) =
+        (filter.from.unwrap_or(Timestamp::from_micros(i64::MIN)), filter.to.unwrap_or(Timestamp::from_micros(i64::MAX)));
+    (to_sql(from), to_sql(to))
+}
+
+fn figures(rows: &[PgRow]) -> Result<Sales, Fault> {
+    let figures = from_rows::<Figure>(rows)?.into_iter();
     // A row of zeros: what was sold came back within the hour.
     Ok(Sales { rows: figures.map(|Figure(key, row)| (key, row)).filter(|(_, row)| *row != SalesRow::default()).collect() })
 }

@@ -34,10 +34,6 @@ statements! {
 #[async_trait]
 impl Figures for SqliteStore {
     async fn position(&self) -> Result<u64, StoreError> {
-        let position = |tx: &Transaction<'_>| {
-            let position = value(tx, SALES_POSITION, [])?.ok_or_else(|| Fault::row("sales_position", "it is gone"))?;
-            position_from_sql("sales_position", position)
-        };
         self.read("figures_position", position).await
     }
 
@@ -58,6 +54,15 @@ impl Figures for SqliteStore {
         let filter = *filter;
         self.read("sales", move |tx| sales(tx, filter)).await
     }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        self.read("all_figures", |tx| Ok((position(tx)?, sales(tx, SalesFilter::default())?))).await
+    }
+}
+
+fn position(tx: &Transaction<'_>) -> Result<u64, Fault> {
+    let position = value(tx, SALES_POSITION, [])?.ok_or_else(|| Fault::row("sales_position", "it is gone"))?;
+    position_from_sql("sales_position", position)
 }
 
 fn add(tx: &Transaction<'_>, from: u64, to: u64, sales: &Sales) -> Result<bool, Fault> {

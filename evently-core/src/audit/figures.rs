@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{Invariant, Violation};
 use crate::{
     domain::{EventId, Sales, SalesKey, SalesRow},
-    ports::{Catalog, Figures, Outbox, SalesFilter, StoreError},
+    ports::{Catalog, Figures, Outbox, StoreError},
 };
 
 /// How many entries of the journal are read at a time.
@@ -19,7 +19,7 @@ pub async fn audit_figures(
     outbox: &dyn Outbox,
     catalog: &dyn Catalog,
 ) -> Result<Vec<Violation>, StoreError> {
-    let (position, kept) = read(figures).await?;
+    let (position, kept) = figures.all().await?;
     let folded = fold(position, outbox, catalog).await?;
     let (kept, folded) = (without_zeros(kept), without_zeros(folded));
     let keys = kept.keys().chain(folded.keys()).collect::<std::collections::BTreeSet<_>>();
@@ -35,19 +35,6 @@ pub async fn audit_figures(
             ),
         })
         .collect())
-}
-
-/// The figures with the position up to which they go: read again if they went on in between.
-async fn read(figures: &dyn Figures) -> Result<(u64, Sales), StoreError> {
-    let mut position = figures.position().await?;
-    loop {
-        let sales = figures.sales(&SalesFilter::default()).await?;
-        let after = figures.position().await?;
-        if after == position {
-            return Ok((position, sales));
-        }
-        position = after;
-    }
 }
 
 async fn fold(to: u64, outbox: &dyn Outbox, catalog: &dyn Catalog) -> Result<Sales, StoreError> {

@@ -49,6 +49,8 @@ struct Fold {
     due: FxHashMap<RefundId, (PaymentId, i64)>,
     sent: FxHashSet<RefundId>,
     used: FxHashMap<TicketId, Timestamp>,
+    /// Bookings with whose tickets somebody has come in.
+    admitted: FxHashSet<BookingId>,
 }
 
 struct FoldedSeat {
@@ -83,6 +85,7 @@ impl Fold {
             due: FxHashMap::default(),
             sent: FxHashSet::default(),
             used: FxHashMap::default(),
+            admitted: FxHashSet::default(),
         }
     }
 
@@ -103,7 +106,7 @@ impl Fold {
             Fact::Captured { payment_id, booking_id, amount } => self.captured(payment_id, booking_id, amount),
             Fact::RefundDue { refund_id, payment_id, amount, .. } => self.refund_due(refund_id, payment_id, amount),
             Fact::RefundSent { refund_id, .. } => self.refund_sent(refund_id),
-            Fact::CheckedIn { ticket_id, .. } => self.checked_in(ticket_id, transition.at),
+            Fact::CheckedIn { ticket_id, booking_id, .. } => self.checked_in(ticket_id, booking_id, transition.at),
         };
         if let Err(what) = taken_in {
             wrong(what);

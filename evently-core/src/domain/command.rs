@@ -264,7 +264,7 @@ pub enum Rejection {
     #[error("the hold cannot last beyond {0}")]
     ExtensionLimit(Timestamp),
     /// A payment for the booking is being decided.
-    #[error("a payment for this booking is being processed")]
+    #[error("a payment for this booking is being processed; when that is over, ask again, as a new request")]
     PaymentInProgress,
     /// It is too late to cancel.
     #[error("the booking could be cancelled until {0}")]

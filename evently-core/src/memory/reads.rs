@@ -281,6 +281,11 @@ impl Figures for MemoryStore {
         });
         Ok(sales)
     }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        let state = self.state();
+        Ok((state.sales_position, state.sales.clone()))
+    }
 }
 
 #[async_trait]

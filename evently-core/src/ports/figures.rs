@@ -20,6 +20,9 @@ pub trait Figures: Send + Sync {
 
     /// The figures that the filter asks for.
     async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError>;
+
+    /// All figures, and the position up to which they go, of one moment.
+    async fn all(&self) -> Result<(u64, Sales), StoreError>;
 }
 
 /// Which figures.

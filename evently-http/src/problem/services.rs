@@ -10,7 +10,7 @@ impl From<Error> for Problem {
             Error::Rejected(rejection) => rejection.into(),
             Error::RejectedBefore(rejection) => Self::from(rejection).replayed(true),
             Error::Forbidden => Self::forbidden(),
-            Error::InFlight => Self::new(Code::RequestInFlight, "the first request with this key is still running"),
+            Error::InFlight => Self::in_flight(),
             Error::Overloaded => Self::overloaded(),
             Error::Webhook(error) => error.into(),
             Error::Store(error) => error.into(),

@@ -113,6 +113,23 @@ async fn a_gateway_that_never_answers_keeps_nobody_waiting() {
     assert_eq!(booking(&app, &ada, &id).await["payments"][0]["failure"], "superseded");
 }
 
+#[tokio::test]
+async fn who_asks_twice_with_one_key_is_told_when_to_ask_again() {
+    let app = TestApp::with(&[("payment.gateway_timeout", "200ms")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let path = format!("/api/v1/bookings/{}/payment", app.hold(&ada, event, &[0]).await);
+    let pay = || {
+        let body = json!({"method": {"type": "card", "token": "tok_timeout"}});
+        app.call_with(Method::POST, &path, Some(&ada), Some(body), &[("idempotency-key", "once-and-no-more")])
+    };
+    let (first, second) = tokio::join!(pay(), pay());
+    assert_eq!(second.headers["retry-after"], "1");
+    second.refused(409, "request_in_flight");
+    let first = first.expect(200);
+    assert_eq!(pay().await.expect(200)["payment"]["id"], first["payment"]["id"]);
+}
+
 /// A booking whose money comes after its hold has run out.
 async fn paid_late(app: &TestApp) -> (Person, String, evently_core::domain::EventId) {
     let (_, event) = app.on_sale(2).await;

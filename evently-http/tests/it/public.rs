@@ -346,6 +346,10 @@ impl Figures for Silent {
     async fn sales(&self, _: &SalesFilter) -> Result<Sales, StoreError> {
         std::future::pending().await
     }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        std::future::pending().await
+    }
 }
 
 #[tokio::test]

@@ -291,4 +291,9 @@ impl Figures for ReachedStore {
         self.read("sales").await?;
         self.world.store.sales(filter).await
     }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        self.read("all").await?;
+        self.world.store.all().await
+    }
 }

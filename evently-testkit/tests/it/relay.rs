@@ -632,6 +632,10 @@ impl Figures for Asked {
     async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
         self.figures.sales(filter).await
     }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        self.figures.all().await
+    }
 }
 
 #[test]
@@ -733,6 +737,50 @@ fn whoever_wants_figures_does_not_wait_for_the_end_of_a_sale() {
     });
 }
 
+/// Figures that have gone on whenever they are asked where they are.
+struct Hurried {
+    figures: Arc<dyn Figures>,
+    asked: Mutex<u32>,
+}
+
+#[async_trait]
+impl Figures for Hurried {
+    async fn position(&self) -> Result<u64, StoreError> {
+        *self.asked.lock().unwrap() += 1;
+        assert!(*self.asked.lock().unwrap() < 100, "it asks for ever");
+        let position = self.figures.position().await?;
+        assert!(self.figures.add(position, position + 1, &Sales::default()).await?);
+        Ok(position)
+    }
+
+    async fn add(&self, from: u64, to: u64, sales: &Sales) -> Result<bool, StoreError> {
+        self.figures.add(from, to, sales).await
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        self.figures.reset().await
+    }
+
+    async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
+        self.figures.sales(filter).await
+    }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        self.figures.all().await
+    }
+}
+
+/// It may be checked in the middle of a sale.
+#[test]
+fn figures_that_go_on_all_the_time_can_be_checked() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let figures = Hurried { figures: world.store.figures.clone(), asked: Mutex::new(0) };
+        let found = evently_core::audit::audit_figures(&figures, &*world.store.outbox, &*world.store.catalog);
+        assert_eq!(found.await.unwrap(), []);
+    });
+}
+
 /// Figures of which somebody else is always quicker to add the first entry.
 struct Contested {
     figures: Arc<dyn Figures>,
@@ -755,6 +803,10 @@ impl Figures for Contested {
 
     async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
         self.figures.sales(filter).await
+    }
+
+    async fn all(&self) -> Result<(u64, Sales), StoreError> {
+        self.figures.all().await
     }
 
     async fn reset(&self) -> Result<(), StoreError> {

@@ -2,7 +2,8 @@
 
 use super::{Fold, FoldedBooking, FoldedSeat};
 use crate::domain::{
-    BookingId, BookingStatus, Fact, PaymentId, RefundId, SeatStatus, SeatStep, Stage, TicketId, Timestamp, Transition,
+    Actor, BookingId, BookingStatus, Fact, PaymentId, RefundId, Role, SeatStatus, SeatStep, Stage, TicketId, Timestamp,
+    Transition,
 };
 
 impl Fold {
@@ -57,6 +58,16 @@ impl Fold {
         }
         if !same_owner {
             return Err(format!("booking {id} changes hands"));
+        }
+        let stage = self.event.map(|(stage, _)| stage);
+        let sells = from.is_none() || to == BookingStatus::Confirmed;
+        if sells && stage != Some(Stage::Published) {
+            let stage = stage.map_or("not there", Stage::name);
+            return Err(format!("booking {id} becomes {} of an event that is {stage}", to.name()));
+        }
+        let gives_up = from == Some(BookingStatus::Confirmed) && stage == Some(Stage::Published);
+        if gives_up && matches!(transition.actor, Actor::User(_, Role::Customer)) && self.admitted.contains(&id) {
+            return Err(format!("a customer gives booking {id} up, and somebody has come in with it"));
         }
         self.seats_of_booking(id, from, to, has, &transition.seats)
     }
@@ -128,9 +139,17 @@ impl Fold {
         if self.sent.insert(refund) { Ok(()) } else { Err(format!("refund {refund} is sent a second time")) }
     }
 
-    pub(super) fn checked_in(&mut self, ticket: TicketId, at: Timestamp) -> Result<(), String> {
-        let before = self.used.insert(ticket, at);
-        if before.is_some() { Err(format!("ticket {ticket} is used a second time")) } else { Ok(()) }
+    pub(super) fn checked_in(&mut self, ticket: TicketId, booking: BookingId, at: Timestamp) -> Result<(), String> {
+        self.admitted.insert(booking);
+        if self.used.insert(ticket, at).is_some() {
+            return Err(format!("ticket {ticket} is used a second time"));
+        }
+        match self.bookings.get(&booking) {
+            Some(FoldedBooking { status: BookingStatus::Confirmed, .. }) | None => Ok(()),
+            Some(other) => {
+                Err(format!("ticket {ticket} is used of booking {booking}, which was {} by then", other.status.name()))
+            }
+        }
     }
 }
 

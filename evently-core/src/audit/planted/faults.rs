@@ -363,6 +363,34 @@ pub(super) const JOURNAL: &[Planted] = &[
     ("a refund was sent unseen", Invariant::Journal, "do not agree on whether it was sent", |records| {
         records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::RefundSent { .. }));
     }),
+    ("a ticket is used after its booking was given up", Invariant::Journal, "which was refunded by then", |records| {
+        let booking_id = records.bookings[GIVEN_UP].id;
+        let ticket = records.tickets.iter().find(|ticket| ticket.booking_id == booking_id).unwrap();
+        let came_in = Fact::CheckedIn { ticket_id: ticket.id, booking_id, seat: ticket.seat };
+        records.journal.iter_mut().rfind(|entry| matches!(entry.transition.fact, Fact::House { .. })).unwrap().transition.fact =
+            came_in;
+    }),
+    ("a customer gives up what somebody came in with", Invariant::Journal, "somebody has come in with it", |records| {
+        let given_up = records.bookings[GIVEN_UP].id;
+        for entry in &mut records.journal {
+            if let Fact::CheckedIn { booking_id, .. } = &mut entry.transition.fact {
+                *booking_id = given_up;
+            }
+        }
+    }),
+    ("a seat of an event that was called off is sold", Invariant::Journal, "of an event that is cancelled", |records| {
+        let last_event = records.journal.iter_mut().rfind(|entry| matches!(entry.transition.fact, Fact::Event { .. })).unwrap();
+        if let Fact::Event { stage, .. } = &mut last_event.transition.fact {
+            *stage = Stage::Cancelled;
+        }
+    }),
+    ("a seat of a draft is held", Invariant::Journal, "of an event that is draft", |records| {
+        for entry in &mut records.journal {
+            if let Fact::Event { stage, .. } = &mut entry.transition.fact {
+                *stage = Stage::Draft;
+            }
+        }
+    }),
     ("a ticket was used unseen", Invariant::Journal, "somebody came in with it", |records| {
         records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::CheckedIn { .. }));
     }),
