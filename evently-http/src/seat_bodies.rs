@@ -18,7 +18,13 @@ use crate::wire::Amount;
 
 /// The bodies at hand, one set for each event.
 #[derive(Default)]
-pub struct SeatBodies(Mutex<FxHashMap<EventId, Arc<Bodies>>>);
+pub struct SeatBodies(Mutex<FxHashMap<EventId, Kept>>);
+
+struct Kept {
+    bodies: Arc<Bodies>,
+    /// Since it was looked for those that nobody asks for.
+    asked_for: bool,
+}
 
 /// One state of an event's seats in every form in which it is asked for. Each is made when it first is.
 pub struct Bodies {
@@ -49,19 +55,28 @@ struct ListedSeat<'a> {
 impl SeatBodies {
     /// The bodies of this state.
     pub fn of(&self, view: &Arc<EventView>, map: Arc<SeatMap>) -> Arc<Bodies> {
-        let mut bodies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = bodies.get(&view.event.id);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.get_mut(&view.event.id).map(|kept| {
+            kept.asked_for = true;
+            Arc::clone(&kept.bodies)
+        });
         let same_event = known.filter(|known| known.view.event.version == view.event.version);
-        // A feed may number its states anew, so that the later one need not have the higher number.
-        let current = |known: &&Arc<Bodies>| known.map.seq() == map.seq() || known.map.changes() > map.changes();
-        if let Some(known) = same_event.filter(current) {
+        // Where a feed has begun to number anew, nobody can say which is the later one, and what was shown before may have been lost.
+        let current = |known: &&Arc<Bodies>| known.map.is_numbered_like(map.seq()) && known.map.seq() >= map.seq();
+        if let Some(known) = same_event.as_ref().filter(current) {
             return Arc::clone(known);
         }
         // What does not change with the seats is carried over.
         let listed = same_event.map_or_else(OnceLock::new, |known| known.listed.clone());
         let new = Arc::new(Bodies::new(view, map, listed));
-        bodies.insert(view.event.id, Arc::clone(&new));
+        kept.insert(view.event.id, Kept { bodies: Arc::clone(&new), asked_for: true });
         new
+    }
+
+    /// Lets go of those that nobody has asked for since this was called last.
+    pub fn let_go(&self) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|_, kept| std::mem::take(&mut kept.asked_for));
     }
 }
 

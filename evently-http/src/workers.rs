@@ -36,6 +36,7 @@ const OWN: [Worker; 5] = [
     every(SOON, "notice other writers", |app| Box::pin(async move { app.events.refresh().await.map(|_| false) })),
     every(MINUTE, "let go of seats", |app| {
         app.events.let_go();
+        app.seat_bodies.let_go();
         Box::pin(std::future::ready(Ok(false)))
     }),
     every(FIVE_SECONDS, "count bookings", |app| Box::pin(count_bookings(app))),

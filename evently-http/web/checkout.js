@@ -36,7 +36,7 @@ const WAIT = {
   },
   word: {
     title: 'Waiting for word of your payment…',
-    text: 'No answer has come. We are finding out whether your payment has arrived.',
+    text: 'No clear answer has come. We are finding out whether your payment has arrived.',
     failed: 'Your bank did not confirm the payment.',
   },
   other: {

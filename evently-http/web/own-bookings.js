@@ -50,7 +50,8 @@ export class OwnBookings {
 
   /** @param {any} booking @param {number} asOf performance.now() when the service was asked for it */
   #take(booking, asOf) {
-    const left = booking.status === 'pending' ? booking.expires_in : Infinity;
+    // A tab with an older page does not tell how long.
+    const left = booking.status === 'pending' ? booking.expires_in ?? 1 : Infinity;
     // A hold that has run out goes on being pending until somebody sees to it.
     if (LIVE.includes(booking.status) && left > 0) this.#live.set(booking.id, { ...booking, endsAt: asOf + left * 1000 });
     else this.#live.delete(booking.id);

@@ -17,13 +17,15 @@ use crate::{
 };
 
 /// A server that was started later, or elsewhere, has another one.
-macro_rules! run {
+macro_rules! server_run {
     () => {
         "(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint"
     };
 }
 
-const BEGIN: &str = concat!("select position, gen_random_uuid(), ", run!(), " from journal_head");
+pub(crate) use server_run;
+
+const BEGIN: &str = concat!("select position, gen_random_uuid(), ", server_run!(), " from journal_head");
 const OTHERS_UNNUMBERED: &str = "select 1 from journal where position is null and writer is distinct from $1 limit 1";
 /// In order, and so by the index: where many have written the server expects to meet another at once, and would read all of the journal
 /// when there is none.
@@ -32,10 +34,10 @@ pub(crate) const SINCE: &str = concat!(
         select distinct event_id from ( \
             select event_id, writer from journal j where j.position > $1 order by j.position limit 100000) j \
         where j.writer is distinct from $2), ",
-    run!(),
+    server_run!(),
     " from journal_head h"
 );
-/// How many entries are looked through for who has written them.
+/// How many entries are looked through for who has written them: the limit above.
 const MUCH: i64 = 100_000;
 
 /// Who a handle is, and how far it has looked.
@@ -46,6 +48,8 @@ pub(crate) struct Writer {
     position: AtomicI64,
     /// Of the server that it has looked at.
     run: AtomicI64,
+    /// Of the server that has said what was taken back.
+    pub(crate) run_of_marks: AtomicI64,
     /// It wrote something without having been told, and so told nobody itself.
     untold: AtomicBool,
 }
@@ -55,8 +59,9 @@ impl Writer {
     pub(crate) async fn new(store: &PgStore) -> Result<Self, Fault> {
         number(store).await?;
         let row = store.row(BEGIN, values![]).await?.ok_or_else(head_is_gone)?;
-        let (position, run) = (AtomicI64::new(get(&row, 0)?), AtomicI64::new(get(&row, 2)?));
-        Ok(Self { id: get(&row, 1)?, position, run, untold: AtomicBool::new(false) })
+        let (position, run) = (AtomicI64::new(get(&row, 0)?), get(&row, 2)?);
+        let (run, run_of_marks) = (AtomicI64::new(run), AtomicI64::new(run));
+        Ok(Self { id: get(&row, 1)?, position, run, run_of_marks, untold: AtomicBool::new(false) })
     }
 
     /// The run of the server that it has looked at.

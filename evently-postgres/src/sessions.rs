@@ -1,6 +1,8 @@
 //! Logins. Whoever spends a token locks its session first, so that of two who spend the same one comes first and the other sees what
 //! that one did.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use async_trait::async_trait;
 use evently_core::{
     domain::{SessionId, Timestamp, User, UserId},
@@ -9,6 +11,7 @@ use evently_core::{
 use sqlx::postgres::PgRow;
 
 use crate::{
+    elsewhere::server_run,
     error::Fault,
     rows::{FromRow, get, position_from_sql, position_to_sql, time, to_sql},
     store::{During, PgStore, Tx, values},
@@ -27,8 +30,13 @@ const REVOKE_SESSION_OF_TOKEN: &str = "update sessions set revoked = true \
 const TAKE_BACK: &str = "insert into taken_back (session_id) values ($1)";
 const TAKE_BACK_OF_TOKEN: &str = "insert into taken_back (session_id) select session_id from session_tokens where digest = $1";
 /// With the oldest transaction that is not over: what it and later ones write may be seen by the next who asks for the first time.
-const TAKEN_BACK: &str = "select m.mark, t.session_id, t.user_id \
-    from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as mark) m left join taken_back t on t.tx >= $1";
+/// A mark of another run of the server says nothing: after a failover transactions may have the numbers of some that were lost.
+const TAKEN_BACK: &str = concat!(
+    "select m.mark, t.session_id, t.user_id, m.run \
+        from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as mark, ",
+    server_run!(),
+    " as run) m left join taken_back t on t.tx >= case when m.run = $2 then $1 else 0 end"
+);
 const HOLDER: &str = "select u.id, u.email, u.name, u.role, u.created_at \
     from sessions s join users u on u.id = s.user_id where s.id = $1 and not s.revoked";
 
@@ -98,7 +106,7 @@ impl FromRow for TokenRow {
 async fn rotate_in(tx: &mut Tx, token: &TokenDigest, next: &TokenDigest, now: Timestamp) -> Result<Rotation, Fault> {
     let Some(found) = tx.one(LOCK_TOKEN, values![&token[..]]).await? else { return Ok(Rotation::Ended) };
     let TokenRow { session, revoked, spent } = TokenRow::from_row(&found)?;
-    if spent && tx.one(IS_NEXT, values![&next[..], session.id.as_uuid()]).await?.is_some() {
+    if spent && !revoked && tx.one(IS_NEXT, values![&next[..], session.id.as_uuid()]).await?.is_some() {
         // By ourselves, a moment ago.
         return Ok(Rotation::Rotated(session));
     }
@@ -130,7 +138,9 @@ async fn holder(store: &PgStore, id: SessionId) -> Result<Option<User>, Fault> {
 
 async fn taken_back(store: &PgStore, since: u64) -> Result<TakenBack, Fault> {
     let mut back = TakenBack::default();
-    for row in store.rows(TAKEN_BACK, values![position_to_sql(since)]).await? {
+    let marks = &store.writer.run_of_marks;
+    for row in store.rows(TAKEN_BACK, values![position_to_sql(since), marks.load(SeqCst)]).await? {
+        marks.store(get(&row, 3)?, SeqCst);
         back.mark = position_from_sql("taken_back", get(&row, 0)?)?;
         back.sessions.extend(get::<Option<_>>(&row, 1)?.map(SessionId::from_uuid));
         back.users.extend(get::<Option<_>>(&row, 2)?.map(UserId::from_uuid));

@@ -79,6 +79,21 @@ impl Topic {
     }
 }
 
+/// A state that is being got. Whoever asked for it may leave before it is there, and the deltas would be kept for nobody.
+struct Unfinished<'a> {
+    inner: &'a Inner,
+    event: EventId,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let mut topics = self.inner.topics();
+        if matches!(topics.get(&self.event), Some(Topic::Joining(_))) {
+            topics.remove(&self.event);
+        }
+    }
+}
+
 /// What became of deltas that came.
 #[derive(PartialEq, Eq)]
 enum Taken {
@@ -138,6 +153,7 @@ impl Inner {
     /// Gets the state of an event anew; whoever followed the old one has to begin anew. Needs the turn to join.
     async fn join(&self, event: EventId) -> Result<bool, StoreError> {
         let old = self.topics().insert(event, Topic::Joining(Vec::new()));
+        let _unfinished = Unfinished { inner: self, event };
         let joined = if *self.listening.borrow() { self.projection.join(event).await } else { Err(Failed::Redis) };
         match joined {
             Ok(Some(joined)) => {
@@ -212,7 +228,7 @@ impl Inner {
         match self.topics().get_mut(&event) {
             Some(Topic::Joining(missed)) => missed.extend(entries),
             Some(Topic::Shared(board)) => {
-                if take(board, entries) == Taken::Gap || board.map().seq() < seq {
+                if take(board, entries) == Taken::Gap || board.map().seq() < seq || !board.map().is_numbered_like(seq) {
                     return Taken::Gap;
                 }
             }
@@ -309,11 +325,11 @@ impl Inner {
 fn take(board: &mut SeatBoard, entries: Vec<Entry>) -> Taken {
     for Entry { seq, changes } in entries {
         let now = board.map().seq();
+        if !board.map().is_numbered_like(seq) || seq > now + 1 {
+            return Taken::Gap;
+        }
         if seq <= now {
             continue;
-        }
-        if seq > now + 1 {
-            return Taken::Gap;
         }
         board.publish(changes);
         if board.map().seq() != seq {

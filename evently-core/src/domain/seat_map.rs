@@ -62,6 +62,9 @@ impl SeatCounts {
     }
 }
 
+/// How many bits of a number count the steps of one numbering; those above tell numberings apart.
+const STEPS: u32 = 20;
+
 /// What the compact form starts with.
 const MAGIC: [u8; 4] = *b"EVSM";
 const FORMAT: u8 = 1;
@@ -85,17 +88,17 @@ impl SeatMap {
         Self { seq, ..self }
     }
 
-    /// The same state with a number that no other process gives, for one that numbers by itself beside others. It is still exact as a
-    /// double: those have 53 bits.
+    /// The same state with a number that nobody else gives, but for a chance of one in two thousand million: a numbering begins anew with it. It is
+    /// still exact as a double: those have 53 bits.
     #[must_use]
     pub fn numbered_apart(self, random: u64) -> Self {
-        self.numbered(1 << 52 | (random >> 33) << 20)
+        self.numbered(1 << 52 | (random >> 33) << STEPS)
     }
 
-    /// How often its seats have changed, all together. Of two maps of the same seats the one with more is the later one, whoever has
-    /// numbered them.
-    pub fn changes(&self) -> u64 {
-        self.versions.iter().copied().map(u64::from).sum()
+    /// Whether a state with this number is one of the same numbering, so that the higher number is the later state. After a million steps it
+    /// takes one for another.
+    pub const fn is_numbered_like(&self, seq: u64) -> bool {
+        self.seq >> STEPS == seq >> STEPS
     }
 
     /// Numbers the states of the map.
@@ -232,6 +235,8 @@ mod tests {
     #[test]
     fn a_feed_may_number_by_itself() {
         let map = SeatMap::new([(SeatStatus::Available, 4), (SeatStatus::Booked, 2)]).numbered(70);
-        assert_eq!((map.seq(), map.changes(), map.to_compact()[8]), (70, 6, 70));
+        assert_eq!((map.seq(), map.to_compact()[8]), (70, 70));
+        let apart = map.clone().numbered_apart(u64::MAX);
+        assert!(apart.is_numbered_like(apart.seq() + 5) && !apart.is_numbered_like(map.seq()) && map.is_numbered_like(5));
     }
 }

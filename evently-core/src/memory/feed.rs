@@ -58,6 +58,7 @@ impl MemorySeatFeed {
                 return Ok(Some(answer));
             }
             lock(&self.topics).insert(event, Topic::Reading(Vec::new()));
+            let _unfinished = Unfinished { topics: &self.topics, event };
             let map = self.catalog.seat_map(event).await;
             let mut topics = lock(&self.topics);
             // All may have been let go of meanwhile, and this map with them.
@@ -78,6 +79,21 @@ impl MemorySeatFeed {
         // Far from the one before, and it takes long until it comes near one that was.
         *random = random.wrapping_add(GOLDEN);
         map.numbered_apart(*random)
+    }
+}
+
+/// A map that is being read. Whoever asked for it may leave before it is there, and what is published would be kept for nobody.
+struct Unfinished<'a> {
+    topics: &'a Mutex<Topics>,
+    event: EventId,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let mut topics = lock(self.topics);
+        if matches!(topics.get(&self.event), Some(Topic::Reading(_))) {
+            topics.remove(&self.event);
+        }
     }
 }
 

@@ -176,10 +176,6 @@ impl Logins {
         let now = self.clock.now();
         let before = lock(&self.known).asked.map(|(_, mark)| mark);
         let mut back = self.sessions.taken_back(before.unwrap_or(0)).await?;
-        if before.is_some_and(|mark| back.mark < mark) {
-            // Another server has taken over, and goes on below: it has passed marks that we never asked with.
-            back = self.sessions.taken_back(0).await?;
-        }
         self.take_in(&mut back, now);
         if ours || before.is_some() {
             self.far.forget_each(&back.sessions).await;

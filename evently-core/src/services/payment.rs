@@ -138,7 +138,13 @@ impl PaymentService {
         message: Option<String>,
         answers: Option<RequestKey>,
     ) -> Result<Answered<(Payment, Booking)>, Error> {
-        let instead = if report == GatewayReport::Succeeded { self.seats_instead(payment.booking_id).await? } else { Vec::new() };
+        let instead =
+            if report == GatewayReport::Succeeded { self.seats_instead(payment.booking_id).await } else { Ok(Vec::new()) };
+        let instead = instead.unwrap_or_else(|error| {
+            // What was captured is written down all the same.
+            tracing::warn!(payment_id = %payment.id, %error, "nobody can say which other seats are free");
+            Vec::new()
+        });
         let command =
             Command::SettlePayment { payment_id: payment.id, report, reference, message, instead, terms: self.terms, answers };
         let answer = self.office.submit(Request::new(Actor::Gateway, command)).await?;

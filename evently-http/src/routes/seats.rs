@@ -135,7 +135,7 @@ fn accepts(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
     headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).any(|item| {
         let mut parts = item.split(';').map(str::trim);
         let is_it = parts.next().is_some_and(|item| item.eq_ignore_ascii_case(value));
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).unwrap_or("1");
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))).unwrap_or("1");
         is_it && quality.parse::<f32>().is_ok_and(|quality| quality > 0.0)
     })
 }

@@ -324,6 +324,15 @@ async fn a_state_that_is_late_replaces_none_that_was_shown() {
     for (given, shown) in [(&before, &before), (&after, &after), (&before, &after)] {
         assert_eq!(bodies.of(&view, given.clone()).seq(), shown.seq());
     }
+    // After a failover there may be less than was shown, and it is numbered anew.
+    let anew = std::sync::Arc::new(evently_core::domain::SeatMap::clone(&before).numbered_apart(7 << 33));
+    assert_eq!(bodies.of(&view, anew.clone()).seq(), anew.seq());
+    let kept = bodies.of(&view, anew.clone());
+    bodies.let_go();
+    assert!(std::sync::Arc::ptr_eq(&kept, &bodies.of(&view, anew.clone())), "somebody asks for it");
+    bodies.let_go();
+    bodies.let_go();
+    assert!(!std::sync::Arc::ptr_eq(&kept, &bodies.of(&view, anew)), "nobody did");
 }
 
 /// A store that is there and says nothing.

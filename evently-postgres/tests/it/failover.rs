@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{Request, SeatStatus, Timestamp},
+    domain::{Request, SeatStatus, SessionId, Timestamp},
     memory::{ManualClock, MemorySeatFeed, SeededIds},
-    ports::{Bookings, Catalog, Page, StoreErrorKind},
+    ports::{Bookings, Catalog, Page, Sessions, StoreErrorKind},
     services::{BoxOffice, EventService, OfficeSize},
 };
 use evently_postgres::{Options, PgStore, Time};
@@ -13,6 +13,7 @@ use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{Postgres, Proxy};
 use sqlx::Connection as _;
 use tokio::sync::broadcast::error::TryRecvError;
+use uuid::Uuid;
 
 use crate::{
     elsewhere::{hold_of, on_sale},
@@ -81,6 +82,13 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
 }
 
+/// What is committed from here on is lost with the primary.
+async fn cut_off(pair: &Pair) {
+    pair.replica.query("evently", &["alter system set primary_conninfo = ''", "select pg_reload_conf()"]).unwrap();
+    let apart = || pair.primary.query("evently", &["select count(*) from pg_stat_replication"]).unwrap() == "0";
+    crate::pair::until("the replica follows no more", apart).await;
+}
+
 /// Who shows seats has told everybody of a hold that the new primary has never heard of.
 #[tokio::test]
 async fn what_was_lost_with_the_primary_is_shown_to_nobody_any_more() {
@@ -88,9 +96,7 @@ async fn what_was_lost_with_the_primary_is_shown_to_nobody_any_more() {
     let (store, ids) = (Arc::new(open(&impatient(both(&pair))).await), Arc::new(SeededIds::new(1)));
     let event = on_sale(&store, &ids).await;
     pair.replayed("select count(*) from seats", "200").await;
-    pair.replica.query("evently", &["alter system set primary_conninfo = ''", "select pg_reload_conf()"]).unwrap();
-    let apart = || pair.primary.query("evently", &["select count(*) from pg_stat_replication"]).unwrap() == "0";
-    crate::pair::until("the replica follows no more", apart).await;
+    cut_off(&pair).await;
 
     let (feed, clock) = (Arc::new(MemorySeatFeed::beside_others(store.clone(), 7)), Arc::new(ManualClock::new(NOW)));
     let (office, work) = BoxOffice::open(store.clone(), feed.clone(), clock.clone(), OfficeSize::default());
@@ -112,6 +118,38 @@ async fn what_was_lost_with_the_primary_is_shown_to_nobody_any_more() {
     // However often seats change from then on.
     office.submit(hold_of(&ids, &event, 4)).await.unwrap();
     assert!(service.subscribe(event.id(), Some(held.seq())).await.unwrap().snapshot.is_some());
+}
+
+/// The new server numbers its transactions like those that were lost.
+#[tokio::test]
+async fn what_is_taken_back_after_a_failover_is_told_to_those_who_knew_more() {
+    let pair = Pair::start();
+    let store = open(&impatient(both(&pair))).await;
+    cut_off(&pair).await;
+    let burn = |server: &Postgres| {
+        for _ in 0..50 {
+            server.query("evently", &["select pg_current_xact_id()"]).unwrap();
+        }
+    };
+    burn(&pair.primary);
+    let mark = store.taken_back(0).await.unwrap().mark;
+    pair.primary.kill();
+    pair.replica.promote().unwrap();
+    let id = Uuid::from_u128(1);
+    pair.replica.query("evently", &[&format!("insert into taken_back (session_id) values ('{id}')")]).unwrap();
+    burn(&pair.replica);
+    burn(&pair.replica);
+    let told = async {
+        loop {
+            if let Ok(told) = store.taken_back(mark).await {
+                return told;
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_mins(1), told).await.expect("the new primary is found");
+    assert!(told.mark > mark, "as if it were the same server");
+    assert_eq!(told.sessions, [SessionId::from_uuid(id)]);
+    assert!(store.taken_back(told.mark).await.unwrap().sessions.is_empty(), "it is told once");
 }
 
 /// Nobody looks whether a connection is still there that somebody has just used.

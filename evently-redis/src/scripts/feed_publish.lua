@@ -5,10 +5,13 @@
 --       publisher has (empty if it has none), and the changes: the seat, and four times its version plus its status
 --
 -- The number of the state, and the deltas that the publisher does not have, its own among them. Nothing if there is no state, which all
--- are told then.
+-- are told then, if there are changes.
 local run, kept, most, channel, since = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if redis.call('HGET', KEYS[2], 'run') ~= run then
-  redis.call('PUBLISH', channel, '')
+  if #ARGV > 5 then
+    -- Whoever only asks begins anew, and needs nobody to do so as well: they would go on answering one another.
+    redis.call('PUBLISH', channel, '')
+  end
   return {}
 end
 local seats, known = {}, {}

@@ -428,6 +428,26 @@ fn what_the_store_lost_with_its_server_is_shown_by_no_instance() {
 }
 
 #[test]
+fn a_state_that_nobody_waited_for_is_let_go_of() {
+    run(async {
+        let two = Two::new().await;
+        let gate = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        let (_redis, feed) = feed_at(&two.options, gate.clone()).await;
+        let waiting = tokio::spawn({
+            let (feed, id) = (feed.clone(), two.id());
+            async move { feed.seat_map(id).await.unwrap() }
+        });
+        gate.asked.acquire().await.unwrap().forget();
+        waiting.abort();
+        assert!(waiting.await.is_err());
+        gate.may_go.add_permits(100);
+        feed.refresh(&Elsewhere::Anything).await.unwrap();
+        assert_eq!(gate.asked.available_permits(), 0, "nothing is at hand");
+        assert!(feed.seat_map(two.id()).await.unwrap().is_some());
+    });
+}
+
+#[test]
 fn states_that_nobody_looks_at_are_let_go_of() {
     run(async {
         let two = Two::new().await;

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { stories } from '../support/story.js';
 
 const HALL = 'Symphony Night';
-const story = stories({ EVENTLY__BOOKING__HOLD_TTL: '6s', EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s' });
+const story = stories({ EVENTLY__BOOKING__HOLD_TTL: '4s' });
+/** Long enough for two tabs to look at it. */
+const storyOfTwoTabs = stories({ EVENTLY__BOOKING__HOLD_TTL: '12s', EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s' });
 const storyOfLongHolds = stories();
 
 story('a hold expires while the buyer looks on: a message, and the seat is on sale again for everybody', async ({ api, visitor }) => {
@@ -78,7 +80,7 @@ async function lookingOn({ api, visitor }) {
   return { anna, seatIs, act: (what, body) => api.post(`/api/v1/bookings/${id}/${what}`, body, { token }) };
 }
 
-story('the seats of an event are no longer one’s own when the hold has run out', async (scene) => {
+storyOfTwoTabs('the seats of an event are no longer one’s own when the hold has run out', async (scene) => {
   const { anna, seatIs } = await lookingOn(scene);
   let asked = 0;
   anna.page.on('request', (request) => {
@@ -91,7 +93,7 @@ story('the seats of an event are no longer one’s own when the hold has run out
   assert.ok(asked <= 3, `the service was asked ${asked} times`);
 });
 
-story('a hold that has run out is over also for a page that cannot ask', async (scene) => {
+storyOfTwoTabs('a hold that has run out is over also for a page that cannot ask', async (scene) => {
   const { anna } = await lookingOn(scene);
   anna.expectComplaint(/net::ERR_FAILED/);
   await anna.page.route(/\/api\/v1\/bookings/, (route) => route.abort());
@@ -99,7 +101,7 @@ story('a hold that has run out is over also for a page that cannot ask', async (
   await anna.at('resume-booking').waitFor({ state: 'detached' });
 });
 
-story('a hold that lasts longer because of a payment on another device stays one’s own', async (scene) => {
+storyOfTwoTabs('a hold that lasts longer because of a payment on another device stays one’s own', async (scene) => {
   const { anna, seatIs, act } = await lookingOn(scene);
   const asked = anna.page.waitForResponse(/\/api\/v1\/bookings\?/);
   await act('payment', { method: { type: 'card', token: 'tok_timeout' } });

@@ -1,6 +1,6 @@
 use std::{
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     task::{Context, Poll, Waker},
 };
 
@@ -27,8 +27,6 @@ struct Watched {
     holders: AtomicU32,
     asked: AtomicU32,
     away: AtomicBool,
-    /// By how much its marks are ahead of those of the store that takes over from it.
-    ahead: AtomicU64,
 }
 
 impl Watched {
@@ -62,9 +60,7 @@ impl Sessions for Watched {
 
     async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
         self.reached(&self.asked)?;
-        let ahead = self.ahead.load(Relaxed);
-        let back = self.store.taken_back(since.saturating_sub(ahead)).await?;
-        Ok(TakenBack { mark: back.mark + ahead, ..back })
+        self.store.taken_back(since).await
     }
 }
 
@@ -135,13 +131,7 @@ impl Test {
         };
         ready(store.add(&ada, &PasswordHash("x".to_owned()))).unwrap();
         ready(store.open(&Session { id: ADA, user_id: user, expires_at: clock.now() + 1000 * TOLD_FOR }, &TOKEN)).unwrap();
-        let store = Watched {
-            store,
-            holders: AtomicU32::new(0),
-            asked: AtomicU32::new(0),
-            away: AtomicBool::new(false),
-            ahead: AtomicU64::new(0),
-        };
+        let store = Watched { store, holders: AtomicU32::new(0), asked: AtomicU32::new(0), away: AtomicBool::new(false) };
         Self { clock, store: Arc::new(store), user }
     }
 
@@ -188,19 +178,6 @@ fn a_login_is_read_once_however_often_it_is_used() {
     }
     assert_eq!(test.holders(), 1);
     assert_eq!(test.store.asked.load(Relaxed), 120, "every two seconds, for all logins together");
-}
-
-/// The one that takes over lacks the last transactions, and numbers from there.
-#[test]
-fn what_is_taken_back_after_a_failover_is_learned_though_the_marks_went_back() {
-    let test = Test::new();
-    test.store.ahead.store(1000, Relaxed);
-    let logins = test.alone();
-    assert_eq!(test.role(&logins), Some(Role::Admin));
-    test.store.ahead.store(0, Relaxed);
-    test.log_out(&test.alone());
-    test.clock.advance(2 * SECOND);
-    assert_eq!(test.role(&logins), None);
 }
 
 #[test]
