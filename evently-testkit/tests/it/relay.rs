@@ -608,17 +608,23 @@ fn figures_count_an_entry_once_in_whatever_order_it_is_handled() {
     });
 }
 
-/// Counts how often it is asked where it is.
-struct Asked {
+/// Counts how often it is asked where it is, and may have gone on whenever it is.
+struct WatchedFigures {
     figures: Arc<dyn Figures>,
     asked: Mutex<u32>,
+    hurries: bool,
 }
 
 #[async_trait]
-impl Figures for Asked {
+impl Figures for WatchedFigures {
     async fn position(&self) -> Result<u64, StoreError> {
         *self.asked.lock().unwrap() += 1;
-        self.figures.position().await
+        let position = self.figures.position().await?;
+        if self.hurries {
+            assert!(*self.asked.lock().unwrap() < 100, "it is asked for ever");
+            assert!(self.figures.add(position, position + 1, &Sales::default()).await?);
+        }
+        Ok(position)
     }
 
     async fn add(&self, from: u64, to: u64, sales: &Sales) -> Result<bool, StoreError> {
@@ -642,7 +648,7 @@ impl Figures for Asked {
 fn of_entries_in_a_row_figures_ask_the_store_for_the_first_alone() {
     evently_testkit::run(async {
         let world = world().await;
-        let figures = Arc::new(Asked { figures: world.store.figures.clone(), asked: Mutex::new(0) });
+        let figures = Arc::new(WatchedFigures { figures: world.store.figures.clone(), asked: Mutex::new(0), hurries: false });
         let service = || AnalyticsService::new(world.store.outbox.clone(), figures.clone(), events(&world));
         for done in [false, true] {
             let service = service();
@@ -737,45 +743,12 @@ fn whoever_wants_figures_does_not_wait_for_the_end_of_a_sale() {
     });
 }
 
-/// Figures that have gone on whenever they are asked where they are.
-struct Hurried {
-    figures: Arc<dyn Figures>,
-    asked: Mutex<u32>,
-}
-
-#[async_trait]
-impl Figures for Hurried {
-    async fn position(&self) -> Result<u64, StoreError> {
-        *self.asked.lock().unwrap() += 1;
-        assert!(*self.asked.lock().unwrap() < 100, "it asks for ever");
-        let position = self.figures.position().await?;
-        assert!(self.figures.add(position, position + 1, &Sales::default()).await?);
-        Ok(position)
-    }
-
-    async fn add(&self, from: u64, to: u64, sales: &Sales) -> Result<bool, StoreError> {
-        self.figures.add(from, to, sales).await
-    }
-
-    async fn reset(&self) -> Result<(), StoreError> {
-        self.figures.reset().await
-    }
-
-    async fn sales(&self, filter: &SalesFilter) -> Result<Sales, StoreError> {
-        self.figures.sales(filter).await
-    }
-
-    async fn all(&self) -> Result<(u64, Sales), StoreError> {
-        self.figures.all().await
-    }
-}
-
 /// It may be checked in the middle of a sale.
 #[test]
 fn figures_that_go_on_all_the_time_can_be_checked() {
     evently_testkit::run(async {
         let world = world().await;
-        let figures = Hurried { figures: world.store.figures.clone(), asked: Mutex::new(0) };
+        let figures = WatchedFigures { figures: world.store.figures.clone(), asked: Mutex::new(0), hurries: true };
         let found = evently_core::audit::audit_figures(&figures, &*world.store.outbox, &*world.store.catalog);
         assert_eq!(found.await.unwrap(), []);
     });
