@@ -99,6 +99,12 @@ impl Problem {
         Self::new(Code::Overloaded, "there is more to do than can be done; nothing was done, try again in a moment")
     }
 
+    /// As many follow live as may.
+    pub fn too_many_feeds(after: Duration) -> Self {
+        let detail = format!("there is no room for another live feed; try again in {} s", whole_secs(after));
+        Self { with: With::RetryAfter(after), ..Self::new(Code::Overloaded, detail) }
+    }
+
     /// Too much to do for an answer in time; it may still be done.
     pub fn late() -> Self {
         Self::new(Code::Overloaded, format!("this took too long; {NOT_KNOWN}"))

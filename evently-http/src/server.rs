@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, response::IntoResponse};
+use axum::{Extension, Router, body::Body, response::IntoResponse};
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -84,6 +84,22 @@ impl From<&Http> for Limits {
             drain: http.drain,
             shutdown_grace: http.shutdown_grace,
         }
+    }
+}
+
+/// Room for live feeds: three quarters of all connections, so that whoever watches leaves some to those who buy or look after the service.
+/// It is in the extensions of each request.
+#[derive(Debug, Clone)]
+pub struct LiveRoom(Arc<Semaphore>);
+
+impl LiveRoom {
+    fn new(connections_max: usize) -> Self {
+        Self(Arc::new(Semaphore::new((connections_max - connections_max.div_ceil(4)).max(1))))
+    }
+
+    /// A place for a live feed until it is dropped, if there is one.
+    pub fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
     }
 }
 
@@ -164,6 +180,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     let mut figures = JoinSet::new();
     figures.spawn(keep_up());
     let (stage, stages) = watch::channel(Stage::Open);
+    let router = router.layer(Extension(LiveRoom::new(limits.connections_max)));
     let mut door = Door { room: Room::new(&limits), router, limits: &limits, stages, connections: JoinSet::new() };
     door.let_in(&listener, stop).await;
     if limits.drain > Duration::ZERO {

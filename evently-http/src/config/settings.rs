@@ -93,7 +93,7 @@ settings! {
         request_timeout: Duration = "10s" in MOMENT..=HOUR;
         /// How long a client may take to send the head of a request.
         header_timeout: Duration = "10s" in MOMENT..=HOUR;
-        /// Connections at a time, live feeds among them; what comes beyond is closed at once.
+        /// Connections at a time; what comes beyond is closed at once. Three quarters of them may be live feeds; a feed beyond is answered 503.
         connections_max: usize = "16000" in 1..=1_000_000;
         /// Connections at a time of one address; those of trusted proxies are not counted.
         connections_per_client: usize = "2000" in 1..=1_000_000;

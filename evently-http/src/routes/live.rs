@@ -26,7 +26,7 @@ use crate::{
     middleware::ClientAddress,
     problem::{Code, Problem},
     seat_bodies::{Bodies, seat_json},
-    server::Closing,
+    server::{Closing, LiveRoom},
 };
 
 /// How often a silent connection is tried.
@@ -41,7 +41,7 @@ const BUFFER: usize = 4 << 10;
 const MESSAGES_MAX: usize = 100;
 /// How long a client may take to read a farewell and stop sending.
 const MOMENT: Duration = Duration::from_secs(2);
-/// When to try again to follow where a client follows enough already.
+/// When to try again to follow where a client follows enough already, or all together do.
 const LATER: Duration = Duration::from_secs(10);
 
 /// From where on.
@@ -62,6 +62,7 @@ pub async fn follow(
     Path(id): Path<EventId>,
     Query(from): Query<From>,
     closing: Option<Extension<Closing>>,
+    room: Option<Extension<LiveRoom>>,
     Extension(client): Extension<ClientAddress>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
@@ -69,6 +70,10 @@ pub async fn follow(
     let view = app.events.public(id).await?;
     let upgrade = upgrade.map_err(|_| Problem::new(Code::MalformedHeader, "ask for a WebSocket: `Upgrade: websocket`"))?;
     let place = app.live_places.take(client.network()).ok_or_else(|| Problem::rate_limited(LATER))?;
+    let place_of_all = match room {
+        Some(Extension(room)) => Some(room.take().ok_or_else(|| Problem::too_many_feeds(LATER))?),
+        None => None,
+    };
     let subscription = app.events.subscribe(id, from.since).await?;
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -77,7 +82,7 @@ pub async fn follow(
         .on_upgrade(async move |socket| {
             let follower = Follower { app, view, socket, closing: closing.map(|Extension(closing)| closing) };
             follower.follow(subscription, from.since.is_some()).await;
-            drop(place);
+            drop((place, place_of_all));
         })
         .into_response())
 }

@@ -86,13 +86,32 @@ async fn one_client_follows_only_so_often() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_follows_keeps_the_place_of_a_connection() {
     for setting in ["http.connections_max", "http.connections_per_client"] {
-        let (_app, event, address) = served(&[(setting, "2")]).await;
+        let (_app, event, address) = served(&[(setting, "3")]).await;
+        let _asks_nothing = TcpStream::connect(address).await.unwrap();
         let mut following = vec![follow(address, event, "").await.unwrap(), follow(address, event, "").await.unwrap()];
         assert!(follow(address, event, "").await.is_err(), "{setting}");
         following.pop().unwrap().close(None).await.unwrap();
         let let_in = async { while follow(address, event, "").await.is_err() {} };
         time::timeout(PATIENCE, let_in).await.expect("its place is free again");
     }
+}
+
+/// Whoever watches must not shut out whoever buys, or looks after the service.
+#[tokio::test(flavor = "multi_thread")]
+async fn live_feeds_leave_a_quarter_of_the_connections_to_others() {
+    let (_app, event, address) = served(&[("http.connections_max", "8")]).await;
+    let mut following = Vec::new();
+    for _ in 0..6 {
+        following.push(follow(address, event, "").await.unwrap());
+    }
+    let Err(Error::Http(refused)) = follow(address, event, "").await else { panic!("it is refused") };
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"10".parse().unwrap()));
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    let said = serde_json::from_slice::<Value>(refused.body().as_ref().unwrap()).unwrap();
+    assert_eq!(said["code"], "overloaded", "{said}");
+    following.pop().unwrap().close(None).await.unwrap();
+    let let_in = async { while follow(address, event, "").await.is_err() {} };
+    time::timeout(PATIENCE, let_in).await.expect("its place is free again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
