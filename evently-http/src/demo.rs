@@ -10,7 +10,7 @@ use evently_core::{
         Principal, Request, Role, SessionId, Timestamp, User, UserId, VenueId,
     },
     import::{self, Format},
-    ports::{BookingFilter, CLAIM_LASTS, EventFilter, Page, PasswordHash, PasswordHasher},
+    ports::{BookingFilter, CLAIM_LASTS, Claim, EventFilter, Page, PasswordHash, PasswordHasher, Taken},
     services::{Error, EventDraft, VenueDraft},
 };
 
@@ -28,14 +28,17 @@ const ACCOUNTS: [(&str, &str, Role); 5] = [
 ];
 /// Who bought in the past. Nobody can log in as them.
 const GUESTS: u32 = 40;
+/// Names the claim of whoever makes the demo data.
+const CLAIM: &str = "demo";
+/// How often it is looked whether a claim is over.
+const PAUSE: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_hours(24);
 /// How many past bookings are made in one transaction.
 const BATCH: usize = 200;
 
 /// Makes the demo data, if there is nothing yet, or what is missing of it, if it was interrupted at that. Whether there was any to make.
 ///
-/// Each thing is looked for before it is made. The last account is made when all else is there, and says so: what is changed or renamed
-/// later is not made again.
+/// One at a time makes it. Whoever comes meanwhile waits until it is there, or until the claim of one that was killed is over.
 pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, StartError> {
     let [first, .., last] = ACCOUNTS;
     let page = Page { after: None, limit: 1 };
@@ -43,6 +46,56 @@ pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, Sta
     if with_address(app, last.0).await?.is_some() || !begun && !app.store.accounts.users(page).await.map_err(failed)?.is_empty() {
         return Ok(false);
     }
+    let claim = Claim::new(&*app.ids, &*app.clock);
+    let mut told = false;
+    loop {
+        match take(app, claim).await? {
+            Taken::Done => return Ok(false),
+            Taken::Others => {
+                if !told {
+                    tracing::info!("another process makes the demo data, or was killed at it; this one waits");
+                }
+                told = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Taken::Ours => tokio::select! {
+                made = make(app, passwords) => {
+                    let inbox = &app.store.inbox;
+                    match made {
+                        Ok(()) => drop(inbox.done(CLAIM, 0, claim.owner).await.map_err(failed)?),
+                        // Otherwise it is over by itself.
+                        Err(_) => drop(inbox.let_go(CLAIM, 0, claim.owner).await),
+                    }
+                    return made.map(|()| true);
+                }
+                // It goes on with what is missing when it is its turn again.
+                lost = lost(app, claim) => lost?,
+            },
+        }
+    }
+}
+
+/// Claims the making of the demo data, which is like a message to be acted on once.
+async fn take(app: &App, claim: Claim) -> Result<Taken, StartError> {
+    app.store.inbox.take(CLAIM, 0, &claim.prolonged(app.clock.now())).await.map_err(failed)
+}
+
+/// Prolongs the claim for as long as it is ours.
+async fn lost(app: &App, claim: Claim) -> Result<(), StartError> {
+    loop {
+        tokio::time::sleep(CLAIM_LASTS / 3).await;
+        if take(app, claim).await? != Taken::Ours {
+            return Ok(());
+        }
+    }
+}
+
+/// Makes what is not there yet.
+///
+/// Each thing is looked for before it is made. The last account is made when all else is there, and says so: what is changed or renamed
+/// later is not made again.
+async fn make(app: &App, passwords: &dyn PasswordHasher) -> Result<(), StartError> {
+    let [.., last] = ACCOUNTS;
     let hash = passwords.hash(PASSWORD).await.map_err(failed)?;
     let organizer = accounts(app, &hash).await?;
     let guests = guests(app).await?;
@@ -59,8 +112,7 @@ pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, Sta
     upcoming(app, &organizer, club, "Late Jazz", "A quartet at arm's length.", evening + 7 * DAY).await?;
     upcoming(app, &organizer, arena, "The Big Show", "Twenty thousand seats, one stage.", evening + 60 * DAY).await?;
     forget_mails(app).await?;
-    account(app, last, &hash).await?;
-    Ok(true)
+    account(app, last, &hash).await.map(drop)
 }
 
 /// More than there are while the demo data is made.
@@ -251,7 +303,6 @@ impl Sales<'_> {
 
 /// Those who bought in the past had their mails then. Whoever was killed at this has a claim, which is over by itself: that is waited for.
 async fn forget_mails(app: &App) -> Result<(), StartError> {
-    const PAUSE: Duration = Duration::from_millis(100);
     let mut waited = Duration::ZERO;
     loop {
         match app.relay.pass_over().await {

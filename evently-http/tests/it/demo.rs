@@ -91,6 +91,18 @@ async fn a_start_waits_until_what_the_one_before_has_claimed_is_free() {
     assert_eq!(app.app.relay.waiting().await.unwrap(), 0);
 }
 
+/// As instances may be, before one empty store.
+#[tokio::test]
+async fn of_two_that_start_at_the_same_moment_one_makes_the_demo_data() {
+    let whole = TestApp::new().await;
+    assert!(seed(&whole).await);
+    let one = TestApp::new().await;
+    let other = one.beside(&[]).await;
+    let (by_one, by_other) = tokio::join!(seed(&one), seed(&other));
+    assert_eq!(to_be_seen(&one).await, to_be_seen(&whole).await);
+    assert_ne!(by_one, by_other);
+}
+
 #[tokio::test]
 async fn where_somebody_is_there_is_no_demo_data_made() {
     let app = TestApp::new().await;

@@ -9,6 +9,8 @@ mod app;
 #[path = "../it/bookings.rs"]
 mod bookings;
 mod database;
+#[path = "../it/demo.rs"]
+mod demo;
 mod instances;
 mod layers;
 #[path = "../it/live.rs"]
