@@ -75,43 +75,49 @@ impl Projection {
         Self { redis, catalog }
     }
 
-    fn prepare(&self, script: &'static Script, event: EventId) -> Result<redis::ScriptInvocation<'static>, Away> {
+    /// What was read from another run of the store's server is as little worth as what another run of Redis kept.
+    fn runs(&self) -> Result<String, Away> {
+        Ok(format!("{}/{}", self.redis.run()?, self.catalog.run()))
+    }
+
+    fn prepare(&self, script: &'static Script, event: EventId, runs: &str) -> redis::ScriptInvocation<'static> {
         let mut script = script.prepare_invoke();
         script.key(self.redis.key(keys::feed(event))).key(self.redis.key(keys::feed_state(event)));
-        // What was read from another run of the store's server is as little worth as what another run of Redis kept.
-        script.arg(format!("{}/{}", self.redis.run()?, self.catalog.run())).arg(IDLE_SECS);
-        Ok(script)
+        script.arg(runs).arg(IDLE_SECS);
+        script
     }
 
     /// The state of an event, which is begun where there is none; `None` if there is no such event.
     pub(super) async fn join(&self, event: EventId) -> Result<Option<Joined>, Failed> {
-        if let Some(joined) = self.ready(event, false).await? {
+        if let Some(joined) = self.ready(event, &self.runs()?, false).await? {
             return Ok(Some(joined));
         }
         if self.catalog.event(event).await?.is_none() {
             return Ok(None);
         }
         for _ in 0..TRIES {
+            // Asked for before the store is read: what is read from an older server gets into no state of a newer one.
+            let runs = self.runs()?;
             // First it takes in what is published; whatever was published before is in the store by then.
-            if let Some(joined) = self.ready(event, true).await? {
+            if let Some(joined) = self.ready(event, &runs, true).await? {
                 return Ok(Some(joined));
             }
             let Some(map) = self.catalog.seat_map(event).await? else { return Ok(None) };
-            if let Some(joined) = self.fill(event, &numbered_apart(map)).await? {
+            if let Some(joined) = self.fill(event, &runs, &numbered_apart(map)).await? {
                 return Ok(Some(joined));
             }
         }
         Err(Failed::Redis)
     }
 
-    async fn ready(&self, event: EventId, begin: bool) -> Result<Option<Joined>, Failed> {
-        let mut script = self.prepare(&JOIN, event)?;
+    async fn ready(&self, event: EventId, runs: &str, begin: bool) -> Result<Option<Joined>, Failed> {
+        let mut script = self.prepare(&JOIN, event, runs);
         script.arg(u8::from(begin));
         self.joined(event, "feed_join", &script).await
     }
 
-    async fn fill(&self, event: EventId, map: &SeatMap) -> Result<Option<Joined>, Failed> {
-        let mut script = self.prepare(&FILL, event)?;
+    async fn fill(&self, event: EventId, runs: &str, map: &SeatMap) -> Result<Option<Joined>, Failed> {
+        let mut script = self.prepare(&FILL, event, runs);
         script.arg(map.counts().total).arg(map.seq());
         for (number, (status, version)) in (0_u32..).zip(map.statuses().iter().zip(map.versions())) {
             if *version > 0 {
@@ -137,7 +143,7 @@ impl Projection {
         since: Option<u64>,
         changes: &[SeatChange],
     ) -> Result<Option<(u64, Vec<Entry>)>, Away> {
-        let mut script = self.prepare(&PUBLISH, event)?;
+        let mut script = self.prepare(&PUBLISH, event, &self.runs()?);
         script.arg(SeatBoard::KEPT).arg(self.redis.key(keys::feed(event)));
         script.arg(since.map_or_else(String::new, |since| since.to_string()));
         for change in changes {

@@ -427,6 +427,41 @@ fn what_the_store_lost_with_its_server_is_shown_by_no_instance() {
     });
 }
 
+/// Another instance knows of the new server already, and has begun a state of it; what is read from the old one must not get there.
+#[test]
+fn what_was_read_from_the_lost_server_is_not_shown_as_of_the_next() {
+    run(async {
+        let two = Two::new().await;
+        let [slow, other] = [(); 2].map(|()| Arc::new(Gate::closed(two.world.store.catalog.clone())));
+        other.run.store(2, SeqCst);
+        let mut joining = Vec::new();
+        let mut feeds = Vec::new();
+        for gate in [&slow, &other] {
+            let (redis, feed) = feed_at(&two.options, gate.clone()).await;
+            let id = two.id();
+            joining.push(tokio::spawn({
+                let feed = feed.clone();
+                async move { feed.seat_map(id).await.unwrap().unwrap() }
+            }));
+            feeds.push((redis, feed));
+            gate.asked.acquire().await.unwrap().forget();
+        }
+        slow.run.store(2, SeqCst);
+        slow.may_go.add_permits(1);
+        tokio::select! {
+            _ = &mut joining[0] => panic!("it is shown"),
+            again = slow.asked.acquire() => again.unwrap().forget(),
+        }
+        for gate in [&slow, &other] {
+            gate.may_go.add_permits(100);
+        }
+        let stored = two.stored().await;
+        for map in joining {
+            assert_eq!(map.await.unwrap().statuses(), stored.statuses());
+        }
+    });
+}
+
 #[test]
 fn a_state_that_nobody_waited_for_is_let_go_of() {
     run(async {
