@@ -4,6 +4,8 @@ import { stories } from '../support/story.js';
 
 const SEATS = ['1', '2', '3'].map((label, x) => ({ label, x, y: 0, category: 'Best' }));
 const PLAN = { name: 'Small room', sections: [{ name: 'Stalls', rows: [{ label: 'A', seats: SEATS }] }] };
+/** How long the service may take to see to a booking. */
+const PATIENCE_MS = 30_000;
 const story = stories();
 
 story('nobody whose event was called off is told that the seats are on sale again', async ({ api, visitor }) => {
@@ -35,11 +37,13 @@ story('nobody whose event was called off is told that the seats are on sale agai
   }
 });
 
-/** Waits until the service has seen to the booking of an account. */
+/** Waits until the service has seen to the booking of an account, which it is about to do. */
 async function ended(api, account) {
+  const end = Date.now() + PATIENCE_MS;
   for (;;) {
     const [{ status }] = await api.bookings(account);
     if (status === 'cancelled' || status === 'refunded') return;
+    assert.ok(Date.now() < end, `the booking of ${account.name} is still ${status}, ${PATIENCE_MS / 1000} s after its event was called off`);
     await new Promise((resolve) => { setTimeout(resolve, 100); });
   }
 }
