@@ -31,7 +31,10 @@ impl Shared {
     pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
         let redis = config.redis.url.0.as_ref().map(|url| Redis::open(&Options::new(url.reveal()))).transpose()?;
         let broker = match &config.rabbitmq.url.0 {
-            Some(url) => Some(Broker::open(evently_amqp::Options::new(url.reveal(), Arc::clone(clock))).await?),
+            Some(url) => {
+                let options = evently_amqp::Options::new(url.reveal(), Arc::clone(clock));
+                Some(Broker::open(evently_amqp::Options { topology: config.rabbitmq.prefix.topology(), ..options }).await?)
+            }
             None => None,
         };
         if let Some(redis) = &redis {

@@ -86,7 +86,8 @@ async fn open(global: &Global) -> Result<Broker, Failure> {
     let Some(url) = &config.rabbitmq.url.0 else {
         return Err(Failure::usage("there is no broker").hint("set rabbitmq.url to amqp://user:password@host:5672/%2f"));
     };
-    let options = Options::new(url.reveal(), Arc::new(SystemClock::new()));
+    let topology = config.rabbitmq.prefix.topology();
+    let options = Options { topology, ..Options::new(url.reveal(), Arc::new(SystemClock::new())) };
     let broker = Broker::open(options).await.map_err(|error| Failure::away(&error).because(&error))?;
     if tokio::time::timeout(PATIENCE, broker.up()).await.is_err() {
         return Err(Failure::away(format_args!("the broker at {url} is away")).hint("look at rabbitmq.url, and whether it runs"));

@@ -1,7 +1,7 @@
 //! What is parked at the broker.
 
 use evently_http::messages::{Topology, Work};
-use evently_testservers::shared_rabbitmq;
+use evently_testservers::{fresh_namespace, shared_rabbitmq};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, QueuePurgeOptions},
@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::evently::Evently;
 
-async fn park(channel: &Channel, id: &str) {
+async fn park(channel: &Channel, topology: &Topology, id: &str) {
     let (how, properties) = (BasicPublishOptions::default(), BasicProperties::default().with_message_id(id.into()));
-    let parked = Topology::default().parked(Work::Analytics);
+    let parked = topology.parked(Work::Analytics);
     channel.basic_publish("".into(), parked.into(), how, b"what is this", properties).await.unwrap().await.unwrap();
 }
 
@@ -28,13 +28,15 @@ fn parked(evently: &Evently) -> Vec<String> {
 #[tokio::test]
 async fn of_parked_messages_only_the_one_that_is_named_is_dropped_or_replayed() {
     let url = tokio::task::spawn_blocking(shared_rabbitmq).await.unwrap().unwrap();
-    let evently = Evently::new().with("EVENTLY__RABBITMQ__URL", &url);
+    let prefix = fresh_namespace();
+    let topology = Topology::try_new(&prefix).unwrap();
+    let evently = Evently::new().with("EVENTLY__RABBITMQ__URL", &url).with("EVENTLY__RABBITMQ__PREFIX", &prefix);
     assert_eq!(parked(&evently), Vec::<String>::new());
     let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     for id in ["6", "7", "8", "9"] {
-        park(&channel, id).await;
+        park(&channel, &topology, id).await;
     }
     assert_eq!(evently.json(&["queue", "drop", "analytics", "7"]), json!({ "queue": "analytics", "dropped": 1 }));
     assert_eq!(parked(&evently), ["6", "8", "9"]);
@@ -43,6 +45,6 @@ async fn of_parked_messages_only_the_one_that_is_named_is_dropped_or_replayed() 
     assert_eq!(evently.run(&["queue", "drop", "analytics", "7"]).code, 1, "it is gone");
     assert_eq!(evently.json(&["queue", "drop", "analytics", "--all"]), json!({ "queue": "analytics", "dropped": 2 }));
     assert_eq!(parked(&evently), Vec::<String>::new());
-    let queue = Topology::default().queue(Work::Analytics);
+    let queue = topology.queue(Work::Analytics);
     assert_eq!(channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap(), 1, "what was replayed");
 }

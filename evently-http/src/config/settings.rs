@@ -6,8 +6,8 @@ use super::{
     Row,
     layers::Values,
     value::{
-        Gateway, LogFormat, LogLevel, Network, Origin, Pooler, PostgresUrl, Profile, RabbitMqUrl, Rate, RedisUrl, Secrets, Size,
-        StoreUrl,
+        Gateway, LogFormat, LogLevel, Network, Origin, Pooler, PostgresUrl, Profile, QueuePrefix, RabbitMqUrl, Rate, RedisUrl,
+        Secrets, Size, StoreUrl,
     },
 };
 
@@ -139,6 +139,8 @@ settings! {
     rabbitmq: RabbitMq {
         /// Where it is; without it the instances do that among themselves.
         url: RabbitMqUrl = "";
+        /// What the names of the exchange and the queues begin with; another one for each store that shares a broker.
+        prefix: QueuePrefix = "evently";
     }
     /// What goes on beside the requests.
     workers: Workers {

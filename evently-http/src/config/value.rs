@@ -13,7 +13,7 @@ pub use self::{
     secrets::Secrets,
     store::{PostgresUrl, RabbitMqUrl, RedisUrl, ServerUrl, StoreUrl},
     units::{Rate, Size},
-    words::{Gateway, LogFormat, LogLevel, Pooler, Profile},
+    words::{Gateway, LogFormat, LogLevel, Pooler, Profile, QueuePrefix},
 };
 
 /// Something that a setting can be.

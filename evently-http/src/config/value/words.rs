@@ -1,5 +1,7 @@
 //! One word of a few.
 
+use evently_amqp::Topology;
+
 use super::Value;
 
 macro_rules! words {
@@ -64,6 +66,29 @@ words!(
     /// Real buyers and real money.
     Production = "production"
 );
+
+/// What the names of everything at the broker begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePrefix(pub String);
+
+impl QueuePrefix {
+    /// The names.
+    pub fn topology(&self) -> Topology {
+        Topology::try_new(&self.0).expect("no other is read")
+    }
+}
+
+impl Value for QueuePrefix {
+    const RIGHT: &'static str = "1 to 100 letters, digits, `.`, `-` or `_`";
+
+    fn parse(text: &str) -> Option<Self> {
+        Topology::try_new(text).is_ok().then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
 
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
