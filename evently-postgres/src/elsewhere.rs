@@ -25,6 +25,13 @@ macro_rules! server_run {
 
 pub(crate) use server_run;
 
+/// How many entries are looked through for who has written them.
+macro_rules! much {
+    () => {
+        100_000
+    };
+}
+
 const BEGIN: &str = concat!("select position, gen_random_uuid(), ", server_run!(), " from journal_head");
 const OTHERS_UNNUMBERED: &str = "select 1 from journal where position is null and writer is distinct from $1 limit 1";
 /// In order, and so by the index: where many have written the server expects to meet another at once, and would read all of the journal
@@ -32,14 +39,13 @@ const OTHERS_UNNUMBERED: &str = "select 1 from journal where position is null an
 pub(crate) const SINCE: &str = concat!(
     "select h.position, array( \
         select distinct event_id from ( \
-            select event_id, writer from journal j where j.position > $1 order by j.position limit 100000) j \
+            select event_id, writer from journal j where j.position > $1 order by j.position limit ",
+    much!(),
+    ") j \
         where j.writer is distinct from $2), ",
     server_run!(),
     " from journal_head h"
 );
-/// How many entries are looked through for who has written them: the limit above.
-const MUCH: i64 = 100_000;
-
 /// Who a handle is, and how far it has looked.
 #[derive(Default)]
 pub(crate) struct Writer {
@@ -91,7 +97,7 @@ impl PgStore {
             writer.position.fetch_max(position, SeqCst);
             let untold = writer.untold.swap(false, SeqCst);
             match events {
-                _ if untold || position - looked > MUCH => Elsewhere::Anything,
+                _ if untold || position - looked > much!() => Elsewhere::Anything,
                 events if events.is_empty() => Elsewhere::Unchanged,
                 events => Elsewhere::Events(events),
             }

@@ -77,6 +77,32 @@ async fn who_writes_all_the_time_still_sees_that_nobody_else_does() {
     }
 }
 
+/// So many entries are looked through, and whoever has written one beyond them must not be passed over.
+#[tokio::test]
+async fn what_others_wrote_after_much_else_counts_as_well() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let (ours, theirs) =
+        (place.open_with(ids.clone(), &place.options()).await, place.open_with(ids.clone(), &place.options()).await);
+    let event = on_sale(&ours, &ids).await;
+    assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+    let much_of_ours = |entries: u32| {
+        place.execute(&format!(
+            "insert into journal (event_id, entries, content, writer, position, hash) \
+                select j.event_id, 1, '{{}}', j.writer, h.position + n, h.hash \
+                from (select event_id, writer from journal limit 1) j, journal_head h, generate_series(1, {entries}) n"
+        ));
+        place.execute(&format!("update journal_head set position = position + {entries}"));
+    };
+    much_of_ours(99_990);
+    hold(&theirs, &ids, &event, 0).await;
+    assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Events([event.id()].into()));
+    much_of_ours(100_000);
+    hold(&theirs, &ids, &event, 1).await;
+    assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Anything);
+    assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+}
+
 /// What the server says of a commit.
 const COMMITTED: &[u8] = b"COMMIT\0";
 
