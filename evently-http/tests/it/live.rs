@@ -1,16 +1,11 @@
 //! Clients of the live feed that do not behave.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use evently_core::{
-    domain::{EventId, SeatChange, SeatMap, SeatStatus},
+    domain::{EventId, SeatChange, SeatStatus},
     memory::MemorySeatFeed,
-    ports::{Elsewhere, SeatFeed, StoreError, Subscription},
+    ports::SeatFeed,
 };
 use evently_http::server::{self, Limits};
 use futures_util::{SinkExt, StreamExt};
@@ -26,7 +21,7 @@ use tokio_tungstenite::{
     tungstenite::{Bytes, Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
 };
 
-use crate::app::TestApp;
+use crate::{app::TestApp, taken::Taken};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -236,44 +231,13 @@ async fn who_is_too_slow_begins_anew() {
     assert!(anew > 0, "it was too slow");
 }
 
-/// A feed of which everybody has the place that one of them took.
-struct Taken {
-    feed: MemorySeatFeed,
-    place: Mutex<Option<Subscription>>,
-}
-
-#[async_trait]
-impl SeatFeed for Taken {
-    async fn publish(&self, changes: &[SeatChange]) {
-        self.feed.publish(changes).await;
-    }
-
-    async fn seat_map(&self, event: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
-        self.feed.seat_map(event).await
-    }
-
-    async fn subscribe(&self, _: EventId, _: Option<u64>) -> Result<Option<Subscription>, StoreError> {
-        Ok(self.place.lock().unwrap().take())
-    }
-
-    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
-        self.feed.refresh(elsewhere).await
-    }
-
-    fn let_go(&self) {
-        self.feed.let_go();
-    }
-}
-
 /// The state is shown to somebody else after the change, and before it is sent to whoever had taken their place before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_follows_begins_at_the_place_that_was_taken() {
     let house = TestApp::new().await;
     let (_, event_id) = house.on_sale(1).await;
     let catalog = house.app.store.catalog.clone();
-    let feed = MemorySeatFeed::new(catalog.clone());
-    let place = Mutex::new(feed.subscribe(event_id, None).await.unwrap());
-    let feed = Arc::new(Taken { feed, place });
+    let feed = Arc::new(Taken::before_all(catalog.clone(), event_id).await);
     let app = house.beside_showing(catalog, feed.clone()).await;
     feed.publish(&[SeatChange { event_id, number: 0, status: SeatStatus::Blocked, version: 1 }]).await;
     let shown = app.get(&format!("/api/v1/events/{event_id}/seats"), None).await.expect(200);

@@ -14,4 +14,5 @@ mod public;
 mod server;
 mod shown;
 mod stack;
+mod taken;
 mod tickets;

@@ -1,17 +1,10 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use evently_core::{
     audit,
-    domain::{EventId, Role, Sales, SeatChange, SeatMap, SeatStatus},
-    memory::MemorySeatFeed,
-    ports::{Elsewhere, Figures, SalesFilter, SeatFeed, StoreError, Subscription},
+    domain::{Role, Sales, SeatChange, SeatStatus},
+    ports::{Figures, SalesFilter, StoreError},
 };
 use evently_http::routes;
 use futures_util::{SinkExt, StreamExt};
@@ -19,47 +12,15 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::app::TestApp;
-
-/// A seat is taken just after the map was looked at for the first time.
-struct Taken {
-    feed: MemorySeatFeed,
-    looked: AtomicBool,
-}
-
-#[async_trait]
-impl SeatFeed for Taken {
-    async fn publish(&self, changes: &[SeatChange]) {
-        self.feed.publish(changes).await;
-    }
-
-    async fn seat_map(&self, event_id: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
-        let map = self.feed.seat_map(event_id).await;
-        if !self.looked.swap(true, Relaxed) {
-            self.feed.publish(&[SeatChange { event_id, number: 0, status: SeatStatus::Reserved, version: 1 }]).await;
-        }
-        map
-    }
-
-    async fn subscribe(&self, event: EventId, since: Option<u64>) -> Result<Option<Subscription>, StoreError> {
-        self.feed.subscribe(event, since).await
-    }
-
-    async fn refresh(&self, elsewhere: &Elsewhere) -> Result<(), StoreError> {
-        self.feed.refresh(elsewhere).await
-    }
-
-    fn let_go(&self) {
-        self.feed.let_go();
-    }
-}
+use crate::{app::TestApp, taken::Taken};
 
 #[tokio::test]
 async fn an_entity_tag_is_never_of_a_later_state_than_what_comes_with_it() {
     let house = TestApp::new().await;
     let (_, event) = house.on_sale(1).await;
     let catalog = house.app.store.catalog.clone();
-    let feed = Taken { feed: MemorySeatFeed::new(catalog.clone()), looked: AtomicBool::new(false) };
+    let taken = SeatChange { event_id: event, number: 0, status: SeatStatus::Reserved, version: 1 };
+    let feed = Taken::after_a_look(catalog.clone(), taken);
     let app = house.beside_showing(catalog, Arc::new(feed)).await;
     let path = format!("/api/v1/events/{event}");
     let first = app.get(&path, None).await;

@@ -22,5 +22,7 @@ mod payments;
 #[path = "../it/public.rs"]
 mod public;
 mod stack;
+#[path = "../it/taken.rs"]
+mod taken;
 #[path = "../it/tickets.rs"]
 mod tickets;
