@@ -220,13 +220,18 @@ impl Event {
     /// The event with what is to be changed.
     pub(super) fn changed(&self, change: &EventChange) -> Result<Self, Invalid> {
         let (old, mut categories) = (&self.details, self.categories.clone());
+        let mut invalid = Invalid::default();
         for (i, PriceDraft { name, price }) in change.prices.iter().enumerate() {
-            let Some(category) = categories.iter_mut().find(|category| category.name == *name) else {
-                let field = format!("price_categories[{i}].name");
-                return Err(Invalid::field(field, "unknown_category", "the event has no such price category"));
-            };
-            category.price = *price;
+            let field = format!("price_categories[{i}].name");
+            match categories.iter_mut().find(|category| category.name == *name) {
+                None => invalid.add(field, "unknown_category", "the event has no such price category"),
+                Some(_) if change.prices[..i].iter().any(|other| other.name == *name) => {
+                    invalid.add(field, "duplicate_category", "name each category once");
+                }
+                Some(category) => category.price = *price,
+            }
         }
+        invalid.into_result()?;
         let start_time = change.start_time.unwrap_or(old.start_time);
         // What lasts until the event begins does so after it was moved as well.
         let moved = |until| if until == old.start_time { start_time } else { until };

@@ -96,10 +96,13 @@ pub async fn a_price_changes_while_seats_are_held(world: World) {
 pub async fn an_edit_that_makes_no_sense_is_refused(world: World) {
     let event = world.event(1, 4).await;
     let before = world.records(&event).await;
+    let prices = [("Front", 1), ("Back", 2), ("Front", 3)].map(|(name, price)| PriceDraft { name: name.to_owned(), price });
+    let twice = EventChange { prices: prices.to_vec(), ..EventChange::default() };
     for (change, said) in [
         (named(""), "name invalid_name"),
         (priced("Front", -1), "price_categories[0].price out_of_range"),
         (priced("Gallery", 1), "price_categories[0].name unknown_category"),
+        (twice, "price_categories[2].name duplicate_category"),
     ] {
         assert_eq!(wrong(&world.ask(ORGANIZER, edit(&event, change)).await), [said]);
     }
