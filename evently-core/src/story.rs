@@ -83,7 +83,7 @@ impl Story {
         self.ask(Actor::System, Command::SettleRefund { refund_id });
         let given_up = self.hold(5);
         self.pay(given_up);
-        self.ask(CUSTOMER, Command::Cancel { booking_id: given_up, reason: None });
+        self.cancel(given_up);
         let paying = self.hold(6);
         self.start_payment(paying);
         let seats = vec![self.layout.id.seat(7)];
@@ -144,7 +144,11 @@ impl Story {
         self.ask(Actor::System, Command::Expire { booking_id });
     }
 
-    fn pay(&mut self, booking: BookingId) {
+    pub fn cancel(&mut self, booking_id: BookingId) {
+        self.ask(CUSTOMER, Command::Cancel { booking_id, reason: None });
+    }
+
+    pub fn pay(&mut self, booking: BookingId) {
         let payment = self.start_payment(booking);
         self.report(payment, GatewayReport::Succeeded);
     }

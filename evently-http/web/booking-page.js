@@ -100,6 +100,7 @@ const moneyOf = ({ payments = [], refunds = [] }) => JSON.stringify([...payments
 
 function finished({ booking, event, signal, cancelButton: cancel }) {
   const confirmed = booking.status === 'confirmed';
+  const mayStillBuy = booking.status === 'expired' && isPaymentUnderWay(booking);
   return h('div', { class: 'columns' },
     h('div', { class: 'column-main' },
       h('a', { class: 'crumb', href: '/bookings' }, icon('back'), 'My bookings'),
@@ -107,7 +108,8 @@ function finished({ booking, event, signal, cancelButton: cancel }) {
       confirmed && ticketSection(booking, signal)),
     h('div', { class: 'column-side' },
       summary(booking, event),
-      confirmed && h('div', { class: 'actions actions-column' }, calendarButton(booking), cancel)),
+      confirmed && h('div', { class: 'actions actions-column' }, calendarButton(booking), cancel),
+      mayStillBuy && h('div', { class: 'actions actions-column' }, cancel)),
     historySection(booking.id, signal));
 }
 
@@ -199,24 +201,36 @@ function ticketSection(booking, signal) {
   return h('section', { 'aria-labelledby': 'tickets-title' }, h('h2', { id: 'tickets-title' }, 'Tickets'), place);
 }
 
-/** Cancels after asking; a held booking frees its seats, a paid one is refunded as the event's policy says. */
+function cancelWords(booking) {
+  const seats = seatsWord(booking);
+  const one = seats === 'seat';
+  switch (booking.status) {
+    case 'confirmed': return {
+      label: 'Cancel booking', title: 'Cancel this booking?', yes: 'Cancel booking', no: 'Keep booking',
+      text: `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. What is refunded follows the event’s policy.`,
+    };
+    case 'expired': return {
+      label: 'Give the booking up', title: 'Give this booking up?', yes: 'Give up', no: 'Keep waiting',
+      text: 'Should your payment come through after all, it buys no seats, and the money goes back to your card.',
+    };
+    default: return {
+      label: `Give the ${seats} back`, title: `Give ${one ? 'this seat' : 'these seats'} back?`, yes: 'Give back', no: `Keep ${seats}`,
+      text: `${one ? 'It goes' : 'They go'} on sale again at once, and somebody else may take ${one ? 'it' : 'them'}.`,
+    };
+  }
+}
+
+/**
+ * Cancels after asking; a held booking frees its seats, a paid one is refunded as the event's policy says, and one whose hold has run out
+ * buys nothing any more.
+ */
 function cancelButton(booking, onCancelled) {
   const attempt = new Attempt();
   const message = h('div');
-  const paid = booking.status === 'confirmed';
-  const seats = seatsWord(booking);
-  const one = seats === 'seat';
-  const button = h('button', { class: 'button button-quiet', type: 'button', testid: 'cancel-booking' },
-    paid ? 'Cancel booking' : `Give the ${seats} back`);
+  const { label, ...words } = cancelWords(booking);
+  const button = h('button', { class: 'button button-quiet', type: 'button', testid: 'cancel-booking' }, label);
   button.addEventListener('click', async () => {
-    const reason = await confirmDialog({
-      title: paid ? 'Cancel this booking?' : `Give ${one ? 'this seat' : 'these seats'} back?`,
-      text: paid
-        ? `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. What is refunded follows the event’s policy.`
-        : `${one ? 'It goes' : 'They go'} on sale again at once, and somebody else may take ${one ? 'it' : 'them'}.`,
-      yes: paid ? 'Cancel booking' : 'Give back',
-      no: paid ? 'Keep booking' : `Keep ${seats}`,
-    });
+    const reason = await confirmDialog(words);
     if (reason === null) return button.focus();
     replace(message);
     try {

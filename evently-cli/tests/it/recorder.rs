@@ -65,8 +65,12 @@ impl Recorder {
                 }
             }
             (What::Cancel { booking: id }, 200) => {
-                let seats = numbers(&body["seats"]);
-                self.change(call(seats, Did::Release { booking: booking(id) }), id.clone(), "ended");
+                let release = call(numbers(&body["seats"]), Did::Release { booking: booking(id) });
+                let paid = self.went.values().any(|(other, to)| other == id && *to == "confirmed");
+                // What has run out has no seats any more to give up.
+                let had_them = paid || self.holds.get(id).is_some_and(|(_, lapse)| release.answered < Some(lapse.from));
+                let answered = release.answered.filter(|_| had_them);
+                self.change(Call { answered, ..release }, id.clone(), "ended");
             }
             (What::Hold, 409) if body["code"] == "seats_unavailable" => {
                 for seat in body["seats"].as_array().expect("it names the seats") {

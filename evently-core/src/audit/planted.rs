@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::faults::{HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND};
 use super::{Follower, Invariant, Violation, audit_figures, audit_store, check, check_terms};
 use crate::{
-    domain::{BookingState, EventId, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp},
+    domain::{BookingState, Entry, EventId, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp},
     memory::ManualClock,
     ports::{EventRecords, Figures, Outbox},
     story::Story,
@@ -164,6 +164,23 @@ impl Story {
     fn check(&self, records: &EventRecords) -> Vec<Violation> {
         check(records, Some(&self.layout), self.now)
     }
+}
+
+#[test]
+fn what_had_run_out_is_given_up_without_its_seats() {
+    let mut story = Story::tell();
+    let booking = story.hold(7);
+    story.wait(story.terms.ttl);
+    story.expire(booking);
+    story.cancel(booking);
+    let mut records = story.read();
+    assert_eq!(story.check(&records), []);
+    let of_booking = |entry: &&mut Entry| entry.transition.booking_id() == Some(booking);
+    let mut entries = records.journal.iter_mut().filter(of_booking);
+    let freed = entries.nth(1).unwrap().transition.seats.clone();
+    entries.next().unwrap().transition.seats = freed;
+    let found = story.check(&records);
+    assert!(found.iter().any(|violation| violation.what.contains("has no seats any more, and some move")), "{found:#?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! pending ──► confirmed ──► cancelled | refunded
 //!    ├──────► expired ────► confirmed          (only by its own money, arriving late)
+//!    │           └────────► cancelled          (so that its money, arriving late, goes back)
 //!    └──────► cancelled
 //! ```
 
@@ -150,7 +151,7 @@ impl BookingStatus {
             (self, to),
             (Self::Pending, Self::Pending | Self::Confirmed | Self::Expired | Self::Cancelled)
                 | (Self::Confirmed, Self::Cancelled | Self::Refunded)
-                | (Self::Expired, Self::Confirmed)
+                | (Self::Expired, Self::Confirmed | Self::Cancelled)
         )
     }
 }
@@ -261,6 +262,7 @@ mod tests {
             (Confirmed, Cancelled),
             (Confirmed, Refunded),
             (Expired, Confirmed),
+            (Expired, Cancelled),
         ];
         for (_, from) in BookingStatus::NAMES {
             for (_, to) in BookingStatus::NAMES {

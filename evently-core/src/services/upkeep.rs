@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{BoxOffice, Error};
 use crate::{
-    domain::{ANSWERS_KEPT, Actor, BookingId, BookingStatus, Command, Outcome, Rejection, Request},
+    domain::{ANSWERS_KEPT, Actor, BookingId, Command, Outcome, Request},
     ports::{Chores, Clock},
 };
 
@@ -75,11 +75,8 @@ impl Upkeep {
         }
         let mut ended = 0;
         for answer in submitted {
-            ended += usize::from(match answer.wait().await?.result {
-                // It has run out since it was found, which ends it as well.
-                Err(Rejection::NotPending(BookingStatus::Expired)) => true,
-                outcome => !matches!(outcome?, Outcome::Booking(booking) if booking.hold().is_some()),
-            });
+            let outcome = answer.wait().await?.result?;
+            ended += usize::from(!matches!(outcome, Outcome::Booking(booking) if booking.hold().is_some()));
         }
         Ok(ended)
     }

@@ -1,6 +1,6 @@
 //! Bookings: money that comes when the hold has run out. It takes the same seats if it can, else others like them, else it goes back.
 
-use evently_core::domain::{BookingStatus, Command, GatewayReport, HoldTerms, Payment, SeatStatus};
+use evently_core::domain::{BookingStatus, Command, GatewayReport, HoldTerms, Payment, Rejection, SeatStatus, Thing};
 
 use crate::{Fixture, GATEWAY, HOUSE, ORGANIZER, World, customer, fixtures};
 
@@ -62,6 +62,25 @@ pub async fn late_money_goes_back_if_there_is_nothing_for_it(world: World) {
         assert_eq!((again.0.refunded, again.1.status()), (9000, BookingStatus::Expired), "it is judged once");
         assert_eq!(world.audited(&event).await.refunds.len(), 1);
     }
+}
+
+/// Otherwise the money would buy what its customer does not want any more.
+pub async fn what_has_run_out_can_be_given_up_and_its_late_money_goes_back(world: World) {
+    let (event, payment) = too_late(&world).await;
+    let id = payment.booking_id;
+    world.expire(id).await;
+    let squatter = world.hold(&event, customer(2), &[1]).await;
+    assert_eq!(world.cancel(customer(3), id).await, Err(Rejection::NotFound(Thing::Booking)), "nobody else's");
+    let given_up = world.cancel(customer(1), id).await.unwrap();
+    assert_eq!(given_up.status(), BookingStatus::Cancelled);
+    assert_eq!(world.cancel(customer(1), id).await, Ok(given_up), "whoever asks twice gets no error");
+    assert_eq!(world.booking(squatter.id).await, squatter, "its seats have gone their own way");
+
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((booking.status(), payment.refunded), (BookingStatus::Cancelled, 9000));
+    assert_eq!(world.statuses(&event).await[..2], [SeatStatus::Available, SeatStatus::Reserved]);
+    let records = world.audited(&event).await;
+    assert_eq!(records.refunds[0].reason, "paid_after_cancelling");
 }
 
 pub async fn late_money_is_not_taken_for_an_event_that_was_called_off(world: World) {

@@ -107,6 +107,7 @@ macro_rules! store_conformance {
                 late_money_takes_the_same_seats_if_they_are_free
                 late_money_takes_other_seats_if_its_own_are_gone
                 late_money_goes_back_if_there_is_nothing_for_it
+                what_has_run_out_can_be_given_up_and_its_late_money_goes_back
                 late_money_is_not_taken_for_an_event_that_was_called_off
                 late_money_is_not_taken_for_an_event_that_is_over
                 seats_bought_late_can_be_given_up_like_others

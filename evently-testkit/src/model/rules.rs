@@ -116,7 +116,7 @@ impl Model {
         match self.bookings[&id].state {
             BookingState::Pending(_) => self.end(id, BookingState::Cancelled),
             BookingState::Confirmed { payment, .. } => self.cancel_sold(id, payment, by)?,
-            BookingState::Expired => return Err(Rejection::NotPending(BookingStatus::Expired)),
+            BookingState::Expired => self.set_state(id, BookingState::Cancelled),
             BookingState::Cancelled | BookingState::Refunded => {}
         }
         self.shown(id)

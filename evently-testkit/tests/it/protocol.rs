@@ -52,6 +52,8 @@ struct Client {
     crashes: u8,
     /// Whether the hold had run out when the money bought its seat.
     revived: bool,
+    /// Whether it had when its customer gave it up.
+    too_late: bool,
 }
 
 /// How far a client has come.
@@ -148,11 +150,12 @@ impl Protocol {
 
     fn cancel(self, state: &mut State, number: usize) {
         let theirs = |seat: Seat| [Status::Reserved(number), Status::Booked(number)].contains(&seat.status);
-        self.write(state, number, theirs, Status::Available);
+        let freed = self.write(state, number, theirs, Status::Available);
         let client = &mut state.clients[number];
         if client.at == At::Confirmed && client.charge == Charge::Captured {
             client.charge = Charge::PaidBack;
         }
+        client.too_late = !freed;
         client.at = At::GaveUp;
     }
 }
@@ -162,7 +165,7 @@ impl Model for Protocol {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        let client = Client { at: At::Outside, seat: 0, charge: Charge::None, crashes: 0, revived: false };
+        let client = Client { at: At::Outside, seat: 0, charge: Charge::None, crashes: 0, revived: false, too_late: false };
         let seat = Seat { status: Status::Available, version: 0 };
         vec![State { seats: vec![seat; self.seats], clients: vec![client; self.clients] }]
     }
@@ -244,6 +247,9 @@ impl Model for Protocol {
             }),
             Property::sometimes("money comes late and buys the seat all the same", |model: &Self, state: &State| {
                 !model.money || state.clients.iter().any(|client| client.revived)
+            }),
+            Property::sometimes("what had run out is given up, and its money goes back", |model: &Self, state: &State| {
+                !model.money || state.clients.iter().any(|client| client.too_late && client.charge == Charge::PaidBack)
             }),
             Property::sometimes("somebody is paid back", |model: &Self, state: &State| {
                 !model.money || state.clients.iter().any(|client| client.charge == Charge::PaidBack)

@@ -10,6 +10,11 @@ const story = stories({
   EVENTLY__BOOKING__PAYMENT_WINDOW: '3s',
 });
 const storyOfSilence = stories({ EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s' });
+const storyOfTooLate = stories({
+  EVENTLY__BOOKING__HOLD_TTL: '8s',
+  EVENTLY__BOOKING__PAYMENT_WINDOW: '12s',
+  EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s',
+});
 
 async function paysWith(token, { api, visitor }, event) {
   const [seat] = await api.availableSeats(event.id);
@@ -48,6 +53,18 @@ storyOfSilence('who does not want to wait for the bank leaves, finds the seat st
   await anna.sees('booking-cancelled');
   await anna.sees('payment-late');
   assert.equal(await scene.api.seatStatus(event.id, seat.id), 'available');
+});
+
+storyOfTooLate('who does not want seats any more when the bank has kept them waiting for too long gives the booking up', async (scene) => {
+  const event = await ofHall(scene);
+  const { anna } = await paysWith('tok_timeout', scene, event);
+
+  await anna.sees('booking-expired');
+  await anna.reads('payment-late', /you get your seat if still free/);
+  await anna.keepPicture('expired-and-undecided');
+  await anna.press('cancel-booking');
+  await anna.press('dialog-yes');
+  await anna.sees('booking-cancelled');
 });
 
 storyOfSilence('who pays while a payment of another tab is being decided is told so, and pays when its time is over', async (scene) => {

@@ -84,9 +84,11 @@ impl Fold {
         use BookingStatus::{Cancelled, Confirmed, Expired, Pending, Refunded};
         use SeatStatus::{Available, Booked, Reserved};
         let moved = match (from, to) {
-            (Some(Pending), Pending) if steps.is_empty() => return Ok(()),
+            // It keeps its seats, or has lost them already.
+            (Some(Pending), Pending) | (Some(Expired), Cancelled) if steps.is_empty() => return Ok(()),
             (Some(Pending), Pending) => return Err(format!("booking {id} stays pending and yet its seats move")),
             (None, _) => ((Available, None), (Reserved, Some(id))),
+            (Some(Expired), Cancelled) => return Err(format!("booking {id} has no seats any more, and some move")),
             (Some(Expired), _) => ((Available, None), (Booked, Some(id))),
             (_, Confirmed) => ((Reserved, Some(id)), (Booked, Some(id))),
             (Some(Confirmed), _) => ((Booked, Some(id)), (Available, None)),

@@ -12,9 +12,10 @@ impl<L: Ledger> Desk<'_, L> {
         let booking = match booking.status() {
             BookingStatus::Pending => self.end_hold(booking, BookingState::Cancelled, reason)?,
             BookingStatus::Confirmed => self.cancel_confirmed(booking, reason)?,
+            // It has no seats any more, but its money may still come, and would buy some.
+            BookingStatus::Expired => self.transition(booking, BookingState::Cancelled, Vec::new(), reason)?,
             // Asked for at least once, so that a repetition is not an error.
             BookingStatus::Cancelled | BookingStatus::Refunded => booking,
-            BookingStatus::Expired => return Err(Rejection::NotPending(BookingStatus::Expired).into()),
         };
         Ok(Outcome::Booking(booking))
     }

@@ -35,6 +35,7 @@ impl Seen {
             (Command::Cancel { .. }, Ok(_)) if booking.status == BookingStatus::Pending && booking.paying => {
                 world.met(Rare::CancelWhilePaying);
             }
+            (Command::Cancel { .. }, Ok(_)) if booking.status == BookingStatus::Expired => world.met(Rare::CancelTooLate),
             (Command::Cancel { .. }, Err(Rejection::TicketUsed)) => world.met(Rare::CancelledAfterAdmission),
             (Command::Extend { .. }, Err(Rejection::ExtensionLimit(_))) => world.met(Rare::ExtendedToCap),
             (Command::Extend { .. }, Err(Rejection::HoldExpired)) => world.met(Rare::ExtendedTooLate),
