@@ -10,6 +10,7 @@
 mod figures;
 mod holds;
 mod journal;
+mod limits;
 mod money;
 mod rows;
 mod seats;
@@ -46,6 +47,8 @@ pub enum Invariant {
     Figures,
     /// Every seat of the layout is there, once.
     Conservation,
+    /// Seats were held while the event was on sale, and no more of them than it allows.
+    Limits,
     /// The store's own check of itself.
     Integrity,
 }
@@ -61,6 +64,7 @@ impl Invariant {
             Self::Journal => "I6 journal",
             Self::Figures => "I6 figures",
             Self::Conservation => "I10 conservation",
+            Self::Limits => "I10 limits",
             Self::Integrity => "I6 integrity",
         }
     }
@@ -97,6 +101,7 @@ pub fn check(records: &EventRecords, layout: Option<&Layout>, now: Timestamp) ->
     tickets::check(&rows, &mut found);
     money::check(&rows, &mut found);
     holds::check(&rows, now, &mut found);
+    limits::check(&rows, &mut found);
     journal::check(&rows, &mut found);
     found.0
 }

@@ -4,7 +4,7 @@ mod faults;
 
 use std::time::Duration;
 
-use self::faults::{HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND};
+use self::faults::{AS_PUBLISHED, HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND, never_edited};
 use super::{Follower, Invariant, Violation, audit_figures, audit_store, check, check_terms};
 use crate::{
     domain::{BookingState, Entry, EventId, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp},
@@ -39,6 +39,48 @@ fn every_planted_fault_is_named() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn what_an_event_says_that_nobody_has_edited_is_kept_to() {
+    let story = Story::tell();
+    let records = never_edited(&story.records);
+    assert_eq!(story.check(&records), []);
+    for (fault, invariant, says, plant) in AS_PUBLISHED {
+        let mut records = records.clone();
+        plant(&mut records);
+        let found = story.check(&records);
+        let named = |violation: &Violation| violation.invariant == *invariant && violation.what.contains(says);
+        assert!(found.iter().any(named), "{fault}: expected {invariant}: … {says} …, found {found:#?}");
+    }
+    let mut just = records;
+    let details = &mut just.event.details;
+    (details.max_seats_per_booking, details.max_seats_held) = (2, 2);
+    details.on_sale.opens_at = just.bookings[PAID].created_at;
+    details.on_sale.closes_at = just.bookings[PAYING].created_at + Duration::from_micros(1);
+    assert_eq!(story.check(&just), []);
+}
+
+/// When a hold ran out is not in the journal. It was live for as long as something was done with it, and is until what it says itself.
+#[test]
+fn seats_count_as_held_as_long_as_their_hold_is_known_to_last() {
+    let mut story = Story::begin();
+    let first = story.hold(0);
+    let beside_the_first = story.hold(1);
+    story.wait(story.terms.ttl);
+    story.expire(first);
+    let paid = story.hold(2);
+    let beside_what_is_paid_later = story.hold(3);
+    story.pay(paid);
+    story.wait(story.terms.ttl);
+    story.hold(4);
+    let beside_what_waits = story.hold(5);
+    let mut records = never_edited(&story.read());
+    records.event.details.max_seats_held = 1;
+    let found = story.check(&records);
+    let subjects = found.iter().filter(|violation| violation.invariant == Invariant::Limits).map(|violation| &violation.subject);
+    let expected = [beside_what_is_paid_later, beside_what_waits].map(|id| format!("booking {id}"));
+    assert_eq!(subjects.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>(), "{beside_the_first}: not known any more");
 }
 
 #[test]

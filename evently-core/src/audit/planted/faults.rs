@@ -159,11 +159,47 @@ fn edited_again(records: &mut EventRecords) {
     records.journal.push(last);
 }
 
+/// Of what the event says, where nobody has edited it since it was published.
+pub(super) const AS_PUBLISHED: &[Planted] = &[
+    ("a seat was sold for less than it costs", Invariant::Money, "where its category costs 4501", |records| {
+        records.event.categories[0].price = 4501;
+    }),
+    ("a booking has more seats than one may have", Invariant::Limits, "it has 2 seats where 1 may be", |records| {
+        records.event.details.max_seats_per_booking = 1;
+    }),
+    ("a customer has more on hold than may be", Invariant::Limits, "has 2 seats on hold where 1 may be", |records| {
+        records.event.details.max_seats_held = 1;
+    }),
+    ("a seat was held before it was on sale", Invariant::Limits, "while its event was not on sale", |records| {
+        records.event.details.on_sale.opens_at = records.bookings[PAID].created_at + std::time::Duration::from_micros(1);
+    }),
+    ("a seat was held when the sale was over", Invariant::Limits, "while its event was not on sale", |records| {
+        records.event.details.on_sale.closes_at = records.bookings[PAYING].created_at;
+    }),
+];
+
+/// The same records without the edit that the story has in it.
+pub(super) fn never_edited(records: &EventRecords) -> EventRecords {
+    let mut records = records.clone();
+    records.journal.retain(|entry| entry.transition.reason.as_deref() != Some("edited"));
+    records.event.version -= 1;
+    records
+}
+
 /// A change, and how it is made.
 pub(super) type Change = (&'static str, fn(&mut EventRecords));
 
 /// What is no fault, though it is close to one.
 pub(super) const SOUND: &[Change] = &[
+    ("limits of another day", |records| {
+        records.event.details.max_seats_per_booking = 1;
+        records.event.details.max_seats_held = 1;
+        records.event.details.on_sale.opens_at = records.bookings[PAYING].created_at;
+    }),
+    ("a price of another day", |records| {
+        records.event.categories[0].price = 1;
+        edited_again(records);
+    }),
     ("a hold of no time", |records| {
         let booking = &mut records.bookings[HELD];
         if let BookingState::Pending(hold) = &mut booking.state {
