@@ -97,7 +97,14 @@ async fn event_ids(store: &PgStore) -> Result<Vec<EventId>, Fault> {
 
 async fn event_records(store: &PgStore, id: EventId) -> Result<Option<EventRecords>, Fault> {
     let mut tx = store.read().await?;
-    let Some(event) = tx.one(AUDITED_EVENT, values![id.as_uuid()]).await? else {
+    let mut event = tx.one(AUDITED_EVENT, values![id.as_uuid()]).await?;
+    if event.is_none() {
+        // It may have been moved to another month while this waited, which reads as of before.
+        tx.commit().await?;
+        tx = store.read().await?;
+        event = tx.one(AUDITED_EVENT, values![id.as_uuid()]).await?;
+    }
+    let Some(event) = event else {
         tx.commit().await?;
         return Ok(None);
     };

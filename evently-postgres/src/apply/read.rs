@@ -47,6 +47,8 @@ pub(crate) const SALE: &str = concat!(
      left join lateral ( \
         select a.key, a.fingerprint, a.content from answers a where a.key = any($7) and kind.name = 'answers' offset 0) a on true"
 );
+/// An event that is listed stands in some month.
+const LISTED: &str = "select i.id from event_ids i where i.id = any($1) limit 1";
 /// Where the columns of a kind begin.
 const SEAT: usize = 15;
 const EVENT: usize = 22;
@@ -118,6 +120,17 @@ async fn sale(tx: &mut Tx, wanted: &Wanted, rows: &mut Rows) -> Result<(), Fault
             let answer = from_json("answers", get(row, ANSWER + 2)?)?;
             rows.answers.insert(digest(row, ANSWER)?, Some((digest(row, ANSWER + 1)?, answer)));
         }
+    }
+    none_has_been_moved(tx, wanted, rows).await
+}
+
+/// Whoever had to wait while events were moved to the month that has been made for them reads as of before, and looks where they are now. It
+/// has to begin anew.
+async fn none_has_been_moved(tx: &mut Tx, wanted: &Wanted, rows: &Rows) -> Result<(), Fault> {
+    let missing = wanted.events.iter().filter(|id| matches!(rows.events.get(id), Some(None)));
+    let missing = missing.map(|id| *id.as_uuid()).collect::<Vec<_>>();
+    if !missing.is_empty() && tx.one(LISTED, values![missing]).await?.is_some() {
+        return Err(Fault::Stale("events"));
     }
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! Months are made ahead, and events stand in the month in which they begin.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{Request, Timestamp},
+    domain::{BookingId, Command, EventChange, HoldTerms, Request, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Bookings, Catalog, Chores},
+    ports::{Audit, Bookings, Catalog, Chores, Ids as _},
 };
-use evently_postgres::{MONTHS_AHEAD, PgStore};
-use evently_testkit::{Fixture, ORGANIZER};
+use evently_postgres::{MONTHS_AHEAD, Options, PgStore};
+use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
+use sqlx::Connection as _;
 
 use crate::support::Place;
 
@@ -61,4 +62,115 @@ async fn an_event_that_was_there_before_its_month_is_moved_and_found() {
     store.make_partitions(NOW, 1).await.unwrap();
     assert_eq!(store.events_without_a_month().await.unwrap(), 0);
     assert_eq!(store.event(event.id()).await.unwrap().unwrap(), before);
+}
+
+/// Whoever makes a month stands still when it has been attached, until nobody has this lock any more.
+const STANDS_STILL: &str = "create function stands_still() returns event_trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock(1); end $$;
+    create event trigger attached on ddl_command_end when tag in ('ALTER TABLE') execute function stands_still()";
+const STANDS: &str = "select exists (select from pg_locks where locktype = 'advisory' and objid = 1 and not granted)";
+const TWO_WAIT: &str = "select count(*) = 2 from pg_locks where relation = 'events_default'::regclass and not granted";
+
+/// What is asked while the event is moved: by a connection that knows the statements already, or does not.
+async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds) -> Command) {
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(3)), &Options { connections: 1, ..place.options() }).await;
+    let maker = self::store(&place).await;
+    let ids = SeededIds::new(9);
+    let event = Fixture::new(&ids, NOW, 2, 4);
+    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    apply(if knows { &store } else { &maker }, make.into()).await;
+    // It begins in the month after this one.
+    maker.make_partitions(NOW, 0).await.unwrap();
+    place.execute(STANDS_STILL);
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    sqlx::query("select pg_advisory_lock(1)").execute(&mut other).await.unwrap();
+
+    let makes = tokio::spawn(async move { maker.make_partitions(NOW, 1).await });
+    until(&mut other, STANDS).await;
+    let request = Request::new(SYSTEM, command(&event, &ids));
+    let asks = tokio::spawn({
+        let store = store.clone();
+        async move { store.apply(NOW, &[request]).await }
+    });
+    let audits = tokio::spawn({
+        let (reader, id) = (self::store(&place).await, event.id());
+        async move { reader.event_records(id).await }
+    });
+    until(&mut other, TWO_WAIT).await;
+    sqlx::query("select pg_advisory_unlock(1)").execute(&mut other).await.unwrap();
+    assert!(!makes.await.unwrap().unwrap().is_empty());
+    let answer = asks.await.unwrap().unwrap().answers.remove(0);
+    assert!(answer.result.is_ok(), "known: {knows}: {answer:?}");
+    assert!(audits.await.unwrap().unwrap().is_some(), "whoever checks the store finds it as well");
+    assert_eq!(store.events_without_a_month().await.unwrap(), 0);
+    let records = store.event_records(event.id()).await.unwrap().unwrap();
+    assert_eq!(evently_core::audit::check(&records, Some(&event.layout), NOW), []);
+}
+
+async fn until(connection: &mut sqlx::PgConnection, so: &'static str) {
+    let so = async {
+        while !sqlx::query_scalar::<_, bool>(so).fetch_one(&mut *connection).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), so).await.expect("it comes to that");
+}
+
+fn hold(event: &Fixture, ids: &SeededIds) -> Command {
+    Command::Hold {
+        booking_id: BookingId::from_uuid(ids.uuid(NOW)),
+        event_id: event.id(),
+        user_id: UserId::from_uuid(ids.uuid(NOW)),
+        seats: event.seats(&[0]),
+        terms: HoldTerms::default(),
+    }
+}
+
+fn renamed(event: &Fixture, _ids: &SeededIds) -> Command {
+    Command::EditEvent {
+        event_id: event.id(),
+        change: EventChange { name: Some("Macbeth".to_owned()), ..EventChange::default() },
+    }
+}
+
+/// They read as of a moment before the move, and would look for it where it is now.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_while_an_event_is_moved_finds_it() {
+    for knows in [false, true] {
+        asked_meanwhile(knows, hold).await;
+        asked_meanwhile(knows, renamed).await;
+    }
+}
+
+/// Each has what the other wants, and the server ends one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_about_to_change_an_event_and_who_moves_it_both_do() {
+    let place = Place::new();
+    let (store, maker) = (store(&place).await, store(&place).await);
+    let event = Fixture::new(&SeededIds::new(9), NOW, 2, 4);
+    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    apply(&store, make.into()).await;
+    maker.make_partitions(NOW, 0).await.unwrap();
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let mut in_the_way = other.begin().await.unwrap();
+    sqlx::query("select 1 from event_ids for update").execute(&mut *in_the_way).await.unwrap();
+
+    let later =
+        EventChange { start_time: Some(event.event.details.start_time + Duration::from_mins(1)), ..EventChange::default() };
+    let request = Request::new(ORGANIZER, Command::EditEvent { event_id: event.id(), change: later });
+    let edits = tokio::spawn({
+        let store = store.clone();
+        async move { store.apply(NOW, &[request]).await }
+    });
+    until(&mut in_the_way, "select exists (select from pg_locks where locktype = 'transactionid' and not granted)").await;
+    let makes = tokio::spawn(async move { maker.make_partitions(NOW, 1).await });
+    until(&mut in_the_way, "select exists (select from pg_locks where relation = 'events_default'::regclass and not granted)")
+        .await;
+    in_the_way.rollback().await.unwrap();
+    assert_eq!(makes.await.unwrap().unwrap(), ["events_2026_12"]);
+    let answer = edits.await.unwrap().unwrap().answers.remove(0);
+    assert!(answer.result.is_ok(), "{answer:?}");
+    assert_eq!(store.events_without_a_month().await.unwrap(), 0);
+    assert_eq!(store.event(event.id()).await.unwrap().unwrap().version, 3);
 }
