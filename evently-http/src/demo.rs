@@ -10,7 +10,7 @@ use evently_core::{
         Principal, Request, Role, SessionId, Timestamp, User, UserId, VenueId,
     },
     import::{self, Format},
-    ports::{BookingFilter, CLAIM_LASTS, Claim, EventFilter, Page, PasswordHash, PasswordHasher, Taken},
+    ports::{BookingFilter, Bookings, CLAIM_LASTS, Claim, EventFilter, Page, PasswordHash, PasswordHasher, Taken},
     services::{Error, EventDraft, VenueDraft},
 };
 
@@ -234,11 +234,15 @@ async fn past(
     let sold = BookingFilter { event_id: Some(event.id), ..BookingFilter::default() };
     let sold = app.store.bookings.bookings(&sold, Page { after: None, limit: 1 }).await.map_err(failed)?;
     let sold_until = sold.first().map(|newest| newest.created_at);
+    let bookings: Arc<dyn Bookings> = match &app.database {
+        Some(database) => Arc::new(database.by_callers_time()),
+        None => app.store.bookings.clone(),
+    };
     for (i, batch) in (0..).step_by(BATCH).zip(groups.chunks(BATCH)) {
         let requests = sales.requests(at(i), batch);
         if sold_until < Some(at(i)) {
             // Whoever has too many seats on hold is refused here as anywhere; the rest of their group stays away with them.
-            app.store.bookings.apply(at(i), &requests).await.map_err(failed)?;
+            bookings.apply(at(i), &requests).await.map_err(failed)?;
         }
     }
     Ok(())

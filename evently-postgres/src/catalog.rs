@@ -97,7 +97,11 @@ async fn layout(store: &PgStore, id: LayoutId) -> Result<Option<Arc<Layout>>, Fa
 
 async fn event(store: &PgStore, id: EventId) -> Result<Option<Arc<Event>>, Fault> {
     // What all instances share is filled with it after a change that this one has yet to hear of.
-    let row = store.row(EVENT_BY_ID, values![id.as_uuid()]).await?;
+    let mut row = store.row(EVENT_BY_ID, values![id.as_uuid()]).await?;
+    if row.is_none() && store.row(EVENT_EXISTS, values![id.as_uuid()]).await?.is_some() {
+        // Whoever has to wait while it is moved to its month looks where it was before.
+        row = store.row(EVENT_BY_ID, values![id.as_uuid()]).await?;
+    }
     if row.is_some() {
         // Who has seen this sees nothing older in a list.
         store.fence();

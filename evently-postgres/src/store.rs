@@ -86,6 +86,12 @@ impl PgStore {
         Ok(store)
     }
 
+    /// The same store for what happened in the past: it is decided as of whenever its caller says.
+    #[must_use]
+    pub fn by_callers_time(&self) -> Self {
+        Self { time: Time::Caller, ..self.clone() }
+    }
+
     /// A transaction that reads, all of it as of one moment.
     pub(crate) async fn read(&self) -> Result<Tx, Fault> {
         self.begin("begin isolation level repeatable read read only").await

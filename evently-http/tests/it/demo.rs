@@ -1,4 +1,4 @@
-//! The demo data, whose making may be interrupted at any time.
+//! The demo data, which are made once.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
@@ -12,7 +12,7 @@ use evently_http::demo;
 use crate::app::TestApp;
 
 /// What comes of the work, unless it waits more often than that: then it is dropped where it is, as by a process that is killed.
-async fn within<T>(waits: usize, work: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(waits: usize, work: impl Future<Output = T>) -> Option<T> {
     let (mut work, mut waited) = (pin!(work), 0);
     poll_fn(|context| match work.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -26,12 +26,12 @@ async fn within<T>(waits: usize, work: impl Future<Output = T>) -> Option<T> {
 }
 
 /// Whether it was made.
-async fn seed(app: &TestApp) -> bool {
+pub async fn seed(app: &TestApp) -> bool {
     demo::seed(&app.app, &*app.app.passwords).await.unwrap()
 }
 
 /// What there is to look at, a line for each thing.
-async fn to_be_seen(app: &TestApp) -> Vec<String> {
+pub async fn to_be_seen(app: &TestApp) -> Vec<String> {
     const fn all<K>() -> Page<K> {
         Page { after: None, limit: 10_000 }
     }
@@ -49,22 +49,6 @@ async fn to_be_seen(app: &TestApp) -> Vec<String> {
     }
     seen.sort();
     seen
-}
-
-#[tokio::test]
-async fn demo_data_whose_making_was_interrupted_is_completed_at_the_next_start() {
-    let whole = TestApp::new().await;
-    assert!(seed(&whole).await);
-    let app = TestApp::new().await;
-    let mut interrupted = 0;
-    while within(interrupted * 3, seed(&app)).await.is_none() {
-        interrupted += 1;
-        // What it had claimed when it was killed is nobody's again by the next start.
-        app.advance(CLAIM_LASTS.as_secs() + 1);
-    }
-    assert!(interrupted > 5, "it was interrupted {interrupted} times");
-    assert_eq!(to_be_seen(&app).await, to_be_seen(&whole).await);
-    assert!(!seed(&app).await, "there is nothing more to make");
 }
 
 /// Whether there is all that is made before mails are passed over.

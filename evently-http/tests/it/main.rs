@@ -6,6 +6,7 @@ mod app;
 mod bookings;
 mod broker;
 mod demo;
+mod interrupted;
 mod live;
 mod log;
 mod open_files;

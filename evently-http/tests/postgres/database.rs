@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
-use evently_core::{domain::Timestamp, ports::Clock};
+use evently_core::{
+    domain::Timestamp,
+    ports::{Clock, EventFilter, Page},
+};
 use evently_http::{
     clock::StoreClock,
     compose::{self, App},
     config::{Config, Sources, StoreUrl},
-    serve,
+    demo, serve,
 };
 use evently_testservers::{Postgres, Proxy};
 use http::{Method, Request, Response};
@@ -24,14 +27,15 @@ struct Service {
 }
 
 impl Service {
-    async fn before(server: &Postgres) -> Self {
+    /// With so much time for each statement.
+    async fn before(server: &Postgres, statement_timeout: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = [
             ("data.dir", folder.path().to_str().unwrap()),
             ("store.url", &server.url()),
             ("store.connections", "4"),
             ("store.patience", "500ms"),
-            ("store.statement_timeout", "500ms"),
+            ("store.statement_timeout", statement_timeout),
             ("rate_limit.enabled", "false"),
         ];
         let flags = settings.map(|(key, value)| ("test", key, value.to_owned())).into();
@@ -48,7 +52,7 @@ impl Service {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_away_the_service_says_so_and_afterwards_it_goes_on() {
     let server = Postgres::options().durable(true).start().unwrap();
-    let service = Service::before(&server).await;
+    let service = Service::before(&server, "500ms").await;
     assert_eq!(service.get("/api/v1/events").await.status(), 200);
     for away in [Postgres::kill, Postgres::pause] {
         away(&server);
@@ -69,11 +73,26 @@ async fn while_the_server_is_away_the_service_says_so_and_afterwards_it_goes_on(
     }
 }
 
+/// What was sold in the past was decided then, whatever the server's time is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_has_sold_seats_of_past_events() {
+    let server = Postgres::start().unwrap();
+    let app = Service::before(&server, "30s").await.app;
+    assert!(demo::seed(&app, &*app.passwords).await.unwrap());
+    let past = EventFilter { to: Some(app.clock.now()), now: app.clock.now(), ..EventFilter::default() };
+    let past = app.store.catalog.events(&past, Page { after: None, limit: 100 }).await.unwrap();
+    assert_eq!(past.len(), 3);
+    for event in past {
+        let seats = app.store.catalog.seat_map(event.id).await.unwrap().unwrap().counts();
+        assert!(seats.booked > seats.total / 4, "{}: {seats:?}", event.details.name);
+    }
+}
+
 /// As on two machines whose clocks are ten minutes apart either way.
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_have_the_time_of_the_server_whatever_their_machines_say() {
     let server = Postgres::start().unwrap();
-    let service = Service::before(&server).await;
+    let service = Service::before(&server, "500ms").await;
     let store = service.app.database.clone().unwrap();
     let running = tokio::time::Instant::now();
     let server_time = async || store.time(&|| running.elapsed()).await.unwrap().time;

@@ -69,7 +69,7 @@ const STANDS_STILL: &str = "create function stands_still() returns event_trigger
         begin perform pg_advisory_xact_lock(1); end $$;
     create event trigger attached on ddl_command_end when tag in ('ALTER TABLE') execute function stands_still()";
 const STANDS: &str = "select exists (select from pg_locks where locktype = 'advisory' and objid = 1 and not granted)";
-const TWO_WAIT: &str = "select count(*) = 2 from pg_locks where relation = 'events_default'::regclass and not granted";
+const THREE_WAIT: &str = "select count(*) = 3 from pg_locks where relation = 'events_default'::regclass and not granted";
 
 /// What is asked while the event is moved: by a connection that knows the statements already, or does not.
 async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds) -> Command) {
@@ -97,12 +97,17 @@ async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds)
         let (reader, id) = (self::store(&place).await, event.id());
         async move { reader.event_records(id).await }
     });
-    until(&mut other, TWO_WAIT).await;
+    let looks = tokio::spawn({
+        let (reader, id) = (self::store(&place).await, event.id());
+        async move { reader.event(id).await }
+    });
+    until(&mut other, THREE_WAIT).await;
     sqlx::query("select pg_advisory_unlock(1)").execute(&mut other).await.unwrap();
     assert!(!makes.await.unwrap().unwrap().is_empty());
     let answer = asks.await.unwrap().unwrap().answers.remove(0);
     assert!(answer.result.is_ok(), "known: {knows}: {answer:?}");
     assert!(audits.await.unwrap().unwrap().is_some(), "whoever checks the store finds it as well");
+    assert!(looks.await.unwrap().unwrap().is_some(), "and so does whoever looks at it");
     assert_eq!(store.events_without_a_month().await.unwrap(), 0);
     let records = store.event_records(event.id()).await.unwrap().unwrap();
     assert_eq!(evently_core::audit::check(&records, Some(&event.layout), NOW), []);
