@@ -237,7 +237,7 @@ fn shows(state: &State, event: &Event, filter: &EventFilter) -> bool {
     };
     let stage = match filter.status {
         Some(status) => event.status(filter.now) == status,
-        None => filter.drafts || event.stage != Stage::Draft,
+        None => filter.drafts || filter.organizer_id.is_some() || event.stage != Stage::Draft,
     };
     stage
         && filter.text.as_ref().is_none_or(contains)

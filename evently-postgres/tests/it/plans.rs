@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
-use evently_core::memory::SeededIds;
+use evently_core::{
+    domain::{Command, EventChange, PriceDraft, Request, Timestamp},
+    memory::SeededIds,
+    ports::Bookings as _,
+};
 use evently_postgres::PgStore;
+use evently_testkit::{Fixture, ORGANIZER};
 
 use crate::support::Place;
 
@@ -98,4 +103,30 @@ async fn seats_that_can_be_had_come_as_people_count() {
     let seats = store.available_seats(event, 10).await.unwrap();
     assert_eq!(seats.iter().map(|seat| seat.number).collect::<Vec<_>>(), [2, 3, 1, 0]);
     assert_eq!(store.available_seats(event, 1).await.unwrap().len(), 1);
+}
+
+/// The price stands in the row of each seat as well.
+#[tokio::test]
+async fn seats_that_can_be_had_cost_what_the_last_edit_says() {
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(3)), &place.options()).await;
+    let now = Timestamp::from_secs(1_800_000_000);
+    let event = Fixture::new(&SeededIds::new(9), now, 2, 2);
+    let apply = async |commands: Vec<Command>| {
+        let requests = commands.into_iter().map(|command| Request::new(ORGANIZER, command)).collect::<Vec<_>>();
+        let applied = store.apply(now, &requests).await.unwrap();
+        assert!(applied.answers.iter().all(|answer| answer.result.is_ok()), "{applied:?}");
+    };
+    let there = async || {
+        let seats = store.available_seats(event.id(), 10).await.unwrap();
+        seats.iter().map(|seat| (seat.number, seat.price)).collect::<Vec<_>>()
+    };
+    apply(vec![event.create_venue(), event.create_event(), event.publish()]).await;
+    assert_eq!(there().await, [(2, 2500), (3, 2500), (0, 4500), (1, 4500)]);
+    let edit = |change| Command::EditEvent { event_id: event.id(), change };
+    let dearer = EventChange { prices: vec![PriceDraft { name: "Back".to_owned(), price: 9000 }], ..EventChange::default() };
+    apply(vec![edit(dearer)]).await;
+    assert_eq!(there().await, [(0, 4500), (1, 4500), (2, 9000), (3, 9000)]);
+    apply(vec![edit(EventChange { name: Some("Macbeth".to_owned()), ..EventChange::default() })]).await;
+    assert_eq!(there().await, [(0, 4500), (1, 4500), (2, 9000), (3, 9000)]);
 }

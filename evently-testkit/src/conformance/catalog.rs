@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use evently_core::{
-    domain::{Command, Event, EventId, EventStatus, SeatStatus, Timestamp, VenueId},
+    domain::{Command, Event, EventChange, EventId, EventStatus, SeatStatus, Timestamp, VenueId},
     ports::{Elsewhere, EventFilter, Page},
 };
 
 use crate::{Fixture, ORGANIZER, OTHER_ORGANIZER, World, customer, fixtures};
 
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 pub async fn what_was_added_is_read_as_it_was(world: World) {
     let event = world.event(3, 5).await;
@@ -137,6 +138,10 @@ pub async fn events_are_found_by_what_is_asked(world: World) {
     assert_eq!(found(EventFilter { venue_id: Some(macbeth.venue.id), ..none() }).await, [macbeth.id()]);
     let organizer_id = Some(fixtures::user_of(OTHER_ORGANIZER));
     assert_eq!(found(EventFilter { organizer_id, ..none() }).await, [others.id()]);
+    let ours = EventFilter { organizer_id: Some(fixtures::user_of(ORGANIZER)), ..none() };
+    assert_eq!(found(ours.clone()).await, [draft.id(), hamlet.id(), macbeth.id()], "with drafts");
+    let upcoming = EventFilter { status: Some(EventStatus::Upcoming), ..ours };
+    assert_eq!(found(upcoming).await, [hamlet.id(), macbeth.id()]);
 }
 
 pub async fn events_are_found_by_what_they_look_like_then(world: World) {
@@ -154,9 +159,65 @@ pub async fn events_are_found_by_what_they_look_like_then(world: World) {
     };
     assert_eq!(found(EventStatus::Upcoming, now).await, [sooner.id(), later.id()]);
     assert_eq!(found(EventStatus::Ongoing, now + HOUR).await, [sooner.id()], "it begins then");
+    assert_eq!(found(EventStatus::Upcoming, now + HOUR).await, [later.id()], "what has begun is no more to come");
+    assert_eq!(found(EventStatus::Completed, now + HOUR).await, []);
     assert_eq!(found(EventStatus::Completed, now + HOUR * 2).await, [sooner.id()], "it is over then");
+    assert_eq!(found(EventStatus::Ongoing, now + HOUR * 2).await, []);
+    assert_eq!(found(EventStatus::Upcoming, now + HOUR * 2).await, [later.id()]);
+    assert_eq!(found(EventStatus::Upcoming, now + HOUR * 3).await, []);
     assert_eq!(found(EventStatus::Cancelled, now).await, [off.id()]);
     assert_eq!(found(EventStatus::Draft, now).await, []);
+}
+
+/// Its start is kept beside the event in some stores, for the lists, and says where the event itself is.
+pub async fn an_event_that_was_moved_is_found_where_it_is(world: World) {
+    let now = world.now();
+    world.store.chores.make_room(now).await.unwrap();
+    let still = world.event_with(1, 1, |event| starts(event, now + DAY * 10)).await;
+    let moved = world.event_with(1, 4, |event| starts(event, now + DAY * 5)).await;
+    let list = async |filter: EventFilter, after, limit| {
+        let events = world.store.catalog.events(&filter, Page { after, limit }).await.unwrap();
+        events.iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    let all = EventFilter::default;
+    // Later, into another month, and back to before it was at first.
+    for (seat, days) in (0..).zip([15, 45, 2]) {
+        let start = now + DAY * days;
+        let end = start + HOUR * 2;
+        let change = EventChange { start_time: Some(start), end_time: Some(end), ..EventChange::default() };
+        world.ask(ORGANIZER, Command::EditEvent { event_id: moved.id(), change }).await.unwrap();
+        let read = world.store.catalog.event(moved.id()).await.unwrap().expect("it is still there");
+        assert_eq!((read.details.start_time, read.details.end_time), (start, end));
+        let order = if days > 10 { [still.id(), moved.id()] } else { [moved.id(), still.id()] };
+        assert_eq!(list(all(), None, 10).await, order, "on day {days}");
+        let first = list(all(), None, 1).await;
+        let first = world.store.catalog.event(first[0]).await.unwrap().unwrap();
+        let after = Some((first.details.start_time, first.id));
+        assert_eq!(list(all(), after, 10).await, order[1..], "on day {days}, page by page");
+        let that_day = EventFilter { from: Some(start), to: Some(start + HOUR), ..all() };
+        assert_eq!(list(that_day, None, 10).await, [moved.id()]);
+        let ongoing = |at| EventFilter { status: Some(EventStatus::Ongoing), now: at, ..all() };
+        assert_eq!(list(ongoing(end - Duration::from_micros(1)), None, 10).await, [moved.id()]);
+        assert_eq!(list(ongoing(end), None, 10).await, []);
+        world.buy(&moved, customer(seat), &[seat]).await;
+    }
+    world.audited(&moved).await;
+    assert_eq!(world.store.audit.self_check().await.unwrap(), Vec::<String>::new());
+}
+
+pub async fn a_renamed_event_is_found_by_its_new_name(world: World) {
+    let event = world.event(1, 1).await;
+    let found = async |text: &str| {
+        let filter = EventFilter { text: Some(text.to_owned()), ..EventFilter::default() };
+        let events = world.store.catalog.events(&filter, Page { after: None, limit: 10 }).await.unwrap();
+        events.iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("much ado").await, [event.id()]);
+    let change = EventChange { name: Some("KÖNIG Lear".to_owned()), ..EventChange::default() };
+    world.ask(ORGANIZER, Command::EditEvent { event_id: event.id(), change }).await.unwrap();
+    assert_eq!(found("könig lear").await, [event.id()]);
+    assert_eq!(found("much ado").await, []);
+    assert_eq!(found("the globe").await, [event.id()], "the venue is the same");
 }
 
 pub async fn nothing_has_changed_elsewhere_while_nobody_writes(world: World) {

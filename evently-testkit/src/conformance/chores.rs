@@ -125,6 +125,27 @@ pub async fn refunds_that_were_not_sent_are_found_with_their_payments(world: Wor
     assert_eq!(owed_refunds(&world, "sandbox", 10).await, expected[1..]);
 }
 
+/// An event that is called off owes them all at one moment.
+pub async fn of_refunds_that_began_together_none_is_left_out(world: World) {
+    let event = world.event(1, 8).await;
+    let mut sold = Vec::new();
+    for seat in 0..4 {
+        sold.push(world.buy(&event, customer(seat), &[seat]).await.id);
+    }
+    for id in sold {
+        world.cancel(HOUSE, id).await.unwrap();
+    }
+    let owed = owed_refunds(&world, "sandbox", 10).await;
+    assert_eq!(owed.len(), 4);
+    assert!(owed.iter().all(|(refund, _)| refund.created_at == world.now()), "{owed:?}");
+    assert!(owed.is_sorted_by_key(|(refund, _)| refund.id), "{owed:?}");
+    for (at, (refund, _)) in owed.iter().enumerate() {
+        let page = Page { after: Some((refund.created_at, refund.id)), limit: 1 };
+        let next = world.store.chores.owed_refunds("sandbox", page).await.unwrap();
+        assert_eq!(next, owed[at + 1..].iter().take(1).cloned().collect::<Vec<_>>(), "after the {at}th");
+    }
+}
+
 async fn owed_refunds(world: &World, provider: &str, limit: u32) -> Vec<(Refund, Payment)> {
     world.store.chores.owed_refunds(provider, Page { after: None, limit }).await.unwrap()
 }

@@ -80,6 +80,11 @@ pub async fn figures_are_found_by_event_and_hour(world: World) {
     assert_eq!(count(SalesFilter { event_id: Some(event.id()), ..none }).await, 3);
     assert_eq!(count(SalesFilter { from: Some(now + hour), ..none }).await, 3);
     assert_eq!(count(SalesFilter { to: Some(now + hour), ..none }).await, 1, "up to, and not including");
+    let of_event = SalesFilter { event_id: Some(event.id()), ..none };
+    assert_eq!(count(SalesFilter { to: Some(now + hour), ..of_event }).await, 1, "nor of one event");
+    assert_eq!(count(SalesFilter { from: Some(now + hour), ..of_event }).await, 2);
+    assert_eq!(count(SalesFilter { from: Some(now + hour), to: Some(now + hour * 2), ..of_event }).await, 1);
+    assert_eq!(count(SalesFilter { from: Some(now + hour), to: Some(now + hour), ..of_event }).await, 0);
     let first = figures.sales(&SalesFilter { to: Some(now + hour), ..none }).await.unwrap();
     assert_eq!(first, one(event.id(), now, "Front"));
     assert_eq!(count(SalesFilter { event_id: Some(other.id()), from: Some(now + hour * 2), to: None }).await, 0);

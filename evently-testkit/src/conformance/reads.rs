@@ -89,3 +89,47 @@ pub async fn bookings_are_listed_newest_first_page_by_page(world: World) {
     assert_eq!(list(elsewhere_only, None, 10).await, [elsewhere.id]);
     assert_eq!(list(BookingFilter::default(), None, 100).await.len(), 7);
 }
+
+pub async fn each_booking_is_on_one_page_whatever_is_asked_for(world: World) {
+    let [event, other] = [world.event(1, 8).await, world.event(1, 4).await];
+    let mut made = Vec::new();
+    for seat in 0..4 {
+        world.wait(Duration::from_millis(2));
+        let (ours, theirs) = (world.hold(&event, customer(1), &[seat]).await, world.buy(&event, customer(2), &[seat + 4]).await);
+        made.extend([ours, theirs, world.hold(&other, customer(1), &[seat]).await]);
+    }
+    made.sort_unstable_by_key(|booking| std::cmp::Reverse(booking.id));
+    let all = BookingFilter::default();
+    let (of_event, pending) = (Some(event.id()), Some(BookingStatus::Pending));
+    let (user_id, confirmed) = (Some(fixtures::user_of(customer(1))), Some(BookingStatus::Confirmed));
+    for (filter, count) in [
+        (all, 12),
+        (BookingFilter { event_id: of_event, ..all }, 8),
+        (BookingFilter { event_id: of_event, status: pending, ..all }, 4),
+        (BookingFilter { event_id: of_event, status: confirmed, ..all }, 4),
+        (BookingFilter { event_id: Some(other.id()), status: confirmed, ..all }, 0),
+        (BookingFilter { status: pending, ..all }, 8),
+        (BookingFilter { user_id, ..all }, 8),
+        (BookingFilter { user_id, event_id: of_event, status: pending }, 4),
+        (BookingFilter { user_id, event_id: of_event, status: confirmed }, 0),
+    ] {
+        let expected = made.iter().filter(|booking| {
+            filter.user_id.is_none_or(|id| id == booking.user_id)
+                && filter.event_id.is_none_or(|id| id == booking.event_id)
+                && filter.status.is_none_or(|status| status == booking.status())
+        });
+        let expected = expected.map(|booking| booking.id).collect::<Vec<_>>();
+        assert_eq!(expected.len(), count, "{filter:?}");
+        for limit in [1, 3, 100] {
+            let (mut found, mut after) = (Vec::new(), None);
+            // As many pages as there can be: a page that says the same again is no end of it.
+            while found.len() <= made.len() {
+                let page = world.store.bookings.bookings(&filter, Page { after, limit }).await.unwrap();
+                let Some(last) = page.last() else { break };
+                after = Some(last.id);
+                found.extend(page.iter().map(|booking| booking.id));
+            }
+            assert_eq!(found, expected, "{limit} on a page of {filter:?}");
+        }
+    }
+}

@@ -147,6 +147,7 @@ macro_rules! store_conformance {
                 a_booking_is_read_as_it_was_answered
                 records_have_all_that_belongs_to_a_booking
                 bookings_are_listed_newest_first_page_by_page
+                each_booking_is_on_one_page_whatever_is_asked_for
             }
             chores {
                 holds_that_have_run_out_are_found_the_longest_due_first
@@ -154,6 +155,7 @@ macro_rules! store_conformance {
                 live_bookings_of_events_that_were_called_off_are_found
                 payments_without_a_decision_are_found_oldest_first
                 refunds_that_were_not_sent_are_found_with_their_payments
+                of_refunds_that_began_together_none_is_left_out
                 what_one_gateway_has_to_do_does_not_stand_in_the_way_of_another
                 a_payment_that_was_given_up_is_asked_about_until_it_is_decided
                 old_answers_are_forgotten_and_new_ones_are_not
@@ -168,6 +170,8 @@ macro_rules! store_conformance {
                 events_are_listed_by_start_and_id_page_by_page
                 events_are_found_by_what_is_asked
                 events_are_found_by_what_they_look_like_then
+                an_event_that_was_moved_is_found_where_it_is
+                a_renamed_event_is_found_by_its_new_name
                 nothing_has_changed_elsewhere_while_nobody_writes
             }
             accounts {
