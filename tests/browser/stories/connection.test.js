@@ -30,6 +30,36 @@ story('a lost connection is shown, found again, and the seats go on changing', a
   assert.ok(await anna.at('seat-map').isVisible());
 });
 
+story('a change that never reaches the page is noticed with the next one, and made up for', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [missed, next] = await api.availableSeats(event.id);
+  const buyer = await api.newBuyer();
+  const anna = await visitor('anna');
+  let swallow;
+  const swallowed = new Promise((resolve) => {
+    swallow = resolve;
+  });
+  let connections = 0;
+  await anna.page.routeWebSocket(/\/live/, (socket) => {
+    connections += 1;
+    const first = connections === 1;
+    let lost = false;
+    socket.connectToServer().onMessage((message) => {
+      if (!first || lost || JSON.parse(message).type !== 'delta') return socket.send(message);
+      lost = true;
+      swallow();
+    });
+  });
+
+  await anna.openEvent(event.id);
+  await api.hold(buyer, event.id, [missed.id]);
+  await swallowed;
+  await api.hold(buyer, event.id, [next.id]);
+  await anna.seesSeat(next.id, 'reserved');
+  await anna.seesSeat(missed.id, 'reserved');
+  assert.equal(connections, 2);
+});
+
 story('a hold survives a restart of the service, and is paid afterwards', async ({ service, api, visitor }) => {
   const event = await api.event(HALL);
   const [seat] = await api.availableSeats(event.id);

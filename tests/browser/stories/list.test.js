@@ -51,3 +51,44 @@ story('the list follows what others do, and shows only available seats on reques
   await anna.at('available-only').check();
   await button.waitFor({ state: 'detached' });
 });
+
+story('who looks for seats of one price sees those in the list, and the others step back on the map', async ({ api, visitor }) => {
+  const seats = ['Cheap', 'Best'].map((category, x) => ({ label: String(x + 1), x, y: 0, category }));
+  const event = await api.newEvent({ plan: { name: 'Small room', sections: [{ name: 'Stalls', rows: [{ label: 'A', seats }] }] }, name: 'An evening at two prices' });
+  const all = await api.availableSeats(event.id);
+  const [cheap, best] = ['1', '2'].map((label) => all.find((seat) => seat.label === label).id);
+  const anna = await visitor('anna');
+  const listed = (ids) => anna.until(`the list has ${ids.length}`, (wanted) => {
+    const shown = [...document.querySelectorAll('[data-testid=seat-button]')].map((button) => button.dataset.seatId);
+    return shown.sort().join() === wanted.sort().join();
+  }, ids);
+  const colours = () => anna.page.evaluate((ids) => {
+    const canvas = document.querySelector('[data-testid=seat-map]');
+    const box = canvas.getBoundingClientRect();
+    const ctx = canvas.getContext('2d');
+    return ids.map((id) => {
+      const { x, y } = window.evently.seatPosition(id);
+      // Beside the middle, where nothing is written.
+      return ctx.getImageData((x - box.left - 6) * canvas.width / box.width, (y - box.top - 6) * canvas.height / box.height, 1, 1).data.join();
+    });
+  }, [cheap, best]);
+  const only = (name) => anna.at('category-filter').filter({ hasText: name }).click();
+  const untilDrawn = () => anna.page.evaluate(() => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done));
+  }));
+
+  await anna.openEvent(event.id);
+  await untilDrawn();
+  const before = await colours();
+  await only('Best');
+  await untilDrawn();
+  const narrowed = await colours();
+  assert.notEqual(narrowed[0], before[0], 'the seat of another price looks different');
+  assert.equal(narrowed[1], before[1]);
+  await anna.press('seat-list-toggle');
+  await listed([best]);
+  await only('Cheap');
+  await listed([cheap]);
+  await only('All prices');
+  await listed([cheap, best]);
+});

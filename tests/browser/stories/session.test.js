@@ -1,9 +1,11 @@
-/** A session that ends while somebody chooses. */
+/** A session that ends while somebody chooses, and one that does not. */
 import assert from 'node:assert/strict';
 import { stories } from '../support/story.js';
 
 const HALL = 'Symphony Night';
 const story = stories({ EVENTLY__AUTH__ACCESS_TTL: '2s' });
+/** Long enough for nothing to be renewed. */
+const storyOfLongSessions = stories();
 
 /** Somebody who has chosen a seat; `bearer` tells the token that the page sent last. */
 async function choosing({ api, visitor }) {
@@ -39,6 +41,16 @@ async function untilRefused(api, token) {
     }
     await new Promise((resolve) => { setTimeout(resolve, 100); });
   }
+}
+
+/** What the page keeps to stay signed in. */
+function refreshTokenOf({ page }) {
+  return page.evaluate(() => new Promise((resolve) => {
+    indexedDB.open('evently').onsuccess = ({ target: { result: database } }) => {
+      const read = database.transaction('session').objectStore('session').get('tokens');
+      read.onsuccess = () => resolve(read.result.refresh);
+    };
+  }));
 }
 
 story('an access token that ends while one looks is renewed unseen, and the choice is kept', async (scene) => {
@@ -77,12 +89,7 @@ story('who is signed out from elsewhere is asked to sign in again, and the choic
   anna.expectComplaint(/status of 401/);
   await goOn(visit);
 
-  const refreshToken = await anna.page.evaluate(() => new Promise((resolve) => {
-    indexedDB.open('evently').onsuccess = ({ target: { result: database } }) => {
-      const read = database.transaction('session').objectStore('session').get('tokens');
-      read.onsuccess = () => resolve(read.result.refresh);
-    };
-  }));
+  const refreshToken = await refreshTokenOf(anna);
   await api.post('/auth/logout', { refresh_token: refreshToken });
   await anna.press('hold-button');
   await anna.reads('session-ended', /sign in again/i);
@@ -93,4 +100,36 @@ story('who is signed out from elsewhere is asked to sign in again, and the choic
   await anna.hold();
   await anna.pay('tok_visa');
   await anna.receiveTickets(1);
+});
+
+for (const [what, answer, complaint] of [
+  ['is lost on the way', (route) => route.abort(), /net::ERR_FAILED/],
+  ['finds the service too busy', (route) => route.fulfill({ status: 503, headers: { 'retry-after': '1' } }), /status of 503/],
+  ['came too often', (route) => route.fulfill({ status: 429, headers: { 'retry-after': '1' } }), /status of 429/],
+]) {
+  story(`a renewal that ${what} ends no session`, async (scene) => {
+    const visit = await choosing(scene);
+    const { anna } = visit;
+    anna.expectComplaint(complaint);
+    await goOn(visit);
+
+    await anna.page.route(/\/auth\/refresh$/, answer);
+    await anna.press('hold-button');
+    await anna.page.locator('[data-testid=notice], [data-testid=session-ended], [data-testid=login-email]').first().waitFor();
+    await anna.page.unroute(/\/auth\/refresh$/);
+    assert.equal(await anna.at('login-email').count(), 0, 'nobody is asked to sign in again');
+    await anna.hold();
+  });
+}
+
+storyOfLongSessions('who signs out is signed out at the service, too', async (scene) => {
+  const visit = await choosing(scene);
+  const { api, anna } = visit;
+  await goOn(visit);
+
+  const refreshToken = await refreshTokenOf(anna);
+  const answered = anna.page.waitForResponse(/\/auth\/logout$/);
+  await anna.press('logout');
+  assert.equal((await answered).ok(), true);
+  await assert.rejects(api.post('/auth/refresh', { refresh_token: refreshToken }), /was answered 401/);
 });
