@@ -42,6 +42,10 @@ for (const [what, answer, complaint] of [
     await anna.pay('tok_declined');
     await anna.sees('payment-declined');
 
+    const keys = new Set();
+    anna.page.on('request', (request) => {
+      if (request.url().endsWith('/payment')) keys.add(request.headers()['idempotency-key']);
+    });
     await anna.page.route(/\/payment$/, answer);
     await anna.pay('tok_visa');
     await anna.page.locator('[data-testid=payment-unknown], [data-testid=payment-declined], [data-testid=payment-error]').waitFor();
@@ -53,6 +57,7 @@ for (const [what, answer, complaint] of [
     await anna.page.unroute(/\/payment$/);
     await anna.pay('tok_visa');
     await anna.receiveTickets(1);
+    assert.equal(keys.size, 1, 'with another key it could be paid twice');
   });
 }
 
