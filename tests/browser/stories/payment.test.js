@@ -4,6 +4,8 @@ import { stories } from '../support/story.js';
 
 const HALL = 'Symphony Night';
 const story = stories();
+/** Holds that cannot be made any longer. */
+const storyOfTheCap = stories({ EVENTLY__BOOKING__HOLD_TTL: '5m', EVENTLY__BOOKING__HOLD_CAP: '5m' });
 
 async function atTheCheckout({ api, visitor }, count = 1) {
   const event = await api.event(HALL);
@@ -148,4 +150,15 @@ story('more time is given on request', async (scene) => {
   });
   await anna.press('extend-button');
   await anna.reads('countdown', /^(5:00|4:5[89])$/);
+});
+
+storyOfTheCap('who asks for more time than there is to be had is told so, and pays', async (scene) => {
+  const { anna } = await atTheCheckout(scene);
+  anna.expectComplaint(/status of 409/);
+
+  await anna.press('extend-button');
+  await anna.reads('extension-limit', /cannot be made any longer/);
+  assert.ok(await anna.at('extend-button').isHidden());
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
 });
