@@ -225,6 +225,18 @@ mod tests {
         assert_eq!(Topology::try_new("a-b_c.1").unwrap().parked(Work::Analytics), "a-b_c.1.analytics.parked");
     }
 
+    /// What waits to come again is lost otherwise, where its queue is away at the moment at which it goes back.
+    #[test]
+    fn what_waits_is_kept_until_its_queue_has_it() {
+        let expected = [
+            ("x-dead-letter-exchange", text("")),
+            ("x-dead-letter-routing-key", text("evently.jobs")),
+            ("x-dead-letter-strategy", text("at-least-once")),
+            ("x-overflow", text("reject-publish")),
+        ];
+        assert_eq!(retry_queue("evently.jobs"), expected);
+    }
+
     /// A mail is sent for each, and a job done.
     #[test]
     fn each_work_gets_what_it_acts_on() {

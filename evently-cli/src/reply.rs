@@ -44,6 +44,12 @@ impl Reply {
         Self { yes, ..self }
     }
 
+    /// Whether the process shall end well.
+    #[cfg(test)]
+    pub const fn is_yes(&self) -> bool {
+        self.yes
+    }
+
     /// Writes it to stdout in one piece. What the process shall end with.
     pub fn print(self, json: bool) -> Result<ExitCode, Failure> {
         let text = match self.body {

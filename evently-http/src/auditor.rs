@@ -1,14 +1,25 @@
 //! Checks everything that the store holds now and then, and says in the metrics what must not be.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use evently_core::{audit::audit_all, ports::Claim, services::Error};
-use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
+use evently_core::{
+    audit::audit_all,
+    ports::{CLAIM_LASTS, Claim},
+    services::Error,
+};
+use tokio::{
+    runtime::Handle,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use crate::compose::{App, stopped};
 
 /// Under this name one of the processes on a store has taken it on.
 const CONSUMER: &str = "audit";
+
+/// A claim is short, so that a process that was killed is soon followed by another, and prolonged in time.
+const PROLONGED: Duration = CLAIM_LASTS.checked_div(3).expect("three is not zero");
 
 /// Checks for as long as the application runs, where no other process does. It belongs where the metrics are asked for.
 pub async fn run(app: Arc<App>) {
@@ -18,20 +29,36 @@ pub async fn run(app: Arc<App>) {
     }
     let mut stopping = app.stopping.subscribe();
     let claim = Claim::new(&*app.ids, &*app.clock);
+    let mut last = None;
     while !*stopping.borrow() {
         let now = app.clock.now();
-        // One that is late with the next time is not taken over.
-        let until = now + every * 2;
-        match app.store.outbox.claim(CONSUMER, &Claim { now, until, ..claim }).await {
-            Ok(Some(_)) => audit(&app).await,
-            Ok(None) => {}
+        match app.store.outbox.claim(CONSUMER, &claim.prolonged(now)).await {
+            Ok(Some(_)) if last.is_some_and(|last| now.since(last) < every) => {}
+            Ok(Some(_)) => {
+                last = Some(now);
+                tokio::select! {
+                    () = audit(&app) => {}
+                    () = keep(&app, claim) => {}
+                }
+            }
+            // Whoever follows another does not know when that one has.
+            Ok(None) => last = None,
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the audit will be tried again"),
         }
         // Ends early when the application is to stop.
-        let _ = timeout(every, stopped(&mut stopping)).await;
+        let _ = timeout(every.min(PROLONGED), stopped(&mut stopping)).await;
     }
     // Whoever comes next need not wait. If the store is away they do.
     let _ = app.store.outbox.claim(CONSUMER, &claim.over(app.clock.now())).await;
+}
+
+/// Keeps the claim for as long as an audit takes.
+async fn keep(app: &App, claim: Claim) {
+    loop {
+        sleep(PROLONGED).await;
+        // It is tried again; if another has it meanwhile, both look.
+        let _ = app.store.outbox.claim(CONSUMER, &claim.prolonged(app.clock.now())).await;
+    }
 }
 
 /// One audit, on a thread of its own, because it computes for long where an event is large. It is left when the application is to stop.

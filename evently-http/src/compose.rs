@@ -193,8 +193,9 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
     let (office, work) = BoxOffice::open_behind(shared.locks(), store.bookings.clone(), feed.clone(), clock.clone(), size);
     tokio::spawn(work);
 
-    let signing = webhook_secret.0.first().map(String::as_str).unwrap_or_default();
-    let sandbox = Arc::new(SandboxGateway::new(signing, SandboxTimes::default(), clock.clone()));
+    let (signing, others) = webhook_secret.0.split_first().expect("where none is set one is kept");
+    let sandbox = SandboxGateway::new(signing.as_str(), SandboxTimes::default(), clock.clone());
+    let sandbox = Arc::new(sandbox.also_taking(others.iter().map(String::as_str)));
     let gateway: Arc<dyn PaymentGateway> = Arc::new(InTime::new(sandbox.clone(), config.payment.gateway_timeout));
     let terms =
         HoldTerms { ttl: config.booking.hold_ttl, cap: config.booking.hold_cap, payment_window: config.booking.payment_window };

@@ -265,6 +265,11 @@ mod tests {
             self::problems(&sources),
             ["booking.hold_ttl (EVENTLY__BOOKING__HOLD_TTL): must not be longer than booking.hold_cap"]
         );
+        let tokens = [("EVENTLY__AUTH__ACCESS_TTL", "2h"), ("EVENTLY__AUTH__REFRESH_TTL", "1h")];
+        assert_eq!(
+            self::problems(&with_environment(&tokens)),
+            ["auth.access_ttl (EVENTLY__AUTH__ACCESS_TTL): must not be longer than auth.refresh_ttl"]
+        );
     }
 
     #[test]

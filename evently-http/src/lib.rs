@@ -1,6 +1,6 @@
 //! The service over HTTP.
 
-mod auditor;
+pub mod auditor;
 pub mod caller;
 pub mod clock;
 pub mod compose;

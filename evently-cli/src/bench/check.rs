@@ -59,19 +59,22 @@ pub async fn check(options: &OnSale, rush: &Rc<Rush>) -> Result<Findings, Failur
         let request = Request::get(&path).by(&token);
         let answer = stage::patiently(&mut connection, &options.url, &request).await?;
         let booking: Booking = stage::wanted(&answer, &path)?;
-        let mut theirs = booking.seats.iter().map(|seat| seat.id.as_str()).collect::<Vec<_>>();
         let hall = rush.hall.borrow();
-        let mut ours = sale.seats.iter().map(|&seat| hall.id(seat)).collect::<Vec<_>>();
-        theirs.sort_unstable();
-        ours.sort_unstable();
-        if booking.status != "confirmed" || theirs != ours {
-            let what = format!("booking {} was confirmed, and is {} with {} seats", sale.booking, booking.status, theirs.len());
-            findings.contradictions.push(what);
-        }
+        let ours = sale.seats.iter().map(|&seat| hall.id(seat)).collect();
+        findings.contradictions.extend(changed(&sale.booking, &booking, ours));
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(findings)
+}
+
+/// What has become of a booking that was confirmed with these seats, if it is not that any more.
+fn changed(id: &str, booking: &Booking, mut ours: Vec<&str>) -> Option<String> {
+    let mut theirs = booking.seats.iter().map(|seat| seat.id.as_str()).collect::<Vec<_>>();
+    theirs.sort_unstable();
+    ours.sort_unstable();
+    let changed = booking.status != "confirmed" || theirs != ours;
+    changed.then(|| format!("booking {id} was confirmed, and is {} with {} seats", booking.status, theirs.len()))
 }
 
 /// Every seat that was sold is booked, and no other; the counts are those of the seats.
@@ -101,5 +104,26 @@ fn seats(rush: &Rush, seats: Vec<SeatState>, findings: &mut Findings) {
     }
     if counted != findings.availability {
         findings.contradictions.push(format!("the seats count {counted:?}, and availability says {:?}", findings.availability));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirmed_booking_has_to_stay_confirmed_with_its_seats() {
+        for (status, theirs, is_changed) in [
+            ("confirmed", &["a", "b"][..], false),
+            ("confirmed", &["b", "a"], false),
+            ("cancelled", &["a", "b"], true),
+            ("confirmed", &["a", "c"], true),
+            ("confirmed", &["a"], true),
+            ("expired", &[], true),
+        ] {
+            let seats = theirs.iter().map(|id| BookedSeat { id: (*id).to_owned() }).collect();
+            let booking = Booking { status: status.to_owned(), seats };
+            assert_eq!(changed("7", &booking, vec!["b", "a"]).is_some(), is_changed, "{booking:?}");
+        }
     }
 }

@@ -164,3 +164,36 @@ impl Generator {
         [cpu, peak].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use evently_core::audit::{Invariant, Violation};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: OnSale,
+    }
+
+    #[test]
+    fn it_is_a_no_if_the_service_or_the_store_contradicts_anything() {
+        let options = Line::parse_from(["on-sale"]).options;
+        let store = |violations| Report { violations, ..Report::default() };
+        let violation =
+            Violation { invariant: Invariant::Exclusivity, subject: "a seat".to_owned(), what: "sold twice".to_owned() };
+        for (contradictions, verified, yes) in [
+            (vec![], None, true),
+            (vec![], Some(store(vec![])), true),
+            (vec!["a seat is gone".to_owned()], None, false),
+            (vec!["a seat is gone".to_owned()], Some(store(vec![])), false),
+            (vec![], Some(store(vec![violation])), false),
+        ] {
+            let findings = Findings { contradictions, ..Findings::default() };
+            let measured = Measured::new(&options, "an event".to_owned(), Duration::from_secs(1), Record::default(), findings);
+            assert_eq!(report(&measured, verified.as_ref()).is_yes(), yes, "{:?} {verified:?}", measured.findings);
+        }
+    }
+}

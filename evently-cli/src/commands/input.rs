@@ -69,3 +69,19 @@ impl Drop for Shown {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Or a plan that is cut off is taken for a whole one.
+    #[test]
+    fn a_file_that_is_too_long_is_seen_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.csv");
+        std::fs::write(&path, "123456").unwrap();
+        for (most, read) in [(4, "12345"), (5, "123456"), (6, "123456"), (usize::MAX, "123456")] {
+            assert_eq!(file(&path, most).unwrap(), read.as_bytes(), "{most}");
+        }
+    }
+}

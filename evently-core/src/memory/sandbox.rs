@@ -61,6 +61,8 @@ const CARDS: [(&str, Card); 8] = [
 /// webhooks that were not delivered by then are lost, as they may be with any gateway.
 pub struct SandboxGateway {
     secret: Vec<u8>,
+    /// What was signed with one of these is taken as well.
+    other_secrets: Vec<Vec<u8>>,
     times: SandboxTimes,
     clock: std::sync::Arc<dyn Clock>,
     outgoing: Mutex<Outgoing>,
@@ -103,7 +105,13 @@ enum Status {
 impl SandboxGateway {
     /// A sandbox that signs with `secret`.
     pub fn new(secret: impl Into<Vec<u8>>, times: SandboxTimes, clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { secret: secret.into(), times, clock, outgoing: Mutex::new(Outgoing::default()) }
+        Self { secret: secret.into(), other_secrets: Vec::new(), times, clock, outgoing: Mutex::new(Outgoing::default()) }
+    }
+
+    /// The same, which also takes what was signed with one of these: the two sides change a secret one after the other.
+    #[must_use]
+    pub fn also_taking(self, secrets: impl IntoIterator<Item: Into<Vec<u8>>>) -> Self {
+        Self { other_secrets: secrets.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// The webhooks that are to be posted by `now`. Each is handed out once.
@@ -117,7 +125,7 @@ impl SandboxGateway {
     fn sign(&self, message: &Message, now: Timestamp) -> Delivery {
         let body = serde_json::to_vec(message).expect("a message is plain data");
         let time = now.as_secs();
-        let mac = self.mac(time, &body).finalize().into_bytes();
+        let mac = mac(&self.secret, time, &body).finalize().into_bytes();
         let signature = mac.iter().fold(format!("t={time},v1="), |mut text, byte| {
             write!(text, "{byte:02x}").expect("a string takes everything");
             text
@@ -125,11 +133,10 @@ impl SandboxGateway {
         Delivery { body, signature }
     }
 
-    fn mac(&self, time: i64, body: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key may have any length");
-        mac.update(format!("{time}.").as_bytes());
-        mac.update(body);
-        mac
+    /// Whether it was signed with any of the secrets.
+    fn is_signed(&self, time: i64, body: &[u8], signature: &[u8]) -> bool {
+        let mut secrets = std::iter::once(&self.secret).chain(&self.other_secrets);
+        secrets.any(|secret| mac(secret, time, body).verify_slice(signature).is_ok())
     }
 
     /// Plans webhooks about a charge: each with its number, its time, and what it says.
@@ -148,6 +155,13 @@ impl SandboxGateway {
             outgoing.planned += 1;
         }
     }
+}
+
+fn mac(secret: &[u8], time: i64, body: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key may have any length");
+    mac.update(format!("{time}.").as_bytes());
+    mac.update(body);
+    mac
 }
 
 fn card(token: &str) -> Option<Card> {
@@ -221,8 +235,10 @@ impl PaymentGateway for SandboxGateway {
     }
 
     fn read_webhook(&self, body: &[u8], signature: Option<&str>, now: Timestamp) -> Result<Webhook, WebhookError> {
-        let (time, mac) = signature.and_then(read_signature).ok_or(WebhookError::Signature)?;
-        self.mac(time, body).verify_slice(&mac).map_err(|_| WebhookError::Signature)?;
+        let (time, signature) = signature.and_then(read_signature).ok_or(WebhookError::Signature)?;
+        if !self.is_signed(time, body, &signature) {
+            return Err(WebhookError::Signature);
+        }
         let signed = Timestamp::from_secs(time);
         if signed.since(now).max(now.since(signed)) > TOLERANCE {
             return Err(WebhookError::Stale);

@@ -68,9 +68,11 @@ fn app(settings: &[(&'static str, &str)]) -> App {
     };
     let router = Router::new()
         .route("/health/live", get(|| async { "ok" }))
+        .route("/metrics", get(|| async { "figures" }))
         .route("/api/v1/events", get(|| async { "events" }))
         .route("/api/v1/long", get(|| async { "long ".repeat(1000) }))
-        .route("/api/v1/waiting", get(wait.clone()).post(wait))
+        .route("/api/v1/waiting", get(wait.clone()).post(wait.clone()))
+        .route("/api/v1/read", post(|Json(_): Json<Value>| wait()))
         .route("/api/v1/panic", get(|| async { panic!("a test panics") as () }))
         .route("/api/v1/bookings", post(|Json(body): Json<Value>| async move { body.to_string() }))
         .route("/api/v1/admin/venues", post(|Json(body): Json<Value>| async move { body.to_string() }))
@@ -183,7 +185,9 @@ async fn more_at_once_than_there_is_room_for_is_refused_at_once() {
         let refused = app.get("/api/v1/events").await;
         assert_eq!(refused.headers()["retry-after"], "1");
         assert_eq!(code(refused).await, (503, "overloaded".to_owned()));
-        assert_eq!(app.get("/health/live").await.status(), 200, "watching is always possible");
+        for path in ["/health/live", "/metrics"] {
+            assert_eq!(app.get(path).await.status(), 200, "watching is always possible");
+        }
         app.gate.add_permits(1);
     };
     let (waited, ()) = tokio::join!(app.get("/api/v1/waiting"), crowd);
@@ -197,10 +201,13 @@ async fn what_takes_too_long_is_cut_off() {
     let of_a_read = app.get("/api/v1/waiting").await;
     assert_eq!(of_a_read.status(), 503);
     assert!(text(of_a_read).await.contains("nothing was done"));
-    let of_a_change = app.send(Request::post("/api/v1/waiting"), Body::empty()).await;
-    assert_eq!(of_a_change.status(), 503);
-    let told = text(of_a_change).await;
-    assert!(told.contains("it is not known whether it was done") && told.contains(r#""code":"overloaded""#), "{told}");
+    // One has no body, and of the other all has come.
+    for (path, body) in [("/api/v1/waiting", Body::empty()), ("/api/v1/read", Body::from("{}"))] {
+        let of_a_change = app.send(Request::post(path).header("content-type", "application/json"), body).await;
+        assert_eq!(of_a_change.status(), 503, "{path}");
+        let told = text(of_a_change).await;
+        assert!(told.contains("it is not known whether it was done") && told.contains(r#""code":"overloaded""#), "{told}");
+    }
     let endless = || Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let sent = Request::post("/api/v1/bookings").header("content-type", "application/json");
     assert_eq!(code(app.send(sent, endless()).await).await, (408, "request_timeout".to_owned()));
@@ -304,6 +311,12 @@ async fn only_pages_of_known_origins_may_call() {
         assert!(vary.join(",").to_lowercase().contains("origin"), "{vary:?}");
         assert!(!response.headers().contains_key("access-control-allow-credentials"));
     }
+    let response = app.send(Request::get("/api/v1/events").header("origin", "https://evently.com"), Body::empty()).await;
+    let shown = response.headers()["access-control-expose-headers"].to_str().unwrap();
+    let mut shown = shown.split(',').map(str::trim).collect::<Vec<_>>();
+    shown.sort_unstable();
+    let rates = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
+    assert_eq!(shown, [&["etag", "idempotent-replayed", "location"][..], &rates, &["retry-after", "x-request-id"]].concat());
     let asks = Request::options("/api/v1/bookings")
         .header("origin", "https://evently.com")
         .header("access-control-request-method", "POST")
@@ -342,4 +355,18 @@ async fn requests_are_counted_by_route() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(!text.contains("some/path"), "what clients make up is no name for a figure");
+}
+
+#[tokio::test]
+async fn a_request_whose_client_does_not_wait_is_counted_as_unanswered() {
+    metrics::install();
+    let app = app(&[]);
+    let mut asked = Box::pin(app.get("/api/v1/waiting"));
+    tokio::select! {
+        _ = &mut asked => panic!("nobody lets it answer"),
+        () = app.waiting.notified() => {}
+    }
+    drop(asked);
+    let text = metrics::metrics_text();
+    assert!(text.contains(r#"api_requests_total{method="GET",route="/api/v1/waiting",status="499"}"#), "{text}");
 }

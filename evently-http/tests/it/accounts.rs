@@ -277,3 +277,25 @@ async fn a_password_that_nobody_has_looked_at_was_not_a_wrong_one() {
         log_in(&app, &format!("203.0.113.{n}"), "ada@example.org", PASSWORD).await.refused(503, "overloaded");
     }
 }
+
+#[tokio::test]
+async fn a_password_costs_what_is_set() {
+    let app = TestApp::with(&[("auth.bcrypt_cost", "5")]).await;
+    app.customer("ada").await;
+    let email = evently_core::domain::Email::parse("ada@example.org").unwrap();
+    let hash = app.app.store.accounts.credentials(&email).await.unwrap().unwrap().password.0;
+    assert!(hash.starts_with("$2b$05$"), "{hash}");
+}
+
+#[tokio::test]
+async fn while_the_secret_is_changed_nobody_is_logged_out_and_the_first_one_signs() {
+    let (old, new) = ("5eed".repeat(16), "feed".repeat(16));
+    let before = TestApp::with(&[("auth.secret", &old)]).await;
+    let meanwhile = before.beside(&[("auth.secret", &format!("{new},{old}"))]).await;
+    let after = before.beside(&[("auth.secret", &new)]).await;
+    let (ada, bob) = (before.customer("ada").await, meanwhile.customer("bob").await);
+    for (app, ada_is, bob_is) in [(&before, 200, 401), (&meanwhile, 200, 200), (&after, 401, 200)] {
+        app.get("/api/v1/me", Some(&ada)).await.expect(ada_is);
+        app.get("/api/v1/me", Some(&bob)).await.expect(bob_is);
+    }
+}

@@ -539,3 +539,56 @@ async fn money_of_two_currencies_is_not_added_up() {
     let of = |currency, sold| json!({"currency": currency, "seats_sold": sold, "revenue": {"amount": sold * 4500, "currency": currency}});
     assert_eq!(totals, [of("EUR", 2), of("USD", 1)]);
 }
+
+/// Whoever got no answer asks again with the same key. A guest is sent away as somebody who is in already if it does not count, and other
+/// things are done twice.
+#[tokio::test]
+async fn every_change_that_is_asked_for_again_with_its_key_is_made_once_and_answered_the_same() {
+    // The time of Redis is its own.
+    let app = TestApp::with(&[WITHOUT_REDIS]).await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let ada = app.customer("ada").await;
+    let twice = async |by: &crate::app::Person, method: Method, path: &str, body: Value| {
+        let key = [("idempotency-key", path)];
+        let first = app.call_with(method.clone(), path, Some(by), Some(body.clone()), &key).await;
+        assert!(first.status.is_success() && !first.headers.contains_key("idempotent-replayed"), "{path}: {first:?}");
+        app.advance(20);
+        let again = app.call_with(method, path, Some(by), Some(body), &key).await;
+        assert_eq!(again.headers.get("idempotent-replayed").map(|value| value.as_bytes()), Some(&b"true"[..]), "{path}");
+        assert_eq!((first.status, &first.bytes), (again.status, &again.bytes), "{path}");
+        first.json()
+    };
+    let seat = |n: usize| json!({"label": n.to_string(), "x": n, "y": 1, "category": "Seats"});
+    let row = json!({"label": "1", "seats": (1..=4).map(seat).collect::<Vec<_>>()});
+    let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [row]}]});
+    let venue = twice(&organizer, Method::POST, "/api/v1/admin/venues", plan).await;
+    let event = json!({
+        "name": "A night out", "venue_id": venue["id"], "start_time": "2027-02-01T19:00:00Z", "end_time": "2027-02-01T21:00:00Z",
+        "currency": "EUR", "price_categories": [{"name": "Seats", "price": 4500}],
+    });
+    let event = twice(&organizer, Method::POST, "/api/v1/admin/events", event).await;
+    for list in ["venues", "events"] {
+        let list = app.get(&format!("/api/v1/admin/{list}"), Some(&organizer)).await.expect(200);
+        assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+    }
+    let event = event["id"].as_str().unwrap().parse().unwrap();
+    let path = format!("/api/v1/admin/events/{event}");
+    twice(&organizer, Method::PATCH, &path, json!({"name": "Another night out"})).await;
+    twice(&organizer, Method::POST, &format!("{path}/publish"), json!({})).await;
+    for change in ["block", "unblock"] {
+        let seats = json!({"seat_ids": [app.seat(event, 3).await]});
+        twice(&organizer, Method::POST, &format!("{path}/seats/{change}"), seats).await;
+    }
+
+    let (paid, called_off) = (app.hold(&ada, event, &[0]).await, app.hold(&ada, event, &[1]).await);
+    app.advance(20);
+    let extended = twice(&ada, Method::POST, &format!("/api/v1/bookings/{paid}/extend"), json!({})).await;
+    let now = app.get(&format!("/api/v1/bookings/{paid}"), Some(&ada)).await.expect(200);
+    assert_eq!((&extended["expires_in"], &now["expires_in"]), (&json!(300), &json!(280)), "it is not extended once more");
+    app.pay(&ada, &paid, "tok_visa").await.expect(200);
+    let tickets = app.get(&format!("/api/v1/bookings/{paid}/tickets"), Some(&ada)).await.expect(200);
+    let code = json!({"code": tickets[0]["code"], "event_id": event});
+    assert_eq!(twice(&organizer, Method::POST, "/api/v1/admin/check-ins", code).await["result"], "admitted");
+    twice(&organizer, Method::POST, &format!("/api/v1/admin/bookings/{called_off}/cancel"), json!({})).await;
+    twice(&organizer, Method::POST, &format!("{path}/cancel"), json!({})).await;
+}

@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod app;
+mod beside;
 mod bookings;
 mod broker;
 mod demo;

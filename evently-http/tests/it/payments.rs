@@ -320,3 +320,29 @@ async fn a_buyer_who_hangs_up_tears_no_payment_in_two() {
         app.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await.expect(200);
     }
 }
+
+/// Neither side has to change its secret at the same moment as the other.
+#[tokio::test]
+async fn while_a_gateways_secret_is_changed_both_are_taken_and_the_first_one_signs() {
+    let (old, new) = ("5eed".repeat(16), "feed".repeat(16));
+    let before = TestApp::with(&[("payment.webhook_secret", &old)]).await;
+    let meanwhile = before.beside(&[("payment.webhook_secret", &format!("{new},{old}"))]).await;
+    let after = before.beside(&[("payment.webhook_secret", &new)]).await;
+    let (_, event) = before.on_sale(1).await;
+    let ada = before.customer("ada").await;
+    for (seat, sender, refused_by, taken_by) in [(0, &before, &after, &meanwhile), (1, &meanwhile, &before, &after)] {
+        let id = sender.hold(&ada, event, &[seat]).await;
+        sender.pay(&ada, &id, "tok_slow").await.expect(200);
+        for app in [&before, &meanwhile, &after] {
+            app.advance(2);
+        }
+        let [delivery] = &sender.app.sandbox.deliveries(sender.now())[..] else { panic!("one webhook") };
+        for (app, status) in [(refused_by, 400), (taken_by, 204)] {
+            let request = Request::post("/webhooks/payments/sandbox")
+                .header("content-type", "application/json")
+                .header("evently-signature", &delivery.signature);
+            app.send(request.body(delivery.body.clone().into()).unwrap()).await.expect(status);
+        }
+        assert_eq!(taken_by.status_of(&ada, &id).await, "confirmed");
+    }
+}

@@ -12,6 +12,7 @@ use evently_http::{
     server::{self, Closing, Limits, Stopped},
     tokens::JwtAccessTokens,
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -411,4 +412,28 @@ async fn who_has_just_connected_may_still_ask() {
     fresh.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(rest(&mut fresh).await.ends_with("hello"));
     assert_eq!(stopping.await.unwrap(), Stopped::Finished);
+}
+
+/// There is an alert for each of these.
+#[tokio::test]
+async fn connections_that_are_open_and_those_that_were_refused_are_counted() {
+    // Of this test alone, which runs on one thread.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let figures = recorder.handle();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let says = |figure: &str| figures.render().lines().any(|line| line == figure);
+    let served = served(&[("http.connections_per_client", "1")]);
+    let mut first = served.connect().await;
+    first.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    answer(&mut first).await;
+    assert!(says("http_connections 1") && says("http_connections_refused_total 0"), "{}", figures.render());
+    assert_eq!(rest(&mut served.connect().await).await, "");
+    assert!(says("http_connections 1") && says("http_connections_refused_total 1"), "{}", figures.render());
+    drop(first);
+    let closed = async {
+        while !says("http_connections 0") {
+            time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    time::timeout(PATIENCE, closed).await.expect("one that has gone is counted no more");
 }

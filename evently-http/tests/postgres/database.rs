@@ -16,6 +16,7 @@ use evently_http::{
 use evently_testservers::{Postgres, Proxy};
 use http::{Method, Request, Response};
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use tower::ServiceExt;
 
 use crate::app::TestApp;
@@ -143,4 +144,18 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
     let seats = json!({"seat_ids": [app.seat(event, 5).await]});
     let blocked = lost(Method::POST, &format!("/api/v1/admin/events/{event}/seats/block"), seats).await;
     assert_eq!(blocked.expect(200)["seat_ids"].as_array().unwrap().len(), 1);
+}
+
+/// How long there is to wait for a connection says nothing about how long a statement may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_takes_no_longer_than_it_may_however_long_one_waits_for_a_connection() {
+    let settings = [("store.patience", "1h"), ("http.request_timeout", "1h"), ("store.statement_timeout", "300ms")];
+    let app = TestApp::with(&settings).await;
+    app.customer("ada").await;
+    let StoreUrl::Postgres(url) = &app.app.config.store.url else { unreachable!("these tests are of PostgreSQL") };
+    let mut other = PgConnection::connect(url.reveal()).await.unwrap();
+    sqlx::raw_sql("begin; lock table users in access exclusive mode").execute(&mut other).await.unwrap();
+    let login = json!({"email": "ada@example.org", "password": crate::app::PASSWORD});
+    let refused = tokio::time::timeout(Duration::from_mins(1), app.post("/auth/login", None, login)).await;
+    assert_eq!(refused.expect("it is given up").status, 503);
 }

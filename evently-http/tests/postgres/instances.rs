@@ -303,3 +303,24 @@ async fn without_redis_no_instance_takes_the_state_of_another_for_its_own() {
     let elsewhere = one.call_with(Method::GET, &path, None, None, &known).await.expect(200);
     assert_eq!(elsewhere["seats"][7]["status"], "reserved");
 }
+
+/// There is an alert for it. The figures are of this test alone, which runs on one thread.
+#[tokio::test]
+async fn a_redis_that_has_gone_is_in_the_metrics() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let figures = recorder.handle();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let until = async |figure: &str| {
+        let said = async {
+            while !figures.render().lines().any(|line| line == figure) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("it does not say {figure}"));
+    };
+    let redis = Redis::start().unwrap();
+    let _app = TestApp::with(&[("redis.url", &redis.url())]).await;
+    until("redis_up 1").await;
+    redis.kill();
+    until("redis_up 0").await;
+}

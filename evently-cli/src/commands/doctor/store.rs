@@ -198,3 +198,51 @@ fn secrets(config: &Config) -> Finding {
         _ => Finding::ok(WHAT, "are made in the data folder when the service starts"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::{super::State, *};
+
+    fn inspected() -> Inspection {
+        Inspection {
+            server: "15.14".to_owned(),
+            server_will_do: true,
+            database: "evently".to_owned(),
+            is_replica: false,
+            connections_max: 100,
+            durability: Durability::Crash,
+            replicas: 0,
+            schema: database::SCHEMA_VERSION,
+            time: (SystemClock::new().now(), Instant::now()),
+            schema_is_newer: false,
+        }
+    }
+
+    /// The states of what is said of the store, its version, its durability and its clock.
+    fn states(found: Inspection) -> Vec<State> {
+        let inspected: Result<_, std::io::Error> = Ok(found);
+        server("postgres://localhost", inspected).into_iter().map(|finding| finding.state).collect()
+    }
+
+    #[test]
+    fn a_server_on_which_sales_would_be_lost_or_refused_will_not_do() {
+        use State::{Fail, Ok, Warn};
+
+        assert_eq!(states(inspected()), [Ok, Ok, Ok, Ok]);
+        assert_eq!(states(Inspection { server_will_do: false, ..inspected() }), [Fail, Ok, Ok, Ok]);
+        assert_eq!(states(Inspection { is_replica: true, ..inspected() }), [Fail, Ok, Ok, Ok]);
+        assert_eq!(states(Inspection { schema: 0, ..inspected() }), [Ok, Ok, Ok, Ok], "it is brought to ours");
+        assert_eq!(states(Inspection { schema_is_newer: true, ..inspected() }), [Ok, Fail, Ok, Ok]);
+        for replicas in [0, 1] {
+            let nothing = Inspection { durability: Durability::Nothing, replicas, ..inspected() };
+            assert_eq!(states(nothing), [Ok, Ok, Fail, Ok], "{replicas}");
+        }
+        assert_eq!(states(Inspection { replicas: 1, ..inspected() }), [Ok, Ok, Warn, Ok]);
+        assert_eq!(states(Inspection { durability: Durability::Failover, replicas: 1, ..inspected() }), [Ok, Ok, Ok, Ok]);
+        let (now, then) = inspected().time;
+        let ahead = Inspection { time: (now + std::time::Duration::from_mins(1), then), ..inspected() };
+        assert_eq!(states(ahead), [Ok, Ok, Ok, Warn]);
+    }
+}
