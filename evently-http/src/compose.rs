@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::{StoreClock, SystemClock},
-    config::Config,
+    config::{Config, Secrets},
     database,
     gateway::InTime,
     ids::SystemIds,
@@ -193,9 +193,7 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
     let (office, work) = BoxOffice::open_behind(shared.locks(), store.bookings.clone(), feed.clone(), clock.clone(), size);
     tokio::spawn(work);
 
-    let (signing, others) = webhook_secret.0.split_first().expect("where none is set one is kept");
-    let sandbox = SandboxGateway::new(signing.as_str(), SandboxTimes::default(), clock.clone());
-    let sandbox = Arc::new(sandbox.also_taking(others.iter().map(String::as_str)));
+    let sandbox = Arc::new(sandbox(&webhook_secret, clock.clone()));
     let gateway: Arc<dyn PaymentGateway> = Arc::new(InTime::new(sandbox.clone(), config.payment.gateway_timeout));
     let terms =
         HoldTerms { ttl: config.booking.hold_ttl, cap: config.booking.hold_cap, payment_window: config.booking.payment_window };
@@ -268,6 +266,11 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         clock,
         ids,
     })
+}
+
+fn sandbox(secrets: &Secrets, clock: Arc<dyn Clock>) -> SandboxGateway {
+    let (signing, others) = secrets.0.split_first().expect("where none is set one is kept");
+    SandboxGateway::new(signing.as_str(), SandboxTimes::default(), clock).also_taking(others.iter().map(String::as_str))
 }
 
 async fn open_store(config: &Config, time: Time, ids: &Arc<dyn Ids>) -> Result<(Store, Option<PgStore>), StartError> {

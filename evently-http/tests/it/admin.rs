@@ -554,7 +554,7 @@ async fn every_change_that_is_asked_for_again_with_its_key_is_made_once_and_answ
         assert!(first.status.is_success() && !first.headers.contains_key("idempotent-replayed"), "{path}: {first:?}");
         app.advance(20);
         let again = app.call_with(method, path, Some(by), Some(body), &key).await;
-        assert_eq!(again.headers.get("idempotent-replayed").map(|value| value.as_bytes()), Some(&b"true"[..]), "{path}");
+        assert_eq!(again.headers.get("idempotent-replayed").map(http::HeaderValue::as_bytes), Some(&b"true"[..]), "{path}");
         assert_eq!((first.status, &first.bytes), (again.status, &again.bytes), "{path}");
         first.json()
     };
