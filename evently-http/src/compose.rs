@@ -268,6 +268,7 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
     })
 }
 
+/// The gateway that takes what was signed with any of the secrets.
 fn sandbox(secrets: &Secrets, clock: Arc<dyn Clock>) -> SandboxGateway {
     let (signing, others) = secrets.0.split_first().expect("where none is set one is kept");
     SandboxGateway::new(signing.as_str(), SandboxTimes::default(), clock).also_taking(others.iter().map(String::as_str))

@@ -16,10 +16,11 @@ pub(crate) const SERVER_MIN: i32 = 150_000;
 
 const SERVER: &str = "select current_setting('server_version_num')::integer, current_setting('server_version'), \
     current_setting('transaction_read_only')::boolean, current_setting('server_encoding'), pg_is_in_recovery()";
-/// Tables that cannot be read, or neither added to nor changed.
+/// Tables on which one of the rights is missing. A list of rights would ask for any of them.
 const SHUT: &str = "select coalesce(string_agg(name, ', ' order by name), '') from unnest($1::text[]) name \
     where to_regclass(name) is not null \
-        and not (has_table_privilege(name, 'select') and has_table_privilege(name, 'insert, update'))";
+        and not (has_table_privilege(name, 'select') and has_table_privilege(name, 'insert') \
+            and has_table_privilege(name, 'update') and has_table_privilege(name, 'delete'))";
 
 /// Which URL a problem is with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

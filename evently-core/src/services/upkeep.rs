@@ -139,7 +139,7 @@ mod tests {
         let (claim, taken) = take();
         assert_eq!(taken, Taken::Ours);
         assert!(ready(store.done("tests", 1, claim.owner)).unwrap());
-        clock.advance(CLAIM_LASTS + MESSAGES_KEPT);
+        clock.advance(CLAIM_LASTS + Duration::from_hours(30 * 24));
         assert_eq!((ready(upkeep.forget_messages()).unwrap(), take().1), (0, Taken::Done));
         clock.advance(INSTANT);
         assert_eq!((ready(upkeep.forget_messages()).unwrap(), take().1), (1, Taken::Ours));

@@ -62,8 +62,39 @@ async fn rows_that_belong_to_nothing_and_seats_without_a_claim_are_found() {
         ("update booking_items set booking_id = event_id", "which does not exist"),
         ("update seats set status = 'available', booking_id = null", "is kept for booking"),
         ("insert into booking_codes select 'ABCDEFGH', id from bookings", "code"),
+        ("update bookings set code = 'ABCDEFGH'", "listed for booking none"),
+        (
+            "do $$ begin alter table events drop constraint events_id_fk; alter table seats drop constraint seats_event_fk; \
+             delete from event_ids; end $$",
+            "is not where it is listed",
+        ),
+        ("insert into answers values (sha256('key'), sha256('print'), now(), '{')", "cannot be read"),
+        // What comes before the hold names no booking.
+        ("update journal set event_id = gen_random_uuid() where position < 3", "is filed under another event"),
     ] {
         let faults = faults_after(damage).await;
         assert!(faults.iter().any(|fault| fault.contains(found)), "{damage}: {faults:?}");
     }
+}
+
+/// The last guard of the money, below our own rules.
+#[tokio::test]
+async fn no_more_can_be_given_back_than_came_in() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = on_sale(&store, &ids).await;
+    hold(&store, &ids, &event, 0).await;
+    let payment = |status: &str, detail: &str, succeeded_at: &str, refunded: i64| {
+        place.try_execute(&format!(
+            "insert into payments (event_id, id, booking_id, amount, currency, status, detail, succeeded_at, provider, \
+                refunded, created_at) \
+             select event_id, gen_random_uuid(), id, 100, 'EUR', '{status}', {detail}, {succeeded_at}, 'sandbox', \
+                {refunded}, now() from bookings"
+        ))
+    };
+    assert!(payment("succeeded", "null", "now()", 100));
+    assert!(!payment("succeeded", "null", "now()", 101));
+    assert!(payment("failed", "'declined'", "null", 0));
+    assert!(!payment("failed", "'declined'", "null", 1));
 }

@@ -141,6 +141,14 @@ async fn what_the_user_may_not_is_said() {
     guest.grant("revoke select on seats from");
     guest.grant("revoke insert, update on bookings from");
     assert_eq!(refused(&guest.url()).await.problem, Problem::MayNotUse("bookings, seats".to_owned()));
+    // Each right is needed, not one of them.
+    guest.grant("grant select, insert, update on seats, bookings to");
+    for right in ["select", "insert", "update", "delete"] {
+        guest.grant(&format!("revoke {right} on booking_items from"));
+        assert_eq!(refused(&guest.url()).await.problem, Problem::MayNotUse("booking_items".to_owned()), "{right}");
+        guest.grant(&format!("grant {right} on booking_items to"));
+    }
+    open(&Options::new(guest.url())).await.unwrap();
 }
 
 #[tokio::test]

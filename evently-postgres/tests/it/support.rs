@@ -55,6 +55,11 @@ impl Place {
         self.database.execute(statement).unwrap();
     }
 
+    /// Whether a statement by somebody else is taken.
+    pub fn try_execute(&self, statement: &str) -> bool {
+        self.database.execute(statement).is_ok()
+    }
+
     pub fn database(&self) -> &str {
         self.database.name()
     }
