@@ -224,7 +224,7 @@ function cancelWords(booking) {
  * Cancels after asking; a held booking frees its seats, a paid one is refunded as the event's policy says, and one whose hold has run out
  * buys nothing any more.
  */
-function cancelButton(booking, onCancelled) {
+function cancelButton(booking, onChanged) {
   const attempt = new Attempt();
   const message = h('div');
   const { label, ...words } = cancelWords(booking);
@@ -234,16 +234,19 @@ function cancelButton(booking, onCancelled) {
     if (reason === null) return button.focus();
     replace(message);
     try {
+      // What was agreed to is what was to be seen then: money that came meanwhile has bought the seats.
+      const now = await busy(button, () => api.booking(booking.id));
+      if (now.status !== booking.status) return onChanged(now);
       const body = reason ? { reason } : {};
       await busy(button, () => attempt.run(body, (key) => api.cancel(booking.id, body, key)));
       // The whole booking again: the answer need not tell of refunds.
-      onCancelled(await api.booking(booking.id));
+      onChanged(await api.booking(booking.id));
     } catch (error) {
       if (sentToSignIn(error)) return;
       replace(message, notice('error', h('p', null, error.message)));
       // It may have run out, or been paid, a moment ago.
       const now = error.status === 409 ? await api.booking(booking.id).catch(() => booking) : booking;
-      if (now.status !== booking.status) onCancelled(now);
+      if (now.status !== booking.status) onChanged(now);
     }
   });
   return h('div', { class: 'cancel' }, button, message);

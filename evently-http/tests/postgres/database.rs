@@ -28,15 +28,15 @@ struct Service {
 }
 
 impl Service {
-    /// With so much time for each statement.
-    async fn before(server: &Postgres, statement_timeout: &str) -> Self {
+    /// With so much time for each statement, and for each connection.
+    async fn before(server: &Postgres, patience: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = [
             ("data.dir", folder.path().to_str().unwrap()),
             ("store.url", &server.url()),
             ("store.connections", "4"),
-            ("store.patience", "500ms"),
-            ("store.statement_timeout", statement_timeout),
+            ("store.patience", patience),
+            ("store.statement_timeout", patience),
             ("rate_limit.enabled", "false"),
         ];
         let flags = settings.map(|(key, value)| ("test", key, value.to_owned())).into();
@@ -149,7 +149,7 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
 /// How long there is to wait for a connection says nothing about how long a statement may take.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_takes_no_longer_than_it_may_however_long_one_waits_for_a_connection() {
-    let settings = [("store.patience", "1h"), ("http.request_timeout", "1h"), ("store.statement_timeout", "300ms")];
+    let settings = [("store.patience", "1h"), ("http.request_timeout", "1h"), ("store.statement_timeout", "3s")];
     let app = TestApp::with(&settings).await;
     app.customer("ada").await;
     let StoreUrl::Postgres(url) = &app.app.config.store.url else { unreachable!("these tests are of PostgreSQL") };

@@ -1,10 +1,12 @@
 //! The production store against a real server.
 
 mod audit;
+mod clock;
 mod conformance;
 mod crowd;
 mod elsewhere;
 mod failover;
+mod journal;
 mod opening;
 mod pair;
 mod partitions;

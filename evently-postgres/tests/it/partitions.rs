@@ -17,7 +17,12 @@ use crate::support::Place;
 const NOW: Timestamp = Timestamp::from_secs(1_795_305_600);
 
 async fn store(place: &Place) -> PgStore {
-    place.open_with(Arc::new(SeededIds::new(3)), &place.options()).await
+    place.open_with(Arc::new(SeededIds::new(3)), &patient(place)).await
+}
+
+/// Statements wait here for as long as the test likes.
+fn patient(place: &Place) -> Options {
+    Options { statement_timeout: Duration::from_mins(1), ..place.options() }
 }
 
 async fn apply(store: &PgStore, requests: Vec<Request>) {
@@ -68,14 +73,25 @@ async fn an_event_that_was_there_before_its_month_is_moved_and_found() {
 const STANDS_STILL: &str = "create function stands_still() returns event_trigger language plpgsql as $$
         begin perform pg_advisory_xact_lock(1); end $$;
     create event trigger attached on ddl_command_end when tag in ('ALTER TABLE') execute function stands_still()";
-const STANDS: &str = "select exists (select from pg_locks where locktype = 'advisory' and objid = 1 and not granted)";
-const THREE_WAIT: &str = "select count(*) = 3 from pg_locks where relation = 'events_default'::regclass and not granted";
+const STANDS: &str = "select exists (select from pg_locks where locktype = 'advisory' and objid = 1 and not granted \
+    and database = (select oid from pg_database where datname = current_database()))";
+/// So many wait for the table: of this database, because others have one of the same number.
+macro_rules! waiting {
+    ($count:literal) => {
+        concat!(
+            "select count(*) = ",
+            $count,
+            " from pg_locks l join pg_database d on d.oid = l.database \
+             where d.datname = current_database() and relation = 'events_default'::regclass and not granted"
+        )
+    };
+}
 
 /// What is asked while the event is moved: by a connection that knows the statements already, or does not.
 async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds) -> Command) {
     let place = Place::new();
-    let store = place.open_with(Arc::new(SeededIds::new(3)), &Options { connections: 1, ..place.options() }).await;
-    let maker = self::store(&place).await;
+    let store = place.open_with(Arc::new(SeededIds::new(3)), &Options { connections: 1, ..patient(&place) }).await;
+    let (maker, auditor, reader) = (self::store(&place).await, self::store(&place).await, self::store(&place).await);
     let ids = SeededIds::new(9);
     let event = Fixture::new(&ids, NOW, 2, 4);
     let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
@@ -93,15 +109,10 @@ async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds)
         let store = store.clone();
         async move { store.apply(NOW, &[request]).await }
     });
-    let audits = tokio::spawn({
-        let (reader, id) = (self::store(&place).await, event.id());
-        async move { reader.event_records(id).await }
-    });
-    let looks = tokio::spawn({
-        let (reader, id) = (self::store(&place).await, event.id());
-        async move { reader.event(id).await }
-    });
-    until(&mut other, THREE_WAIT).await;
+    let id = event.id();
+    let audits = tokio::spawn(async move { auditor.event_records(id).await });
+    let looks = tokio::spawn(async move { reader.event(id).await });
+    until(&mut other, waiting!(3)).await;
     sqlx::query("select pg_advisory_unlock(1)").execute(&mut other).await.unwrap();
     assert!(!makes.await.unwrap().unwrap().is_empty());
     let answer = asks.await.unwrap().unwrap().answers.remove(0);
@@ -112,6 +123,9 @@ async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds)
     let records = store.event_records(event.id()).await.unwrap().unwrap();
     assert_eq!(evently_core::audit::check(&records, Some(&event.layout), NOW), []);
 }
+
+const WAITS_FOR_A_ROW: &str =
+    "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'transactionid')";
 
 async fn until(connection: &mut sqlx::PgConnection, so: &'static str) {
     let so = async {
@@ -168,10 +182,9 @@ async fn who_is_about_to_change_an_event_and_who_moves_it_both_do() {
         let store = store.clone();
         async move { store.apply(NOW, &[request]).await }
     });
-    until(&mut in_the_way, "select exists (select from pg_locks where locktype = 'transactionid' and not granted)").await;
+    until(&mut in_the_way, WAITS_FOR_A_ROW).await;
     let makes = tokio::spawn(async move { maker.make_partitions(NOW, 1).await });
-    until(&mut in_the_way, "select exists (select from pg_locks where relation = 'events_default'::regclass and not granted)")
-        .await;
+    until(&mut in_the_way, waiting!(1)).await;
     in_the_way.rollback().await.unwrap();
     assert_eq!(makes.await.unwrap().unwrap(), ["events_2026_12"]);
     let answer = edits.await.unwrap().unwrap().answers.remove(0);

@@ -61,10 +61,26 @@ storyOfTooLate('who does not want seats any more when the bank has kept them wai
 
   await anna.sees('booking-expired');
   await anna.reads('payment-late', /you get your seat if still free/);
-  await anna.keepPicture('expired-and-undecided');
   await anna.press('cancel-booking');
   await anna.press('dialog-yes');
   await anna.sees('booking-cancelled');
+});
+
+storyOfSilence('who gives back a seat that has been paid for meanwhile keeps it', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  await anna.signInAndHold(account, event.id, seat.id);
+  await anna.press('cancel-booking');
+  const [{ id }] = await api.bookings(account);
+  const token = await api.signIn(account);
+  await api.post(`/api/v1/bookings/${id}/payment`, { method: { type: 'card', token: 'tok_visa' } }, { token });
+
+  await anna.press('dialog-yes');
+  await anna.receiveTickets(1);
+  const [{ status }] = await api.bookings(account);
+  assert.equal(status, 'confirmed');
 });
 
 storyOfSilence('who pays while a payment of another tab is being decided is told so, and pays when its time is over', async (scene) => {
