@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use evently_core::{
     audit::audit_all,
+    domain::Timestamp,
     ports::{CLAIM_LASTS, Claim},
     services::Error,
 };
@@ -15,7 +16,8 @@ use tokio::{
 
 use crate::compose::{App, stopped};
 
-/// Under this name one of the processes on a store has taken it on.
+/// Under this name one of the processes on a store has taken it on. It has come as far as the time, in microseconds, at which an audit that
+/// found nothing began.
 const CONSUMER: &str = "audit";
 
 /// A claim is short, so that a process that was killed is soon followed by another, and prolonged in time.
@@ -33,16 +35,21 @@ pub async fn run(app: Arc<App>) {
     while !*stopping.borrow() {
         let now = app.clock.now();
         match app.store.outbox.claim(CONSUMER, &claim.prolonged(now)).await {
-            Ok(Some(_)) if last.is_some_and(|last| now.since(last) < every) => {}
-            Ok(Some(_)) => {
-                last = Some(now);
-                tokio::select! {
-                    () = audit(&app) => {}
-                    () = keep(&app, claim) => {}
+            Ok(Some(sound)) => {
+                if last.is_none() {
+                    last = still_sound(sound, now, every);
+                }
+                if last.is_none_or(|last| now.since(last) >= every) {
+                    last = Some(now);
+                    tokio::select! {
+                        () = audit(&app, claim) => {}
+                        () = keep(&app, claim) => {}
+                    }
                 }
             }
-            // Whoever follows another does not know when that one has.
-            Ok(None) => last = None,
+            // Another one's figure is newer from now on.
+            Ok(None) if last.take().is_some() => show(f64::NAN),
+            Ok(None) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the audit will be tried again"),
         }
         // Ends early when the application is to stop.
@@ -50,6 +57,19 @@ pub async fn run(app: Arc<App>) {
     }
     // Whoever comes next need not wait. If the store is away they do.
     let _ = app.store.outbox.claim(CONSUMER, &claim.over(app.clock.now())).await;
+}
+
+/// When somebody else has found nothing, if that is not too long ago. Whoever has found something leaves nothing, and is followed by an
+/// audit at once.
+fn still_sound(micros: u64, now: Timestamp, every: Duration) -> Option<Timestamp> {
+    let sound = Timestamp::from_micros(i64::try_from(micros).ok()?);
+    // A clock that was ahead for a while must not put audits off.
+    let still = sound <= now && now.since(sound) < every;
+    still.then(|| show(0.0)).map(|()| sound)
+}
+
+fn show(violations: f64) {
+    metrics::gauge!("evently_invariant_violations").set(violations);
 }
 
 /// Keeps the claim for as long as an audit takes.
@@ -62,7 +82,7 @@ async fn keep(app: &App, claim: Claim) {
 }
 
 /// One audit, on a thread of its own, because it computes for long where an event is large. It is left when the application is to stop.
-async fn audit(app: &Arc<App>) {
+async fn audit(app: &Arc<App>, claim: Claim) {
     let (app, runtime) = (Arc::clone(app), Handle::current());
     let audit = move || {
         let mut stopping = app.stopping.subscribe();
@@ -70,7 +90,7 @@ async fn audit(app: &Arc<App>) {
             tokio::select! {
                 biased;
                 () = stopped(&mut stopping) => Ok(()),
-                told = tell(&app) => told,
+                told = tell(&app, claim) => told,
             }
         })
     };
@@ -81,12 +101,18 @@ async fn audit(app: &Arc<App>) {
     }
 }
 
-async fn tell(app: &App) -> Result<(), Error> {
+async fn tell(app: &App, claim: Claim) -> Result<(), Error> {
+    let began = app.clock.now();
     let report = audit_all(&app.store, &*app.clock).await?;
     for violation in &report.violations {
         tracing::error!(%violation, "an invariant does not hold");
     }
+    let sound = began.as_micros().unsigned_abs();
+    let noted = match report.violations.is_empty() {
+        true => app.store.outbox.advance(CONSUMER, sound, &claim.prolonged(app.clock.now())).await.map(drop),
+        false => Ok(()),
+    };
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there should be none")]
-    metrics::gauge!("evently_invariant_violations").set(report.violations.len() as f64);
-    Ok(())
+    show(report.violations.len() as f64);
+    Ok(noted?)
 }

@@ -11,37 +11,71 @@ use crate::app::TestApp;
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits until an audit has said that nothing contradicts itself, though another figure was there.
-async fn until_audited(when: &str) {
-    let audited = async {
-        while !metrics_text().lines().any(|line| line == "evently_invariant_violations 0") {
+/// Waits until the figure of the audit is this one.
+async fn until_found(figure: &str, when: &str) {
+    let says = async {
+        while found() != figure {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, audited).await.unwrap_or_else(|_| panic!("nothing is audited {when}"));
-    metrics::gauge!("evently_invariant_violations").set(7.0);
+    timeout(PATIENCE, says).await.unwrap_or_else(|_| panic!("{} {when}, not {figure}", found()));
 }
 
-/// A process that is killed says nothing to the next one, and that is when one wants to know. The figures are those of the whole process,
-/// which is why all of it is in one test.
-#[tokio::test]
-async fn whoever_follows_a_process_that_audits_audits_soon() {
-    let app = TestApp::new().await;
-    let killed = tokio::spawn(auditor::run(Arc::clone(&app.app)));
-    until_audited("at the start").await;
-    killed.abort();
+fn found() -> String {
+    let text = metrics_text();
+    let mut figures = text.lines().filter_map(|line| line.strip_prefix("evently_invariant_violations "));
+    figures.next().unwrap_or("none").to_owned()
+}
 
-    let next = app.beside(&[]).await;
+/// Makes the store contradict itself.
+fn spoil(app: &TestApp) {
+    let store = rusqlite::Connection::open(app.app.config.data.dir.join("evently.db")).unwrap();
+    store.busy_timeout(PATIENCE).unwrap();
+    assert_eq!(store.execute("update seats set status = 3 where number = 2", []).unwrap(), 1);
+}
+
+/// The figure is that of the whole process, which is why all of it is in one test.
+#[tokio::test]
+async fn whoever_follows_a_process_that_audits_goes_on_in_its_rhythm() {
+    let app = TestApp::with(&[("workers.audit", "1h")]).await;
+    app.on_sale(1).await;
+    let audits = |app: &TestApp| tokio::spawn(auditor::run(Arc::clone(&app.app)));
+    let killed = audits(&app);
+    until_found("0", "at the start").await;
+    killed.abort();
+    spoil(&app);
+
+    let next = app.beside(&[("workers.audit", "1h")]).await;
     next.advance(CLAIM_LASTS.as_secs());
-    let stopped = tokio::spawn(auditor::run(Arc::clone(&next.app)));
-    until_audited("after one that was killed").await;
+    metrics::gauge!("evently_invariant_violations").set(7.0);
+    let stopped = audits(&next);
+    until_found("0", "as it was found last, and is not looked at before its time").await;
     next.app.stopping.send_replace(true);
     timeout(PATIENCE, stopped).await.expect("it stops").unwrap();
 
-    let last = app.beside(&[]).await;
-    last.advance(CLAIM_LASTS.as_secs());
-    let audits = tokio::spawn(auditor::run(Arc::clone(&last.app)));
-    until_audited("after one that was stopped").await;
+    let late = app.beside(&[("workers.audit", "1h")]).await;
+    late.advance(3600);
+    let killed = audits(&late);
+    until_found("1", "after an hour").await;
+    killed.abort();
+
+    let next = app.beside(&[("workers.audit", "1h")]).await;
+    next.advance(3600 + CLAIM_LASTS.as_secs());
+    metrics::gauge!("evently_invariant_violations").set(7.0);
+    let killed = audits(&next);
+    until_found("1", "at once after somebody who has found something").await;
+    killed.abort();
+
+    let taken_over = app.beside(&[("workers.audit", "1s")]).await;
+    taken_over.advance(3600 + 2 * CLAIM_LASTS.as_secs());
+    metrics::gauge!("evently_invariant_violations").set(7.0);
+    let audits = audits(&taken_over);
+    until_found("1", "as before").await;
+    let owner = app.app.ids.uuid(app.now());
+    let later = taken_over.now() + 2 * CLAIM_LASTS;
+    let another = Claim { owner, now: later, until: later + CLAIM_LASTS };
+    assert!(app.app.store.outbox.claim("audit", &another).await.unwrap().is_some());
+    until_found("NaN", "where another has taken over").await;
     audits.abort();
 }
 
