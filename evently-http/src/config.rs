@@ -244,7 +244,7 @@ mod tests {
                 .to_owned(),
             format!("store.replica_url (EVENTLY__STORE__REPLICA_URL): must be {}", <PostgresUrl as value::Value>::RIGHT),
             format!("redis.url (EVENTLY__REDIS__URL): must be {}", <RedisUrl as value::Value>::RIGHT),
-            "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, not `many`"
+            "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, in 12d at most, not `many`"
                 .to_owned(),
             format!(
                 "booking.hold_ttl ({}:4): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`",

@@ -42,8 +42,10 @@ const BATCH: usize = 200;
 pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, StartError> {
     let [first, .., last] = ACCOUNTS;
     let page = Page { after: None, limit: 1 };
+    let somebody = !app.store.accounts.users(page).await.map_err(failed)?.is_empty();
+    // Asked after that: who is there may be the first account, which another process has just made.
     let begun = with_address(app, first.0).await?.is_some();
-    if with_address(app, last.0).await?.is_some() || !begun && !app.store.accounts.users(page).await.map_err(failed)?.is_empty() {
+    if with_address(app, last.0).await?.is_some() || somebody && !begun {
         return Ok(false);
     }
     let claim = Claim::new(&*app.ids, &*app.clock);

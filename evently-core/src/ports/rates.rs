@@ -6,7 +6,8 @@ use crate::{domain::Timestamp, rate::Verdict};
 
 /// Where rates are limited: in this process, or for all instances together.
 pub trait RateLimits: Send + Sync {
-    /// The limit of this name: `permits` requests in each `per`, for each key. All who name it mean the same size.
+    /// The limit of this name: `permits` requests in each `per`, for each key. All who name it mean the same size. A million
+    /// permits and twelve days are counted right; more may count as a little more than that.
     fn limit(&self, name: &'static str, permits: u32, per: Duration) -> Arc<dyn RateLimit>;
 }
 

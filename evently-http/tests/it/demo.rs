@@ -1,10 +1,16 @@
 //! The demo data, which are made once.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
 
+use async_trait::async_trait;
 use evently_core::{
-    domain::Stage,
-    ports::{BookingFilter, CLAIM_LASTS, Claim, EventFilter, Page},
+    domain::{Email, Role, Stage, User, UserId},
+    ports::{Accounts, BookingFilter, CLAIM_LASTS, Claim, Credentials, EventFilter, Page, PasswordHash, StoreError, Taken},
     services::Relay,
 };
 use evently_http::demo;
@@ -85,6 +91,61 @@ async fn of_two_that_start_at_the_same_moment_one_makes_the_demo_data() {
     let (by_one, by_other) = tokio::join!(seed(&one), seed(&other));
     assert_eq!(to_be_seen(&one).await, to_be_seen(&whole).await);
     assert_ne!(by_one, by_other);
+}
+
+/// The accounts of a store in which another process begins with the demo data just when the first question is answered.
+struct BegunMeanwhile {
+    accounts: Arc<dyn Accounts>,
+    first: Mutex<Option<User>>,
+}
+
+impl BegunMeanwhile {
+    async fn answered<T>(&self, answer: T) -> T {
+        let first = self.first.lock().unwrap().take();
+        if let Some(first) = first {
+            assert!(self.accounts.add(&first, &PasswordHash("x".to_owned())).await.unwrap());
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Accounts for BegunMeanwhile {
+    async fn add(&self, user: &User, password: &PasswordHash) -> Result<bool, StoreError> {
+        self.accounts.add(user, password).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.accounts.user(id).await
+    }
+
+    async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
+        self.answered(self.accounts.credentials(email).await).await
+    }
+
+    async fn users(&self, page: Page<UserId>) -> Result<Vec<User>, StoreError> {
+        self.answered(self.accounts.users(page).await).await
+    }
+
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Option<User>, StoreError> {
+        self.accounts.set_role(id, role).await
+    }
+}
+
+/// It is not somebody else's, and the rest is on its way.
+#[tokio::test]
+async fn whoever_sees_the_first_account_of_the_demo_data_waits_for_the_rest() {
+    let app = TestApp::new().await.altered(|app| {
+        let email = Email::parse("admin@demo.evently").unwrap();
+        let id = UserId::from_uuid(app.ids.uuid(app.clock.now()));
+        let first = User { id, email, name: "Demo Admin".to_owned(), role: Role::Admin, created_at: app.clock.now() };
+        let accounts = Arc::clone(&app.store.accounts);
+        app.store.accounts = Arc::new(BegunMeanwhile { accounts, first: Mutex::new(Some(first)) });
+    });
+    let other = Claim::new(&*app.app.ids, &*app.clock);
+    assert_eq!(app.app.store.inbox.take("demo", 0, &other).await.unwrap(), Taken::Ours);
+    // Far more than a few questions take.
+    assert!(within(60, seed(&app)).await.is_none(), "it waits");
 }
 
 #[tokio::test]

@@ -59,16 +59,19 @@ pub struct Rate {
     pub per: Duration,
 }
 
+/// Buckets count in 64 bits, and take what is longer for a little more than this.
+const SPAN_MAX: Duration = Duration::from_hours(12 * 24);
+
 const SPANS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
 
 impl Value for Rate {
-    const RIGHT: &'static str = "a rate such as 5/second, 100/minute or 10/15m";
+    const RIGHT: &'static str = "a rate such as 5/second, 100/minute or 10/15m, in 12d at most";
 
     fn parse(text: &str) -> Option<Self> {
         let (permits, span) = text.split_once('/')?;
         let permits = permits.trim().parse().ok().filter(|permits| (1..=1_000_000).contains(permits))?;
         let named = SPANS.iter().find(|(name, _)| *name == span.trim()).map(|(_, secs)| Duration::from_secs(*secs));
-        let per = named.or_else(|| Duration::parse(span.trim())).filter(|per| !per.is_zero())?;
+        let per = named.or_else(|| Duration::parse(span.trim())).filter(|per| !per.is_zero() && *per <= SPAN_MAX)?;
         Some(Self { permits, per })
     }
 
@@ -91,7 +94,7 @@ mod tests {
         for text in ["1MiB", "512KiB", "3B", "0B"] {
             assert!(is_kept::<Size>(text), "{text}");
         }
-        for text in ["5/second", "100/minute", "1000/hour", "10/15m"] {
+        for text in ["5/second", "100/minute", "1000/hour", "10/15m", "10/12d"] {
             assert!(is_kept::<Rate>(text), "{text}");
         }
     }
@@ -104,7 +107,7 @@ mod tests {
         for text in ["1", "1MB", "MiB", "99999999999GiB"] {
             assert_eq!(Size::parse(text), None, "{text}");
         }
-        for text in ["0/minute", "10", "10/fortnight", "10/0s", "-1/second", "x/minute"] {
+        for text in ["0/minute", "10", "10/fortnight", "10/0s", "-1/second", "x/minute", "10/13d", "10/50d"] {
             assert_eq!(Rate::parse(text), None, "{text}");
         }
     }
