@@ -43,6 +43,8 @@ struct Fold {
     event_id: EventId,
     position: u64,
     event: Option<(Stage, u32)>,
+    /// When the event was called off.
+    called_off: Option<Timestamp>,
     seats: BTreeMap<u32, FoldedSeat>,
     bookings: FxHashMap<BookingId, FoldedBooking>,
     captured: FxHashMap<PaymentId, (BookingId, i64)>,
@@ -79,6 +81,7 @@ impl Fold {
             event_id,
             position: 0,
             event: None,
+            called_off: None,
             seats: BTreeMap::new(),
             bookings: FxHashMap::default(),
             captured: FxHashMap::default(),
@@ -100,7 +103,7 @@ impl Fold {
         }
         self.not_before(transition, &mut wrong);
         let taken_in = match transition.fact {
-            Fact::Event { stage, version } => self.event(stage, version),
+            Fact::Event { stage, version } => self.event(stage, version, transition.at),
             Fact::House { to } => self.house(to, transition),
             Fact::Booking { .. } => self.booking(transition),
             Fact::Captured { payment_id, booking_id, amount } => self.captured(payment_id, booking_id, amount),

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use evently_core::{
     domain::{BookingId, Command, Email, HoldTerms, Outcome, Rejection, Request, Role, SessionId, Timestamp, User, UserId},
     memory::SeededIds,
-    ports::{Accounts, Audit, Bookings, EventRecords, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
+    ports::{
+        Accounts, Audit, Bookings, EventRecords, Ids, Outbox as _, PasswordHash, Rotation, Session, Sessions, StoreErrorKind,
+    },
 };
 use evently_postgres::{Guards, Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
@@ -242,4 +244,45 @@ async fn versions_keep_two_from_changing_a_booking_at_once() {
     let accepted = answers.await.iter().filter(|answer| answer.is_ok()).count();
     let booking = instances[0].booking(booking_id).await.unwrap().unwrap();
     assert_eq!(booking.version, 1 + u32::try_from(accepted).unwrap(), "what was answered was done");
+}
+
+const ONE_WAITS: &str = "select count(*) >= 1 from pg_stat_activity \
+    where datname = current_database() and wait_event_type = 'Lock'";
+
+/// A hold that has read the event before it was called off, and is written down after that.
+#[tokio::test]
+async fn a_hold_that_is_decided_beside_the_calling_off_of_its_event_is_no_fault() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = Fixture::new(&*ids, NOW, 1, SEATS);
+    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    assert!(store.apply(NOW, &make).await.unwrap().answers.iter().all(|answer| answer.result.is_ok()));
+    let url = place.options().url;
+    let (mut holder, mut watcher) = (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&url).await.unwrap());
+    let mut locked = holder.begin().await.unwrap();
+    sqlx::query("select from seats for update").execute(&mut *locked).await.unwrap();
+    let hold = Command::Hold {
+        booking_id: BookingId::from_uuid(ids.uuid(NOW)),
+        event_id: event.id(),
+        user_id: UserId::from_uuid(ids.uuid(NOW)),
+        seats: event.seats(&[0]),
+        terms: HoldTerms::default(),
+    };
+    let holds = tokio::spawn({
+        let store = store.clone();
+        async move { store.apply(NOW, &[Request::new(SYSTEM, hold)]).await.unwrap().answers.remove(0).result }
+    });
+    while !sqlx::query_scalar::<_, bool>(ONE_WAITS).fetch_one(&mut watcher).await.unwrap() {
+        assert!(!holds.is_finished(), "it does not get past the lock");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let cancel = Request::new(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None });
+    assert!(store.apply(NOW, &[cancel]).await.unwrap().answers.remove(0).result.is_ok());
+    // It has its position before the hold is written.
+    assert_eq!(store.after(0, 10).await.unwrap().len(), 3);
+    locked.rollback().await.unwrap();
+    assert!(holds.await.unwrap().is_ok(), "one after the other, the hold came first");
+    let records = store.event_records(event.id()).await.unwrap().unwrap();
+    assert_eq!(evently_core::audit::check(&records, Some(&event.layout), NOW), []);
 }
