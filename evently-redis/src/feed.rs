@@ -237,15 +237,19 @@ impl Inner {
         Taken::In
     }
 
-    /// Publishes changes of one event.
-    async fn publish_of(&self, event: EventId, changes: Vec<SeatChange>) {
+    /// Publishes changes of one event that were committed, or read, in this run of the store's server.
+    async fn publish_of(&self, event: EventId, run: u64, changes: Vec<SeatChange>) {
         for _ in 0..TRIES {
+            if self.catalog.run() != run {
+                // They may be lost with the server, and everybody begins anew.
+                return;
+            }
             let (known, since) = match self.topics().get(&event) {
                 Some(Topic::Shared(board)) => (true, Some(board.map().seq())),
                 Some(Topic::Local(_)) => (true, None),
                 Some(Topic::Joining(_)) | None => (false, None),
             };
-            match self.projection.publish(event, since, &changes).await {
+            match self.projection.publish(event, run, since, &changes).await {
                 Ok(Some((seq, entries))) => {
                     if self.hear(event, seq, entries) == Taken::In && self.has(event, &changes) {
                         return;
@@ -262,7 +266,9 @@ impl Inner {
             }
             self.rejoin(event).await;
         }
-        self.publish_here(event, &changes);
+        if self.catalog.run() == run {
+            self.publish_here(event, &changes);
+        }
     }
 
     /// Whether the state at hand contains the changes; so does one that is not there yet.
@@ -298,7 +304,7 @@ impl Inner {
             if local {
                 self.rejoin(event).await;
             } else if all {
-                self.publish_of(event, Vec::new()).await;
+                self.publish_of(event, self.catalog.run(), Vec::new()).await;
             }
         }
     }
@@ -316,7 +322,7 @@ impl Inner {
         let taken = Entry::parse(event, message).map_or(Taken::Gap, |entry| self.hear(event, entry.seq, vec![entry]));
         // Something is missing, or the state that all share was lost: asks for what there is.
         if taken == Taken::Gap && self.topics().contains_key(&event) {
-            self.publish_of(event, Vec::new()).await;
+            self.publish_of(event, self.catalog.run(), Vec::new()).await;
         }
     }
 }
@@ -352,11 +358,12 @@ fn numbered_apart(map: SeatMap) -> SeatMap {
 #[async_trait]
 impl SeatFeed for RedisSeatFeed {
     async fn publish(&self, changes: &[SeatChange]) {
+        let run = self.inner.catalog.run();
         let mut by_event = FxHashMap::<_, Vec<_>>::default();
         for change in changes {
             by_event.entry(change.event_id).or_default().push(*change);
         }
-        join_all(by_event.into_iter().map(|(event, changes)| self.inner.publish_of(event, changes))).await;
+        join_all(by_event.into_iter().map(|(event, changes)| self.inner.publish_of(event, run, changes))).await;
     }
 
     async fn seat_map(&self, event: EventId) -> Result<Option<Arc<SeatMap>>, StoreError> {
@@ -375,13 +382,14 @@ impl SeatFeed for RedisSeatFeed {
         }
         let events = self.inner.topics().keys().copied().filter(|event| elsewhere.concerns(*event)).collect::<Vec<_>>();
         for event in events {
+            let run = self.inner.catalog.run();
             let Some(fresh) = self.inner.catalog.seat_map(event).await? else { continue };
             let changes = match self.inner.topics().get(&event).and_then(Topic::board) {
                 Some(board) => board.map().changes_to(event, &fresh),
                 None => continue,
             };
             if !changes.is_empty() {
-                self.inner.publish_of(event, changes).await;
+                self.inner.publish_of(event, run, changes).await;
             }
         }
         Ok(())

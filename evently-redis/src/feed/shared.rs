@@ -77,7 +77,11 @@ impl Projection {
 
     /// What was read from another run of the store's server is as little worth as what another run of Redis kept.
     fn runs(&self) -> Result<String, Away> {
-        Ok(format!("{}/{}", self.redis.run()?, self.catalog.run()))
+        self.runs_with(self.catalog.run())
+    }
+
+    fn runs_with(&self, run: u64) -> Result<String, Away> {
+        Ok(format!("{}/{run}", self.redis.run()?))
     }
 
     fn prepare(&self, script: &'static Script, event: EventId, runs: &str) -> redis::ScriptInvocation<'static> {
@@ -136,14 +140,15 @@ impl Projection {
         read_joined(event, operation, self.redis.script(operation, script).await?)
     }
 
-    /// Takes changes in, and gives the number of the state then and the deltas after `since`; `None` if there is no state.
+    /// Takes changes in that were committed in this run of the store's server, and gives the number of the state then and the deltas after `since`; `None` if there is no state.
     pub(super) async fn publish(
         &self,
         event: EventId,
+        run: u64,
         since: Option<u64>,
         changes: &[SeatChange],
     ) -> Result<Option<(u64, Vec<Entry>)>, Away> {
-        let mut script = self.prepare(&PUBLISH, event, &self.runs()?);
+        let mut script = self.prepare(&PUBLISH, event, &self.runs_with(run)?);
         script.arg(SeatBoard::KEPT).arg(self.redis.key(keys::feed(event)));
         script.arg(since.map_or_else(String::new, |since| since.to_string()));
         for change in changes {

@@ -462,6 +462,40 @@ fn what_was_read_from_the_lost_server_is_not_shown_as_of_the_next() {
     });
 }
 
+/// It is on its way when the server is lost, and has to begin anew meanwhile.
+#[test]
+fn what_was_committed_at_the_lost_server_is_not_published_as_of_the_next() {
+    run(async {
+        let two = Two::new().await;
+        let [slow, other] = [(); 2].map(|()| Gate::open(two.world.store.catalog.clone()));
+        let (_redis, feed) = feed_at(&two.options, slow.clone()).await;
+        let (_redis_too, next) = feed_at(&two.options, other.clone()).await;
+        let map = async |feed: &RedisSeatFeed| feed.seat_map(two.id()).await.unwrap().unwrap();
+        assert_eq!(map(&feed).await.counts().booked, 0);
+        slow.may_go.forget_permits(1000);
+        let asked = u32::try_from(slow.asked.available_permits()).unwrap();
+        // Whoever publishes finds no state, gets it anew, and publishes once more.
+        two.server.flush().unwrap();
+        let lost = SeatChange { event_id: two.id(), number: 3, status: SeatStatus::Booked, version: 1 };
+        let publishing = tokio::spawn({
+            let feed = feed.clone();
+            async move { feed.publish(&[lost]).await }
+        });
+        drop(slow.asked.acquire_many(asked + 1).await.unwrap());
+        for catalog in [&slow, &other] {
+            catalog.run.store(2, SeqCst);
+        }
+        next.refresh(&Elsewhere::AnotherRun).await.unwrap();
+        assert_eq!(map(&next).await.counts().booked, 0);
+        slow.may_go.add_permits(100);
+        publishing.await.unwrap();
+        feed.refresh(&Elsewhere::AnotherRun).await.unwrap();
+        for feed in [&feed, &next] {
+            assert_eq!(map(feed).await.counts().booked, 0);
+        }
+    });
+}
+
 #[test]
 fn a_state_that_nobody_waited_for_is_let_go_of() {
     run(async {
