@@ -95,11 +95,13 @@ async fn make(tx: &mut Tx, month: Month) -> Result<bool, Fault> {
     }
     let Some(next) = month.next() else { return Ok(false) };
     let (from, to) = (month.0, next.0);
-    // Nobody adds to the default partition between the move and the end. It comes first: who has read in it may be about to write, and waits
-    // for nothing that is locked here. Who waits in turn reads as of before, does not find what has been moved, and begins anew.
+    // Nobody looks or adds between the move and the end. The table comes before its partition, as it does for everybody: who has read in it
+    // may be about to write, and waits for nothing that is locked here; and who waits in turn learns of the new partition before planning,
+    // where somebody who waited for the default one would look there alone, in vain. A transaction that reads as of before does not find
+    // what has been moved, and begins anew.
     tx.define(format!(
-        "lock table only events_default in access exclusive mode; \
-         lock table events in share row exclusive mode; \
+        "lock table only events in access exclusive mode; \
+         lock table only events_default in access exclusive mode; \
          create table {name} (like events including defaults including constraints); \
          with moved as (delete from events_default where start_time >= '{from}T00:00Z' and start_time < '{to}T00:00Z' returning *) \
              insert into {name} select * from moved; \

@@ -33,7 +33,8 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(1);
 /// How much longer than the server we wait for what it has to say of a statement: it speaks first, unless it is gone.
 const GRACE: Duration = Duration::from_secs(1);
-const READ: &str = "begin isolation level repeatable read read only";
+/// For one statement, which sees everything that was committed before it was planned: events may be moved meanwhile.
+const READ: &str = "begin isolation level read committed read only";
 
 /// Connections to one server. A handle: clones share them.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use evently_core::{
     domain::{BookingId, Command, EventChange, HoldTerms, Request, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Audit, Bookings, Catalog, Chores, Ids as _},
+    ports::{Audit, Bookings, Catalog, Chores, EventFilter, Ids as _, Page},
 };
 use evently_postgres::{MONTHS_AHEAD, Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
@@ -82,7 +82,7 @@ macro_rules! waiting {
             "select count(*) = ",
             $count,
             " from pg_locks l join pg_database d on d.oid = l.database \
-             where d.datname = current_database() and relation = 'events_default'::regclass and not granted"
+             where d.datname = current_database() and relation = 'events'::regclass and not granted"
         )
     };
 }
@@ -92,6 +92,7 @@ async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds)
     let place = Place::new();
     let store = place.open_with(Arc::new(SeededIds::new(3)), &Options { connections: 1, ..patient(&place) }).await;
     let (maker, auditor, reader) = (self::store(&place).await, self::store(&place).await, self::store(&place).await);
+    let lister = self::store(&place).await;
     let ids = SeededIds::new(9);
     let event = Fixture::new(&ids, NOW, 2, 4);
     let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
@@ -112,13 +113,18 @@ async fn asked_meanwhile(knows: bool, command: impl FnOnce(&Fixture, &SeededIds)
     let id = event.id();
     let audits = tokio::spawn(async move { auditor.event_records(id).await });
     let looks = tokio::spawn(async move { reader.event(id).await });
-    until(&mut other, waiting!(3)).await;
+    let lists = tokio::spawn(async move {
+        let filter = EventFilter { now: NOW, ..EventFilter::default() };
+        lister.events(&filter, Page { after: None, limit: 10 }).await
+    });
+    until(&mut other, waiting!(4)).await;
     sqlx::query("select pg_advisory_unlock(1)").execute(&mut other).await.unwrap();
     assert!(!makes.await.unwrap().unwrap().is_empty());
     let answer = asks.await.unwrap().unwrap().answers.remove(0);
     assert!(answer.result.is_ok(), "known: {knows}: {answer:?}");
     assert!(audits.await.unwrap().unwrap().is_some(), "whoever checks the store finds it as well");
     assert!(looks.await.unwrap().unwrap().is_some(), "and so does whoever looks at it");
+    assert_eq!(lists.await.unwrap().unwrap().len(), 1, "and so does whoever lists events");
     assert_eq!(store.events_without_a_month().await.unwrap(), 0);
     let records = store.event_records(event.id()).await.unwrap().unwrap();
     assert_eq!(evently_core::audit::check(&records, Some(&event.layout), NOW), []);
