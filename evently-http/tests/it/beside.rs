@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::ports::{CLAIM_LASTS, Claim};
-use evently_http::{auditor, metrics::metrics_text};
+use evently_http::{auditor, metrics::metrics_text, workers};
 use tokio::time::{sleep, timeout};
 
 use crate::app::TestApp;
@@ -85,6 +85,32 @@ async fn where_nothing_is_to_be_audited_nobody_takes_it_on() {
     timeout(PATIENCE, auditor::run(Arc::clone(&app.app))).await.expect("there is nothing to do");
     let claim = Claim::new(&*app.app.ids, &*app.clock);
     assert!(app.app.store.outbox.claim("audit", &claim).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_taken_in_keeps_back_no_other() {
+    let app = TestApp::with(&[("workers.enabled", "false")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let mut bookings = Vec::new();
+    for (seat, name) in [(0, "ada"), (1, "bob")] {
+        let buyer = app.customer(name).await;
+        let booking = app.hold(&buyer, event, &[seat]).await;
+        app.pay(&buyer, &booking, "tok_slow").await.expect(200);
+        bookings.push((buyer, booking));
+    }
+    let store = rusqlite::Connection::open(app.app.config.data.dir.join("evently.db")).unwrap();
+    store.busy_timeout(PATIENCE).unwrap();
+    let spoils = "update payments set currency = '?' where hex(booking_id) = upper(replace(?1, '-', ''))";
+    assert_eq!(store.execute(spoils, [&bookings[0].1]).unwrap(), 1);
+    app.advance(60);
+    let workers = workers::start(&app.app);
+    let paid = async {
+        while app.status_of(&bookings[1].0, &bookings[1].1).await != "confirmed" {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, paid).await.expect("the other one is paid");
+    drop(workers);
 }
 
 #[tokio::test]
