@@ -131,7 +131,7 @@ impl Pool {
         let terms = Arc::new(Terms {
             session: Session::of(options),
             patience: options.patience,
-            limit: options.statement_timeout + GRACE,
+            limit: waited_for(options.statement_timeout),
             doubts: Doubts::default(),
             gauges,
             hands: Mutex::new(Hands { given: Instant::now(), waiting: 0, warm: None, is_closed: false }),
@@ -214,6 +214,11 @@ impl Pool {
     pub(crate) async fn rows(&self, sql: &'static str, values: PgArguments) -> Result<Vec<PgRow>, Fault> {
         self.lease(Instant::now() + self.terms.patience).await?.rows(sql, values).await
     }
+}
+
+/// How long we wait for a statement that the server ends after `timeout`.
+fn waited_for(timeout: Duration) -> Duration {
+    timeout + GRACE
 }
 
 /// Whether a connection that nobody uses still answers.
@@ -362,7 +367,7 @@ impl Tx {
     /// How long its statements may take from here on, instead of as long as those of a request.
     pub(crate) async fn take_time(&mut self, time: Duration) -> Result<(), Fault> {
         self.define(format!("set local statement_timeout = {}", time.as_millis())).await?;
-        self.limit = time + GRACE;
+        self.limit = waited_for(time);
         Ok(())
     }
 
@@ -449,4 +454,18 @@ impl<T> During<T> for Result<T, Fault> {
 /// Whether somebody else is to be asked because this pool has been given up.
 pub(crate) const fn was_closed<T>(answer: &Result<T, Fault>) -> bool {
     matches!(answer, Err(Fault::Engine(sqlx::Error::PoolClosed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever gives up first does not hear what the server has to say, and takes it for gone.
+    #[test]
+    fn the_server_gives_up_before_we_do() {
+        for secs in [1, 600] {
+            let timeout = Duration::from_secs(secs);
+            assert!(waited_for(timeout) >= timeout + Duration::from_secs(1), "{timeout:?}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! What only this store can have wrong, and finds.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evently_core::{memory::SeededIds, ports::Audit};
+use evently_postgres::Options;
 
 use crate::{
     elsewhere::{hold, on_sale},
@@ -97,4 +98,17 @@ async fn no_more_can_be_given_back_than_came_in() {
     assert!(!payment("succeeded", "null", "now()", 101));
     assert!(payment("failed", "'declined'", "null", 0));
     assert!(!payment("failed", "'declined'", "null", 1));
+}
+
+/// A statement of a request may take half a second here, and is waited for a second longer.
+#[tokio::test]
+async fn the_check_of_a_store_may_take_longer_than_a_request() {
+    let place = Place::new();
+    let options = Options { statement_timeout: Duration::from_millis(500), ..place.options() };
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &options).await;
+    place.execute("alter table answers rename to kept");
+    place.execute(
+        "create view answers as select * from kept union all select '\\xff', null, null, null where pg_sleep(2)::text is null",
+    );
+    assert_eq!(store.self_check().await.unwrap(), Vec::<String>::new());
 }
