@@ -51,6 +51,11 @@ impl NotificationService {
             Fact::Booking { id, from: Some(BookingStatus::Confirmed), to, .. } if to != BookingStatus::Confirmed => {
                 Some((id, News::GivenUp))
             }
+            Fact::Booking { id, from: Some(BookingStatus::Pending), to: BookingStatus::Expired, .. }
+                if planted!(MailsUnasked) =>
+            {
+                Some((id, News::GivenUp))
+            }
             Fact::RefundDue { booking_id, amount, .. }
                 if matches!(
                     entry.transition.reason.as_deref(),

@@ -33,6 +33,7 @@ impl<L: Ledger> Desk<'_, L> {
         }
         let amount = booking.total.amount * i64::from(percent) / 100;
         let steps = self.move_seats(&booking, SeatAction::Release(booking.id))?;
+        let booking = if planted!(ChangesCodes) { Booking { code: Some(self.new_code()?), ..booking } } else { booking };
         let to = if amount > 0 { BookingState::Refunded } else { BookingState::Cancelled };
         let booking = self.transition(booking, to, steps, reason)?;
         if let (Some(payment), 1..) = (payment, amount) {

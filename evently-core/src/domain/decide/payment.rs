@@ -259,7 +259,7 @@ impl<L: Ledger> Desk<'_, L> {
         self.transition(booking, BookingState::Confirmed { payment, at: self.now }, steps, reason)
     }
 
-    fn new_code(&mut self) -> Decision<BookingCode, L> {
+    pub(super) fn new_code(&mut self) -> Decision<BookingCode, L> {
         loop {
             #[expect(clippy::cast_possible_truncation, reason = "half of the bits are plenty")]
             let code = BookingCode::new(self.ids.secret() as u64);
