@@ -108,9 +108,10 @@ async fn tell(app: &App, claim: Claim) -> Result<(), Error> {
         tracing::error!(%violation, "an invariant does not hold");
     }
     let sound = began.as_micros().unsigned_abs();
-    let noted = match report.violations.is_empty() {
-        true => app.store.outbox.advance(CONSUMER, sound, &claim.prolonged(app.clock.now())).await.map(drop),
-        false => Ok(()),
+    let noted = if report.violations.is_empty() {
+        app.store.outbox.advance(CONSUMER, sound, &claim.prolonged(app.clock.now())).await.map(drop)
+    } else {
+        Ok(())
     };
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there should be none")]
     show(report.violations.len() as f64);
