@@ -71,6 +71,7 @@ bugs! {
     ConfirmsWithoutTickets = "a booking is confirmed without tickets",
     GivesUpUsedTickets = "a booking can be given up after one of its tickets was used",
     ChangesCodes = "a booking that is given up gets another code",
+    GivesUpWhatChanged = "a booking is given up although it is something else by then than its customer took it for",
     WritesNoJournal = "a hold that is made longer leaves no entry in the journal",
     TimeGoesBack = "a decision is made as of an earlier time than the one before it",
     LosesAnswered = "a booking that somebody was told of is lost",

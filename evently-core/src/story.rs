@@ -78,7 +78,7 @@ impl Story {
         self.expire(expired);
         let called_in = self.hold(4);
         self.pay(called_in);
-        self.ask(ORGANIZER, Command::Cancel { booking_id: called_in, reason: None });
+        self.ask(ORGANIZER, Command::Cancel { booking_id: called_in, expected: None, reason: None });
         let refund_id = self.read().refunds[0].id;
         self.ask(Actor::System, Command::SettleRefund { refund_id });
         let given_up = self.hold(5);
@@ -145,7 +145,7 @@ impl Story {
     }
 
     pub fn cancel(&mut self, booking_id: BookingId) {
-        self.ask(CUSTOMER, Command::Cancel { booking_id, reason: None });
+        self.ask(CUSTOMER, Command::Cancel { booking_id, expected: None, reason: None });
     }
 
     pub fn pay(&mut self, booking: BookingId) {

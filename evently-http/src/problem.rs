@@ -7,7 +7,7 @@ mod services;
 
 use std::time::Duration;
 
-use evently_core::domain::{Invalid, InvalidField, SeatId, SeatStatus};
+use evently_core::domain::{BookingStatus, Invalid, InvalidField, SeatId, SeatStatus};
 use http::{HeaderValue, StatusCode};
 
 pub use self::code::Code;
@@ -35,6 +35,8 @@ enum With {
     Fields(Vec<InvalidField>),
     /// The seats that are in the way.
     Seats(Vec<(SeatId, SeatStatus)>),
+    /// What the booking is.
+    Booking(BookingStatus),
     /// How long to wait.
     RetryAfter(Duration),
     /// The methods that there are.
@@ -61,6 +63,11 @@ impl Problem {
     /// Some of the seats are in other hands.
     pub fn seats_unavailable(detail: impl Into<String>, seats: Vec<(SeatId, SeatStatus)>) -> Self {
         Self { with: With::Seats(seats), ..Self::new(Code::SeatsUnavailable, detail) }
+    }
+
+    /// The booking is something else by now than the client took it for.
+    pub fn booking_changed(detail: impl Into<String>, status: BookingStatus) -> Self {
+        Self { with: With::Booking(status), ..Self::new(Code::BookingChanged, detail) }
     }
 
     /// No token came with the request.

@@ -181,7 +181,7 @@ impl From<&Refund> for RefundBody {
     }
 }
 
-/// Reads one of a list of names in a query.
+/// Reads one of a list of names.
 pub fn named<T: Copy>(
     names: &[(&'static str, T)],
     field: &str,

@@ -33,8 +33,11 @@ class BookingView {
     visit.signal.addEventListener('abort', () => this.#stay.abort(), { once: true });
   }
 
-  /** @param {any} booking @param {number} asOf performance.now() when the service was asked for it */
-  show(booking, asOf) {
+  /**
+   * @param {any} booking @param {number} asOf performance.now() when the service was asked for it
+   * @param {string} [refusal] why it was not given up as what it was before
+   */
+  show(booking, asOf, refusal) {
     this.#stay.abort();
     this.#stay = new AbortController();
     const { signal } = this.#stay;
@@ -42,7 +45,7 @@ class BookingView {
     const eventName = this.event?.name ?? 'your event';
     const context = {
       booking, asOf, event: this.event, signal,
-      cancelButton: cancelButton(booking, (changed) => this.#became(changed)),
+      cancelButton: cancelButton(booking, (changed, why) => this.#became(changed, performance.now(), why), refusal),
       onChange: (changed, at) => this.#became(changed, at),
     };
     if (booking.status === 'pending') {
@@ -55,9 +58,9 @@ class BookingView {
     }
   }
 
-  #became(booking, asOf = performance.now()) {
+  #became(booking, asOf = performance.now(), refusal = '') {
     tellOtherTabs(booking);
-    this.show(booking, asOf);
+    this.show(booking, asOf, refusal);
     const heading = this.place.querySelector('h1');
     heading?.setAttribute('tabindex', '-1');
     heading?.focus({ preventScroll: true });
@@ -222,11 +225,11 @@ function cancelWords(booking) {
 
 /**
  * Cancels after asking; a held booking frees its seats, a paid one is refunded as the event's policy says, and one whose hold has run out
- * buys nothing any more.
+ * buys nothing any more. What was agreed to is that alone: a booking that is something else by now is shown as such, and asked about anew.
  */
-function cancelButton(booking, onChanged) {
+function cancelButton(booking, onChanged, refusal) {
   const attempt = new Attempt();
-  const message = h('div');
+  const message = h('div', null, refusal && notice('error', h('p', null, refusal)));
   const { label, ...words } = cancelWords(booking);
   const button = h('button', { class: 'button button-quiet', type: 'button', testid: 'cancel-booking' }, label);
   button.addEventListener('click', async () => {
@@ -234,10 +237,7 @@ function cancelButton(booking, onChanged) {
     if (reason === null) return button.focus();
     replace(message);
     try {
-      // What was agreed to is what was to be seen then: money that came meanwhile has bought the seats.
-      const now = await busy(button, () => api.booking(booking.id));
-      if (now.status !== booking.status) return onChanged(now);
-      const body = reason ? { reason } : {};
+      const body = { expected_status: booking.status, ...(reason && { reason }) };
       await busy(button, () => attempt.run(body, (key) => api.cancel(booking.id, body, key)));
       // The whole booking again: the answer need not tell of refunds.
       onChanged(await api.booking(booking.id));
@@ -246,7 +246,7 @@ function cancelButton(booking, onChanged) {
       replace(message, notice('error', h('p', null, error.message)));
       // It may have run out, or been paid, a moment ago.
       const now = error.status === 409 ? await api.booking(booking.id).catch(() => booking) : booking;
-      if (now.status !== booking.status) onChanged(now);
+      if (now.status !== booking.status) onChanged(now, error.message);
     }
   });
   return h('div', { class: 'cancel' }, button, message);

@@ -28,6 +28,9 @@ pub enum BookingCommand {
     Cancel {
         #[command(flatten)]
         which: Which,
+        /// Only if the booking still is that: pending, confirmed or expired
+        #[arg(long, value_name = "STATUS", value_parser = may_be_given_up)]
+        expect: Option<BookingStatus>,
         /// Why, for the customer
         #[arg(long)]
         reason: Option<String>,
@@ -40,14 +43,20 @@ pub struct Which {
     booking: String,
 }
 
+fn may_be_given_up(text: &str) -> Result<BookingStatus, String> {
+    let statuses = BookingStatus::NAMES.into_iter().filter(|(_, status)| status.may_become(BookingStatus::Cancelled));
+    let found = statuses.clone().find(|(name, _)| *name == text).map(|(_, status)| status);
+    found.ok_or_else(|| format!("there are {}", statuses.map(|(name, _)| name).collect::<Vec<_>>().join(", ")))
+}
+
 pub async fn run(global: &Global, command: BookingCommand) -> Result<Reply, Failure> {
     let app = shop::open_existing(global).await?;
     match command {
         BookingCommand::Show(which) => show(&app, &which.booking).await,
         BookingCommand::History(which) => Ok(history(&records(&app, &which.booking).await?)),
-        BookingCommand::Cancel { which, reason } => {
+        BookingCommand::Cancel { which, expect, reason } => {
             let booking = names::booking(&app, &which.booking).await?;
-            app.bookings.cancel_for(&shop::administrator(), booking.id, reason, app.key_or_new(None)).await?;
+            app.bookings.cancel_for(&shop::administrator(), booking.id, expect, reason, app.key_or_new(None)).await?;
             show(&app, &booking.id.to_string()).await
         }
     }

@@ -422,7 +422,10 @@ async fn the_command_line_works_beside_a_running_service() {
     let code = paid["booking"]["code"].as_str().unwrap();
     let shown = evently.json(&["booking", "show", &code.to_lowercase()]);
     assert_eq!((shown["status"].as_str(), shown["seats"][0]["ticket"].as_str()), (Some("confirmed"), Some("valid")));
-    let cancelled = evently.json(&["booking", "cancel", id, "--reason", "duplicate"]);
+    let changed = evently.run(&["booking", "cancel", id, "--expect", "pending"]);
+    assert_eq!((changed.code, changed.stderr.contains("the booking is confirmed by now")), (1, true), "{}", changed.stderr);
+    assert_eq!(evently.run(&["booking", "cancel", id, "--expect", "cancelled"]).code, 2);
+    let cancelled = evently.json(&["booking", "cancel", id, "--expect", "confirmed", "--reason", "duplicate"]);
     assert_eq!(
         (cancelled["status"].as_str(), cancelled["refunds"][0]["amount"]["amount"].as_i64()),
         (Some("refunded"), Some(4500))

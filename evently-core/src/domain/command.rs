@@ -165,6 +165,8 @@ pub enum Command {
     Cancel {
         /// The booking.
         booking_id: BookingId,
+        /// What whoever asks takes it for; nothing where they mean it in any case. What giving it up does follows from that.
+        expected: Option<BookingStatus>,
         /// Why.
         reason: Option<String>,
     },
@@ -257,6 +259,9 @@ pub enum Rejection {
     /// The booking is past the state that this needs.
     #[error("the booking is {}", .0.name())]
     NotPending(BookingStatus),
+    /// The booking is something else by now than whoever asked took it for.
+    #[error("the booking is {} by now; nothing was changed", .0.name())]
+    StatusChanged(BookingStatus),
     /// The hold has run out.
     #[error("the hold has run out")]
     HoldExpired,
@@ -363,6 +368,7 @@ mod tests {
                 "at most 10 seats of this event may be on hold at a time, and 9 already are",
             ),
             (Rejection::NotPending(BookingStatus::Cancelled), "the booking is cancelled"),
+            (Rejection::StatusChanged(BookingStatus::Confirmed), "the booking is confirmed by now; nothing was changed"),
         ] {
             assert_eq!(rejection.to_string(), said);
         }

@@ -127,7 +127,7 @@ impl<L: Ledger> Desk<'_, L> {
             }
             Command::Extend { booking_id, terms } => self.extend(*booking_id, terms),
             Command::Expire { booking_id } => self.expire(*booking_id),
-            Command::Cancel { booking_id, reason } => self.cancel(*booking_id, reason.as_deref()),
+            Command::Cancel { booking_id, expected, reason } => self.cancel(*booking_id, *expected, reason.as_deref()),
             Command::StartPayment { payment_id, booking_id, provider, terms } => {
                 self.start_payment(*payment_id, *booking_id, provider, terms)
             }

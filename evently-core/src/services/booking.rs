@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Answered, BoxOffice, Error, EventService};
 use crate::{
     domain::{
-        Actor, Admission, Booking, BookingCode, BookingId, Command, EventId, HoldTerms, Outcome, Principal, Request, RequestKey,
-        Role, SeatId, Thing, Ticket, TicketCode, TicketId,
+        Actor, Admission, Booking, BookingCode, BookingId, BookingStatus, Command, EventId, HoldTerms, Outcome, Principal,
+        Request, RequestKey, Role, SeatId, Thing, Ticket, TicketCode, TicketId,
     },
     ports::{BookingFilter, BookingRecords, Bookings, Clock, Ids, Page},
 };
@@ -57,27 +57,29 @@ impl BookingService {
         self.submit(customer(by), Command::Extend { booking_id, terms: self.terms }, key).await
     }
 
-    /// Gives a booking of one's own up.
+    /// Gives a booking of one's own up, if it still is what is `expected`.
     pub async fn cancel(
         &self,
         by: &Principal,
         booking_id: BookingId,
+        expected: Option<BookingStatus>,
         reason: Option<String>,
         key: Option<RequestKey>,
     ) -> Result<Answered<Booking>, Error> {
-        self.submit(customer(by), Command::Cancel { booking_id, reason }, key).await
+        self.submit(customer(by), Command::Cancel { booking_id, expected, reason }, key).await
     }
 
-    /// Gives a customer's booking up, for the house: all money goes back.
+    /// Gives a customer's booking up, for the house, if it still is what is `expected`: all money goes back.
     pub async fn cancel_for(
         &self,
         by: &Principal,
         booking_id: BookingId,
+        expected: Option<BookingStatus>,
         reason: Option<String>,
         key: Option<RequestKey>,
     ) -> Result<Answered<Booking>, Error> {
         self.managed(by, booking_id).await?;
-        self.submit(Actor::User(by.user_id, by.role), Command::Cancel { booking_id, reason }, key).await
+        self.submit(Actor::User(by.user_id, by.role), Command::Cancel { booking_id, expected, reason }, key).await
     }
 
     async fn submit(&self, actor: Actor, command: Command, key: Option<RequestKey>) -> Result<Answered<Booking>, Error> {

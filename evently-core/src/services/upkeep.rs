@@ -43,7 +43,7 @@ impl Upkeep {
         }
         let called_off = self.chores.called_off(BATCH).await?;
         let reason = Some("event_cancelled".to_owned());
-        self.submit_all(&called_off, |booking_id| Command::Cancel { booking_id, reason: reason.clone() }).await
+        self.submit_all(&called_off, |booking_id| Command::Cancel { booking_id, expected: None, reason: reason.clone() }).await
     }
 
     /// Makes ready what the store needs for the time ahead. How much there was to do.

@@ -21,6 +21,8 @@ struct Document<'a> {
     errors: &'a [InvalidField],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     seats: Vec<SeatInTheWay>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    booking_status: Option<&'static str>,
 }
 
 /// A seat that cannot be had.
@@ -33,6 +35,7 @@ struct SeatInTheWay {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let seats: &[_] = if let With::Seats(seats) = &self.with { seats } else { &[] };
+        let booking_status = if let With::Booking(status) = &self.with { Some(status.name()) } else { None };
         let document = Document {
             r#type: format!("urn:evently:problem:{}", self.code.word()),
             title: self.code.title(),
@@ -42,6 +45,7 @@ impl IntoResponse for Problem {
             trace_id: context::trace_id().map(|id| id.to_string()),
             errors: self.errors(),
             seats: seats.iter().map(|(id, status)| SeatInTheWay { id: *id, status: status.name() }).collect(),
+            booking_status,
         };
         let body = serde_json::to_vec(&document).expect("text and numbers can be written");
         let mut response = (self.code.status(), body).into_response();
@@ -61,7 +65,7 @@ impl IntoResponse for Problem {
             With::Allow(allow) => {
                 headers.insert(header::ALLOW, allow);
             }
-            With::Nothing | With::Fields(_) | With::Seats(_) => {}
+            With::Nothing | With::Fields(_) | With::Seats(_) | With::Booking(_) => {}
         }
         response
     }
@@ -80,7 +84,7 @@ fn challenge(code: Code) -> Option<&'static str> {
 mod tests {
     use std::time::Duration;
 
-    use evently_core::domain::SeatStatus;
+    use evently_core::domain::{BookingStatus, SeatStatus};
     use http_body_util::BodyExt;
 
     use super::*;
@@ -114,6 +118,13 @@ mod tests {
         let (answer, body) = answer(Problem::seats_unavailable("taken", vec![(seat, SeatStatus::Booked)])).await;
         assert_eq!(answer.status(), 409);
         assert_eq!(body["seats"], serde_json::json!([{"id": seat, "status": "booked"}]));
+    }
+
+    #[tokio::test]
+    async fn a_booking_that_has_changed_is_told_as_it_is() {
+        let (answer, body) = answer(Problem::booking_changed("it is paid", BookingStatus::Confirmed)).await;
+        assert_eq!(answer.status(), 409);
+        assert_eq!((&body["code"], &body["booking_status"]), (&"booking_changed".into(), &"confirmed".into()));
     }
 
     #[tokio::test]

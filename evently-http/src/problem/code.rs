@@ -63,6 +63,8 @@ codes! {
     SeatsUnavailable = CONFLICT "seats_unavailable" "Some seats are not available"
     /// The booking is past the state that this needs.
     BookingNotPending = CONFLICT "booking_not_pending" "The booking is not pending"
+    /// The booking is something else by now than the client took it for.
+    BookingChanged = CONFLICT "booking_changed" "The booking has changed"
     /// The hold has run out.
     BookingExpired = CONFLICT "booking_expired" "The booking has expired"
     /// The event cannot be booked now.

@@ -22,7 +22,7 @@ use crate::{
     context,
     extract::{Cursor, Limit, List, Path, Query},
     problem::Problem,
-    wire::{BookingBody, PaymentBody, RefundBody, answer, booking_status},
+    wire::{BookingBody, PaymentBody, RefundBody, answer, booking_status, named},
 };
 
 /// Which seats to hold.
@@ -68,22 +68,34 @@ pub struct BookingDetail {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// Why a booking is given up.
+/// Why a booking is given up, and as what.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cancellation {
     #[schema(max_length = 500, pattern = r"^[^\x00-\x09\x0B-\x1F\x7F-\x9F]*$")]
     reason: Option<String>,
+    /// What you take the booking for. If it is something else by now, nothing is done and the answer is 409 `booking_changed`; without it,
+    /// the booking is given up in any case.
+    #[schema(pattern = "^(pending|confirmed|expired)$")]
+    expected_status: Option<String>,
 }
 
 impl Cancellation {
-    pub(super) fn reason(self) -> Result<Option<String>, Problem> {
-        match self.reason {
-            Some(reason) if reason.chars().count() > 500 || reason.contains(|c: char| c.is_control() && c != '\n') => {
-                Err(Problem::field("reason", "invalid", "at most 500 characters of plain text"))
-            }
-            reason => Ok(reason),
+    /// What the booking is taken for, and why it is given up.
+    pub(super) fn read(self) -> Result<(Option<BookingStatus>, Option<String>), Problem> {
+        let given_up = BookingStatus::NAMES.into_iter().filter(|(_, status)| status.may_become(BookingStatus::Cancelled));
+        let expected = named(&given_up.collect::<Vec<_>>(), "expected_status", self.expected_status.as_deref())?;
+        Ok((expected, plain_text(self.reason)?))
+    }
+}
+
+/// A reason that people are shown.
+pub(super) fn plain_text(reason: Option<String>) -> Result<Option<String>, Problem> {
+    match reason {
+        Some(reason) if reason.chars().count() > 500 || reason.contains(|c: char| c.is_control() && c != '\n') => {
+            Err(Problem::field("reason", "invalid", "at most 500 characters of plain text"))
         }
+        reason => Ok(reason),
     }
 }
 
@@ -190,7 +202,9 @@ pub async fn cancel(
     Path(id): Path<BookingId>,
     submitted: Submitted<Cancellation>,
 ) -> Result<Response, Problem> {
-    let cancelled = app.bookings.cancel(&submitted.by, id, submitted.body.reason()?, app.key_or_new(submitted.key)).await?;
+    let Submitted { by, key, body } = submitted;
+    let (expected, reason) = body.read()?;
+    let cancelled = app.bookings.cancel(&by, id, expected, reason, app.key_or_new(key)).await?;
     context::note_action("booking_cancelled");
     booking_answer(&app, cancelled).await
 }

@@ -39,6 +39,8 @@ struct Problem {
     errors: Option<Vec<InvalidField>>,
     /// The seats in the way.
     seats: Option<Vec<Seat>>,
+    /// What the booking is by now.
+    booking_status: Option<String>,
 }
 
 /// A field that is wrong.

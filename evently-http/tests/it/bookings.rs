@@ -293,6 +293,69 @@ async fn cancelling_frees_a_hold_and_refunds_a_confirmed_booking_once() {
 }
 
 #[tokio::test]
+async fn who_gives_seats_back_as_unpaid_keeps_them_where_they_have_been_paid_for() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    for (by, path) in
+        [(&ada, format!("/api/v1/bookings/{id}/cancel")), (&organizer, format!("/api/v1/admin/bookings/{id}/cancel"))]
+    {
+        for wrong in ["pending", "expired"] {
+            let changed = app.post(&path, Some(by), json!({"expected_status": wrong})).await.refused(409, "booking_changed");
+            assert_eq!(changed["booking_status"], "confirmed");
+            assert_eq!(changed["detail"], "the booking is confirmed by now; nothing was changed");
+        }
+        for nonsense in [
+            json!("cancelled"),
+            json!("refunded"),
+            json!("Pending"),
+            json!(""),
+            json!(1),
+            json!(["pending"]),
+            json!({"pending": null}),
+        ] {
+            let refused = app.post(&path, Some(by), json!({"expected_status": nonsense})).await.refused(422, "validation_failed");
+            assert_eq!(refused["errors"][0]["field"], "expected_status", "{nonsense}");
+        }
+    }
+    assert_eq!(app.status_of(&ada, &id).await, "confirmed");
+    let cancel = format!("/api/v1/bookings/{id}/cancel");
+    let cancelled = app.post(&cancel, Some(&ada), json!({"expected_status": "confirmed", "reason": "ill"})).await;
+    assert_eq!(cancelled.expect(200)["status"], "refunded");
+    let changed = app.post(&cancel, Some(&ada), json!({"expected_status": "confirmed"})).await.refused(409, "booking_changed");
+    assert_eq!(changed["booking_status"], "refunded");
+    assert_eq!(app.post(&cancel, Some(&ada), json!({"expected_status": null})).await.expect(200)["status"], "refunded");
+
+    let off = format!("/api/v1/admin/events/{event}/cancel");
+    app.post(&off, Some(&organizer), json!({"expected_status": "pending"})).await.refused(422, "validation_failed");
+}
+
+#[tokio::test]
+async fn what_a_booking_is_taken_for_is_part_of_the_request_that_a_key_stands_for() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let cancel = async |body: Value| {
+        let path = format!("/api/v1/bookings/{id}/cancel");
+        app.call_with(Method::POST, &path, Some(&ada), Some(body), &[("idempotency-key", "k-1")]).await
+    };
+    let first = cancel(json!({"expected_status": "confirmed"})).await;
+    assert!(!first.headers.contains_key("idempotent-replayed"));
+    assert_eq!(first.refused(409, "booking_changed")["booking_status"], "pending");
+    for other in [json!({"expected_status": "pending"}), json!({})] {
+        cancel(other).await.refused(422, "idempotency_key_reused");
+    }
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    let again = cancel(json!({"expected_status": "confirmed"})).await;
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_eq!(again.refused(409, "booking_changed")["booking_status"], "pending", "as it was answered first");
+    assert_eq!(app.status_of(&ada, &id).await, "confirmed");
+}
+
+#[tokio::test]
 async fn one_sees_ones_own_bookings_newest_first_part_by_part() {
     let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;

@@ -132,7 +132,7 @@ async fn time_does_not_go_back_whatever_the_clocks_of_those_who_ask_say() {
     assert!(held.at < now + Duration::from_mins(1), "{} is not the server's time", held.at);
     there.apply(ahead, &[Request::new(by, Command::Extend { booking_id, terms })]).await.unwrap();
     let behind = now - Duration::from_mins(10);
-    here.apply(behind, &[Request::new(by, Command::Cancel { booking_id, reason: None })]).await.unwrap();
+    here.apply(behind, &[Request::new(by, Command::Cancel { booking_id, expected: None, reason: None })]).await.unwrap();
     let records = here.event_records(event.id()).await.unwrap().unwrap();
     assert_eq!(evently_core::audit::check(&records, Some(&event.layout), ahead), []);
     assert_eq!(records.journal.len(), 5);

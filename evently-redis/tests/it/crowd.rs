@@ -81,7 +81,7 @@ fn one_gets_the_seat_and_the_others_do_not_reach_the_store() {
 
         // Given up at one instance it is free at the other.
         let held = world.records(&event).await.bookings[0].id;
-        let cancel = Request::new(HOUSE, Command::Cancel { booking_id: held, reason: None });
+        let cancel = Request::new(HOUSE, Command::Cancel { booking_id: held, expected: None, reason: None });
         instances[0].office.submit(cancel).await.unwrap().result.unwrap();
         assert_eq!(crowd(&world, &event, &instances[1].office, 2_000).await, 1);
         let before = instances[0].store.requests();

@@ -179,7 +179,7 @@ pub fn confirm(n: u128) -> Request {
 }
 
 pub fn cancel(n: u128) -> Request {
-    system(Command::Cancel { booking_id: booking_id(n), reason: None })
+    system(Command::Cancel { booking_id: booking_id(n), expected: None, reason: None })
 }
 
 /// Applies one request.

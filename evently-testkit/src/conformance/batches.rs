@@ -9,7 +9,7 @@ pub async fn a_request_sees_what_those_before_it_did(world: World) {
     let hold = |who, seats: &[u32]| Request::new(who, world.hold_command(&event, who, seats));
     let first = hold(customer(1), &[0, 1]);
     let Command::Hold { booking_id, .. } = first.command else { unreachable!() };
-    let cancel = Request::new(customer(1), Command::Cancel { booking_id, reason: None });
+    let cancel = Request::new(customer(1), Command::Cancel { booking_id, expected: None, reason: None });
     let applied = world.apply(&[first, hold(customer(2), &[1, 2]), cancel, hold(customer(3), &[1, 2])]).await;
     let accepted = applied.answers.iter().map(|answer| answer.result.is_ok()).collect::<Vec<_>>();
     assert_eq!(accepted, [true, false, true, true]);
@@ -21,7 +21,7 @@ pub async fn holds_of_one_call_count_for_each_other(world: World) {
     let hold = |who, seats: &[u32]| Request::new(who, world.hold_command(&event, who, seats));
     let first = hold(customer(1), &[0, 1]);
     let Command::Hold { booking_id, .. } = first.command else { unreachable!() };
-    let cancel = Request::new(customer(1), Command::Cancel { booking_id, reason: None });
+    let cancel = Request::new(customer(1), Command::Cancel { booking_id, expected: None, reason: None });
     let one_more = || hold(customer(1), &[4]);
     let requests = [first, hold(customer(1), &[2, 3]), one_more(), hold(customer(2), &[5, 6]), cancel, one_more()];
     let answers = world.apply(&requests).await.answers;
@@ -56,7 +56,7 @@ pub async fn a_refused_request_leaves_no_trace(world: World) {
     let refused = [
         Request::new(customer(3), world.hold_command(&event, customer(3), &[2, 0])),
         Request::new(customer(3), world.hold_command(&event, customer(3), &[9])),
-        Request::new(customer(3), Command::Cancel { booking_id: held.id, reason: None }),
+        Request::new(customer(3), Command::Cancel { booking_id: held.id, expected: None, reason: None }),
         Request::new(ORGANIZER, Command::Block { event_id: event.id(), seats: event.seats(&[2, 1]) }),
         Request::new(ORGANIZER, Command::Unblock { event_id: event.id(), seats: event.seats(&[3]) }),
         Request::new(customer(2), Command::Extend { booking_id: sold.id, terms: world.terms }),
@@ -90,7 +90,7 @@ pub async fn changes_are_told_seat_by_seat_in_their_order(world: World) {
     let before = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
     let first = Request::new(customer(1), world.hold_command(&event, customer(1), &[1, 0]));
     let Command::Hold { booking_id, .. } = first.command else { unreachable!() };
-    let cancel = Request::new(customer(1), Command::Cancel { booking_id, reason: None });
+    let cancel = Request::new(customer(1), Command::Cancel { booking_id, expected: None, reason: None });
     let block = Request::new(ORGANIZER, Command::Block { event_id: event.id(), seats: event.seats(&[1]) });
     let applied = world.apply(&[first, cancel, block]).await;
     let told = applied.changes.iter().map(|change| (change.number, change.version, change.status)).collect::<Vec<_>>();

@@ -180,7 +180,7 @@ pub async fn nobody_else_knows_of_a_customers_booking(world: World) {
     let terms = world.terms;
     for command in [
         Command::Extend { booking_id, terms },
-        Command::Cancel { booking_id, reason: None },
+        Command::Cancel { booking_id, expected: None, reason: None },
         world.start_command(booking_id),
         Command::Expire { booking_id },
     ] {

@@ -12,7 +12,7 @@ use evently_core::{
     audit,
     domain::{
         Admission, Booking, BookingState, BookingStatus, Command, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, Outcome,
-        Payment, PaymentState, RefundState, Rejection, Request, SeatStatus, TicketState, Timestamp,
+        Payment, PaymentState, RefundState, Rejection, Request, SeatStatus, Thing, TicketState, Timestamp,
     },
     memory::SeededIds,
     ports::Ids,
@@ -340,6 +340,42 @@ pub async fn a_buyer_cannot_give_up_a_ticket_that_was_used(world: World) {
     world.audited(&event).await;
 }
 
+pub async fn who_gives_a_hold_up_does_not_give_up_what_was_bought(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let (_, sold) = world.pay(&held).await;
+    let before = world.records(&event).await;
+    let changed = Err(Rejection::StatusChanged(BookingStatus::Confirmed));
+    for who in [customer(1), HOUSE] {
+        assert_eq!(world.cancel_as(who, sold.id, BookingStatus::Pending).await, changed);
+    }
+    assert_eq!(world.cancel_as(customer(2), sold.id, BookingStatus::Pending).await, Err(Rejection::NotFound(Thing::Booking)));
+    assert_eq!(world.records(&event).await, before);
+    let booking = world.cancel_as(customer(1), sold.id, BookingStatus::Confirmed).await.unwrap();
+    assert_eq!(booking.status(), BookingStatus::Refunded, "who means it may");
+    assert_eq!(balance(&world, &event).await, (4500, 2250));
+}
+
+pub async fn a_booking_is_given_up_as_what_it_is_and_as_nothing_else(world: World) {
+    use BookingStatus::{Cancelled, Confirmed, Expired, Pending, Refunded};
+    let event = world.event(1, 4).await;
+    let expired = world.hold(&event, customer(1), &[0]).await;
+    world.wait(world.terms.ttl);
+    world.expire(expired.id).await;
+    let sold = world.buy(&event, customer(1), &[0]).await;
+    let held = world.hold(&event, customer(1), &[1]).await;
+    for (id, is, becomes) in [(held.id, Pending, Cancelled), (expired.id, Expired, Cancelled), (sold.id, Confirmed, Refunded)] {
+        let others = BookingStatus::NAMES.map(|(_, status)| status).into_iter().filter(|status| *status != is);
+        for other in others {
+            assert_eq!(world.cancel_as(customer(1), id, other).await, Err(Rejection::StatusChanged(is)), "{other:?}");
+        }
+        let booking = world.cancel_as(customer(1), id, is).await.unwrap();
+        assert_eq!(booking.status(), becomes);
+        assert_eq!(world.cancel_as(customer(1), id, is).await, Err(Rejection::StatusChanged(becomes)), "once");
+    }
+    world.audited(&event).await;
+}
+
 pub async fn everything_comes_back_when_the_event_is_called_off(world: World) {
     let event = world.event(1, 4).await;
     let sold = world.buy(&event, customer(1), &[0]).await;
@@ -541,7 +577,7 @@ pub async fn a_clock_that_steps_back_breaks_nothing(world: World) {
     let captured = world.report_command(payment.id, GatewayReport::Succeeded);
     let (_, sold) = fixtures::paid(at(90, GATEWAY, captured).await.unwrap());
     assert_eq!(sold.status(), BookingStatus::Confirmed);
-    at(120, HOUSE, Command::Cancel { booking_id: held.id, reason: None }).await.unwrap();
+    at(120, HOUSE, Command::Cancel { booking_id: held.id, expected: None, reason: None }).await.unwrap();
     let records = world.records(&event).await;
     assert_eq!((records.payments[0].captured(), records.refunds[0].amount.amount), (4500, 4500));
     // What was decided over what somebody had written was decided later than that, so that nothing is wrong.

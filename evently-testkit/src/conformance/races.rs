@@ -131,11 +131,38 @@ pub async fn giving_up_many_times_at_once_pays_back_once(world: World) {
     let sold = world.buy(&event, customer(1), &[0]).await;
     let requests = each(&world, |n| {
         let who = if n.is_multiple_of(2) { ORGANIZER } else { customer(1) };
-        (who, Command::Cancel { booking_id: sold.id, reason: None })
+        (who, Command::Cancel { booking_id: sold.id, expected: None, reason: None })
     });
     let answers = race_of(&world, requests).await;
     assert!(answers.iter().all(|answer| answer.result == answers[0].result));
     assert_eq!(world.audited(&event).await.refunds.len(), 1);
+}
+
+pub async fn a_payment_and_its_hold_being_given_up_do_not_both_happen(world: World) {
+    let event = world.event(4, 16).await;
+    let mut payments = Vec::new();
+    for n in 0..RACERS / 2 {
+        let held = world.hold(&event, customer(n), &[n]).await;
+        payments.push(world.start_payment(&held).await);
+    }
+    let requests = (0..).zip(&payments).flat_map(|(n, payment)| {
+        let paid = Request::new(GATEWAY, world.report_command(payment.id, GatewayReport::Succeeded));
+        let expected = Some(BookingStatus::Pending);
+        let given_up = Request::new(customer(n), Command::Cancel { booking_id: payment.booking_id, expected, reason: None });
+        [(world.now(), paid), (world.now(), given_up)]
+    });
+    let answers = race_of(&world, requests.collect()).await;
+    for pair in answers.chunks(2) {
+        let Ok(Outcome::Payment(payment, booking)) = &pair[0].result else { panic!("{:?}", pair[0]) };
+        match &pair[1].result {
+            Ok(_) => assert_eq!((booking.status(), payment.refunded), (BookingStatus::Cancelled, booking.total.amount)),
+            Err(refused) => {
+                assert_eq!(*refused, Rejection::StatusChanged(BookingStatus::Confirmed));
+                assert_eq!((world.booking(booking.id).await.status(), payment.refunded), (BookingStatus::Confirmed, 0));
+            }
+        }
+    }
+    world.audited(&event).await;
 }
 
 pub async fn a_seat_is_not_blocked_and_held_at_once(world: World) {

@@ -89,6 +89,8 @@ macro_rules! store_conformance {
                 a_buyer_may_get_nothing_back
                 a_buyer_cannot_give_up_too_late
                 a_buyer_cannot_give_up_a_ticket_that_was_used
+                who_gives_a_hold_up_does_not_give_up_what_was_bought
+                a_booking_is_given_up_as_what_it_is_and_as_nothing_else
                 everything_comes_back_when_the_event_is_called_off
                 a_refund_is_sent_once
                 nothing_is_paid_or_extended_when_the_event_was_called_off
@@ -139,6 +141,7 @@ macro_rules! store_conformance {
                 late_money_and_another_buyer_do_not_both_get_the_seat
                 a_capture_reported_many_times_at_once_counts_once
                 giving_up_many_times_at_once_pays_back_once
+                a_payment_and_its_hold_being_given_up_do_not_both_happen
                 a_seat_is_not_blocked_and_held_at_once
                 large_calls_that_race_are_whole
             }

@@ -155,7 +155,7 @@ impl Driver {
                 model.report(*payment_id, &report)
             }
             Command::Confirm { booking_id, payment_id, .. } => model.confirm(*booking_id, *payment_id),
-            Command::Cancel { booking_id, .. } => model.cancel(*booking_id, *actor),
+            Command::Cancel { booking_id, expected, .. } => model.cancel(*booking_id, *expected, *actor),
             Command::Expire { booking_id } => model.expire(*booking_id),
             Command::SettleRefund { refund_id } => {
                 let of = self.refunds.iter().find(|(_, id)| *id == refund_id).expect("the driver has learned of it");
@@ -226,9 +226,9 @@ impl Driver {
                 };
                 (ORGANIZER, Command::Confirm { booking_id, payment_id, reference: Some("till".to_owned()) })
             }
-            Ask::Cancel { booking, by } => {
+            Ask::Cancel { booking, by, expected } => {
                 let booking_id = self.booking(*booking)?;
-                (self.actor(booking_id, *by), Command::Cancel { booking_id, reason: None })
+                (self.actor(booking_id, *by), Command::Cancel { booking_id, expected: *expected, reason: None })
             }
             Ask::Expire { booking } => (SYSTEM, Command::Expire { booking_id: self.booking(*booking)? }),
             Ask::SettleRefund { payment } => {

@@ -111,8 +111,12 @@ impl Model {
         self.shown(id)
     }
 
-    pub fn cancel(&mut self, id: BookingId, by: Actor) -> Said {
+    pub fn cancel(&mut self, id: BookingId, expected: Option<BookingStatus>, by: Actor) -> Said {
         self.visible(id, by)?;
+        let status = self.bookings[&id].status();
+        if expected.is_some_and(|expected| expected != status) {
+            return Err(Rejection::StatusChanged(status));
+        }
         match self.bookings[&id].state {
             BookingState::Pending(_) => self.end(id, BookingState::Cancelled),
             BookingState::Confirmed { payment, .. } => self.cancel_sold(id, payment, by)?,

@@ -1,5 +1,6 @@
 //! What happens in a history.
 
+use evently_core::domain::BookingStatus;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 /// How many seats the event of a history has.
@@ -33,7 +34,7 @@ pub enum Ask {
     StartPayment { booking: u8, by: By, again: Option<u8> },
     Report { payment: u8, says: Says, reference: bool, message: Option<u8>, instead: Instead, answers: Option<(u8, u8)> },
     Confirm { booking: u8, again: Option<u8> },
-    Cancel { booking: u8, by: By },
+    Cancel { booking: u8, by: By, expected: Option<BookingStatus> },
     Expire { booking: u8 },
     SettleRefund { payment: u8 },
     Block { seats: Vec<u8> },
@@ -99,7 +100,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         5 => (any::<u8>(), by(), again(0.1)).prop_map(|(booking, by, again)| Ask::StartPayment { booking, by, again }),
         7 => report(),
         1 => (any::<u8>(), again(0.5)).prop_map(|(booking, again)| Ask::Confirm { booking, again }),
-        3 => (any::<u8>(), by()).prop_map(|(booking, by)| Ask::Cancel { booking, by }),
+        3 => (any::<u8>(), by(), expected()).prop_map(|(booking, by, expected)| Ask::Cancel { booking, by, expected }),
         2 => any::<u8>().prop_map(|booking| Ask::Expire { booking }),
         1 => any::<u8>().prop_map(|payment| Ask::SettleRefund { payment }),
         1 => seats(4).prop_map(|seats| Ask::Block { seats }),
@@ -114,6 +115,11 @@ fn ask() -> impl Strategy<Value = Ask> {
 /// The number of something whose id is used again.
 fn again(often: f64) -> impl Strategy<Value = Option<u8>> {
     proptest::option::weighted(often, any::<u8>())
+}
+
+/// What somebody who gives a booking up takes it for.
+fn expected() -> impl Strategy<Value = Option<BookingStatus>> {
+    proptest::option::weighted(0.3, proptest::sample::select(BookingStatus::NAMES.map(|(_, status)| status).to_vec()))
 }
 
 fn report() -> impl Strategy<Value = Ask> {

@@ -6,7 +6,7 @@ mod house;
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{Booking, BookingId, Principal, RequestKey, Role, SeatId, SessionId, UserId},
+    domain::{Booking, BookingId, BookingStatus, Principal, RequestKey, Role, SeatId, SessionId, UserId},
     ports::StoreErrorKind,
     services::{Answered, Error},
 };
@@ -194,10 +194,10 @@ impl Person {
         Some(booking)
     }
 
-    async fn cancel(&mut self, id: BookingId) -> Option<Booking> {
+    async fn cancel(&mut self, id: BookingId, expected: Option<BookingStatus>) -> Option<Booking> {
         let (by, key) = (self.by, Some(self.key()));
         let gone = self.ask("gives the booking up", move |instance| {
-            Box::pin(async move { instance.bookings.cancel(&by, id, None, key).await })
+            Box::pin(async move { instance.bookings.cancel(&by, id, expected, None, key).await })
         });
         let booking = gone.await.answer()?;
         self.world.oracle.promised(&self.world, &booking);

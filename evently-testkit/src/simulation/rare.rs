@@ -32,6 +32,7 @@ named! {
         RefundAskedTwice = "a refund is asked for twice, and made once",
         CancelWhilePaying = "a booking is given up while its payment is under way",
         CancelTooLate = "a booking is given up whose hold has run out",
+        CancelMistaken = "a booking is to be given up that is something else by then",
         EventCancelledWhilePaying = "an event is cancelled while somebody pays",
         EventCancelledWithSold = "an event is cancelled after seats were sold",
         HoldAtCancelledEvent = "a hold comes for an event that has been cancelled",

@@ -68,7 +68,8 @@ pub(super) async fn probe(world: Arc<World>, instance: Arc<Instance>) {
     match world.tasks.within(Duration::from_secs(2), held).await.flatten() {
         Some(Ok(answered)) => {
             let id = answered.value.id;
-            let given_up = instance.serve(move |instance| async move { instance.bookings.cancel(&by, id, None, None).await });
+            let given_up =
+                instance.serve(move |instance| async move { instance.bookings.cancel(&by, id, None, None, None).await });
             if !matches!(world.tasks.within(Duration::from_secs(2), given_up).await.flatten(), Some(Ok(_))) {
                 world.oracle.breach(&world, "I12", || format!("{} does not take a booking back", instance.name));
             }

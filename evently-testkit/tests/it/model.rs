@@ -32,6 +32,7 @@ fn random_histories_are_as_the_model_says() {
         "refused: NotPending",
         "refused: PaymentInProgress",
         "refused: SeatsUnavailable",
+        "refused: StatusChanged",
         "refused: TicketUsed",
         "refused: TooManySeats",
         "replayed",

@@ -101,7 +101,7 @@ impl Shop {
         if locked {
             assert_eq!(answer, Err(self.unavailable(seats)));
         } else if let Ok(booking) = answer {
-            self.ask(Command::Cancel { booking_id: booking.id, reason: None }).await.unwrap();
+            self.ask(Command::Cancel { booking_id: booking.id, expected: None, reason: None }).await.unwrap();
         }
         locked
     }
@@ -177,7 +177,7 @@ fn a_booking_that_ends_or_is_sold_releases_its_locks() {
         let [cancelled, expired, sold] =
             [shop.try_hold(1, &[1]).await, shop.try_hold(1, &[2]).await, shop.try_hold(1, &[3]).await]
                 .map(|held| held.unwrap().id);
-        shop.ask(Command::Cancel { booking_id: cancelled, reason: None }).await.unwrap();
+        shop.ask(Command::Cancel { booking_id: cancelled, expected: None, reason: None }).await.unwrap();
         shop.ask(Command::Confirm { booking_id: sold, payment_id: shop.world.payment_id(), reference: None }).await.unwrap();
         assert_eq!((shop.is_locked(&[1]).await, shop.is_locked(&[2]).await, shop.is_locked(&[3]).await), (false, true, false));
         shop.world.wait(shop.world.terms.ttl);
@@ -352,7 +352,7 @@ impl Shop {
                 return Some(self.hold(*who, seats).with_key(key));
             }
             Ask::Extend(at) => Command::Extend { booking_id: known(*at)?, terms: self.world.terms },
-            Ask::Cancel(at) => Command::Cancel { booking_id: known(*at)?, reason: None },
+            Ask::Cancel(at) => Command::Cancel { booking_id: known(*at)?, expected: None, reason: None },
             Ask::Confirm(at) => {
                 Command::Confirm { booking_id: known(*at)?, payment_id: self.world.payment_id(), reference: None }
             }

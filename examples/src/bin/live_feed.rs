@@ -115,7 +115,7 @@ async fn self_test() -> Result<(), Failure> {
         feed.follow(&mut |frame| show(frame) || frame["type"] == "snapshot").await?;
         let booking = app.bookings.hold(&buyer, event, vec![seat], None).await?.value;
         feed.follow(&mut |frame| show(frame) || shows(frame, seat, "reserved")).await?;
-        app.bookings.cancel(&buyer, booking.id, None, None).await?;
+        app.bookings.cancel(&buyer, booking.id, None, None, None).await?;
         feed.follow(&mut |frame| show(frame) || shows(frame, seat, "available")).await
     };
     let seen: Result<bool, Failure> = tokio::time::timeout(Duration::from_secs(20), test).await?;

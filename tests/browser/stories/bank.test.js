@@ -66,21 +66,31 @@ storyOfTooLate('who does not want seats any more when the bank has kept them wai
   await anna.sees('booking-cancelled');
 });
 
-storyOfSilence('who gives back a seat that has been paid for meanwhile keeps it', async ({ api, visitor }) => {
+storyOfSilence('who gives back a seat that is paid for in that very moment keeps it, and is asked anew', async ({ api, visitor }) => {
   const event = await api.event(HALL);
   const [seat] = await api.availableSeats(event.id);
   const account = await api.newBuyer();
   const anna = await visitor('anna');
+  anna.expectComplaint(/status of 409/);
   await anna.signInAndHold(account, event.id, seat.id);
-  await anna.press('cancel-booking');
   const [{ id }] = await api.bookings(account);
   const token = await api.signIn(account);
-  await api.post(`/api/v1/bookings/${id}/payment`, { method: { type: 'card', token: 'tok_visa' } }, { token });
+  // The money is there when the request is on its way.
+  await anna.page.route(/\/cancel$/, async (route) => {
+    await api.post(`/api/v1/bookings/${id}/payment`, { method: { type: 'card', token: 'tok_visa' } }, { token });
+    await route.continue();
+  }, { times: 1 });
 
+  await anna.press('cancel-booking');
   await anna.press('dialog-yes');
   await anna.receiveTickets(1);
-  const [{ status }] = await api.bookings(account);
-  assert.equal(status, 'confirmed');
+  await anna.reads('notice', /confirmed by now; nothing was changed/);
+  await anna.keepPicture('paid-while-given-back');
+  assert.deepEqual((await api.bookings(account)).map(({ status }) => status), ['confirmed']);
+
+  await anna.press('cancel-booking');
+  await anna.press('dialog-yes');
+  await anna.sees('booking-refunded');
 });
 
 storyOfSilence('who pays while a payment of another tab is being decided is told so, and pays when its time is over', async (scene) => {

@@ -7,9 +7,18 @@ use crate::domain::{
 };
 
 impl<L: Ledger> Desk<'_, L> {
-    pub(super) fn cancel(&mut self, id: BookingId, reason: Option<&str>) -> Decision<Outcome, L> {
+    pub(super) fn cancel(
+        &mut self,
+        id: BookingId,
+        expected: Option<BookingStatus>,
+        reason: Option<&str>,
+    ) -> Decision<Outcome, L> {
         let booking = self.booking(id)?;
-        let booking = match booking.status() {
+        let status = booking.status();
+        if expected.is_some_and(|expected| expected != status) && !planted!(GivesUpWhatChanged) {
+            return Err(Rejection::StatusChanged(status).into());
+        }
+        let booking = match status {
             BookingStatus::Pending => self.end_hold(booking, BookingState::Cancelled, reason)?,
             BookingStatus::Confirmed => self.cancel_confirmed(booking, reason)?,
             // It has no seats any more, but its money may still come, and would buy some.

@@ -128,7 +128,9 @@ pub async fn cancel(
     Path(id): Path<BookingId>,
     submitted: Submitted<Cancellation>,
 ) -> Result<Response, Problem> {
-    let cancelled = app.bookings.cancel_for(&submitted.by, id, submitted.body.reason()?, app.key_or_new(submitted.key)).await?;
+    let Submitted { by, key, body } = submitted;
+    let (expected, reason) = body.read()?;
+    let cancelled = app.bookings.cancel_for(&by, id, expected, reason, app.key_or_new(key)).await?;
     context::note_action("booking_cancelled");
     booking_answer(&app, cancelled).await
 }

@@ -21,7 +21,7 @@ use crate::{
     extract::{List, Path, Query},
     problem::Problem,
     routes::{
-        bookings::{Cancellation, Nothing},
+        bookings::{Nothing, plain_text},
         events::{EventBody, EventSummary, Wanted, body},
         openapi::Listed,
         seen_through,
@@ -242,16 +242,24 @@ pub async fn publish(
     event_answer(&app, StatusCode::OK, &published).await
 }
 
+/// Why an event is called off.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallingOff {
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x09\x0B-\x1F\x7F-\x9F]*$")]
+    reason: Option<String>,
+}
+
 /// Call an event off. All its bookings are cancelled and refunded.
 #[utoipa::path(post, path = "/api/v1/admin/events/{event_id}/cancel", tag = "administration", security(("bearer" = [])),
-    params(("event_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Cancellation,
+    params(("event_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = CallingOff,
     responses((status = 200, body = EventBody)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<EventId>,
-    submitted: Submitted<Cancellation>,
+    submitted: Submitted<CallingOff>,
 ) -> Result<Response, Problem> {
-    let reason = submitted.body.reason()?;
+    let reason = plain_text(submitted.body.reason)?;
     let (events, by, key) = (Arc::clone(&app.events), submitted.by, app.key_or_new(submitted.key));
     let cancelled = seen_through(async move { events.cancel(&by, id, reason, key).await }).await?;
     context::note_action("event_cancelled");

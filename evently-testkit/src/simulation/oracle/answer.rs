@@ -1,12 +1,15 @@
 //! What was asked, and what was answered: whether it should have been.
 
-use evently_core::domain::{
-    Actor, Admission, Answer, Booking, BookingState, BookingStatus, Command, GatewayReport, Outcome, PaymentState, Rejection,
-    Request, Role, SeatId, SeatLimit, SeatStatus, Timestamp, UserId,
+use evently_core::{
+    domain::{
+        Actor, Admission, Answer, Booking, BookingState, BookingStatus, Command, Fact, GatewayReport, Outcome, PaymentState,
+        Rejection, Request, Role, SeatId, SeatLimit, SeatStatus, Timestamp, UserId,
+    },
+    ports::Bookings,
 };
 
 use super::Seen;
-use crate::simulation::{rare::Rare, world::World};
+use crate::simulation::{executor::at_once, rare::Rare, world::World};
 
 impl Seen {
     /// What can be said of a request while its booking is remembered as it was before.
@@ -57,6 +60,10 @@ impl Seen {
             (Command::Hold { .. }, Err(Rejection::TooManySeats(SeatLimit::Held { .. }))) => world.met(Rare::LimitRefuses),
             (Command::Hold { .. }, Err(Rejection::NotOnSale(_))) => world.met(Rare::HoldAtCancelledEvent),
             (Command::Hold { .. }, Err(Rejection::SeatsUnavailable(taken))) => self.refused(world, taken, answer.at),
+            (Command::Cancel { expected: Some(expected), .. }, Ok(Outcome::Booking(booking))) => {
+                self.meant(world, booking, *expected);
+            }
+            (Command::Cancel { .. }, Err(Rejection::StatusChanged(_))) => world.met(Rare::CancelMistaken),
             (Command::Block { .. }, Err(Rejection::SeatsUnavailable(_))) => world.met(Rare::HouseMeetsHold),
             (Command::SettlePayment { report: GatewayReport::Failed { reason }, .. }, Ok(Outcome::Payment(payment, booking))) => {
                 let refused = matches!(&payment.state, PaymentState::Failed { reason: ours } if ours == reason);
@@ -87,6 +94,18 @@ impl Seen {
         }
         if booking.seats.len() > world.fixture.event.details.max_seats_per_booking as usize {
             self.find("I10", format!("booking {} has {} seats, more than it may", booking.id, booking.seats.len()));
+        }
+    }
+
+    /// What was given up is what its customer took it for; who took it for given up has changed nothing.
+    fn meant(&mut self, world: &World, given_up: &Booking, expected: BookingStatus) {
+        let records = at_once(world.store.records(given_up.id)).expect("nothing in memory fails").expect("it was given up");
+        let was = records.history.iter().find_map(|entry| match entry.transition.fact {
+            Fact::Booking { from, version, .. } if version == given_up.version => from,
+            _ => None,
+        });
+        if was != Some(expected) && given_up.status() != expected {
+            self.find("I2", format!("booking {} is given up as {}, and it was {was:?}", given_up.id, expected.name()));
         }
     }
 

@@ -58,17 +58,20 @@ async fn visit(person: &mut Person, habit: Habit) {
                 person.extend(booking.id).await;
             }
             if person.dice.bool() {
-                person.cancel(booking.id).await;
+                person.cancel(booking.id, None).await;
             }
         }
         Habit::PaysLate => pay_late(person, &booking).await,
         Habit::Cancels => {
             let card = person.card();
-            let paid = person.pay(booking.id, card).await;
-            if paid.is_some_and(|booking| booking.status() == BookingStatus::Confirmed) {
+            let id = booking.id;
+            let paid = person.pay(id, card).await;
+            let seen = paid.unwrap_or(booking).status();
+            if seen == BookingStatus::Confirmed || person.dice.bool() {
                 person.thinks(Duration::from_secs(3)).await;
             }
-            person.cancel(booking.id).await;
+            // As what they saw last; money may have come since.
+            person.cancel(id, Some(seen)).await;
         }
         Habit::ChangesCards => {
             for _ in 0..3 {
@@ -166,7 +169,7 @@ async fn share(person: &mut Person, booking: &Booking) {
     }
     person.thinks(Duration::from_secs(2)).await;
     if person.dice.bool() {
-        person.cancel(booking.id).await;
+        person.cancel(booking.id, None).await;
     }
     if person.dice.bool() {
         world.spawn(door(Arc::clone(&world), 3, ticket, person.dice.fork()));
@@ -199,7 +202,9 @@ async fn intrude(person: &mut Person) {
     let key = Some(person.key());
     let got = match person.dice.u8(..4) {
         0 => {
-            person.ask("is after a booking", move |i| Box::pin(async move { i.bookings.cancel(&by, id, None, key).await })).await
+            person
+                .ask("is after a booking", move |i| Box::pin(async move { i.bookings.cancel(&by, id, None, None, key).await }))
+                .await
         }
         1 => person.ask("is after a booking", move |i| Box::pin(async move { i.bookings.extend(&by, id, key).await })).await,
         2 => {

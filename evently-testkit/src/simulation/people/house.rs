@@ -64,8 +64,9 @@ pub(in crate::simulation) async fn house(world: Arc<World>, house: House) {
                 return;
             }
             let id = bookings[person.dice.usize(..bookings.len())].id;
-            let called_in = person
-                .ask("calls a booking in", move |i| Box::pin(async move { i.bookings.cancel_for(&by, id, None, key).await }));
+            let called_in = person.ask("calls a booking in", move |i| {
+                Box::pin(async move { i.bookings.cancel_for(&by, id, None, None, key).await })
+            });
             called_in.await;
         }
         HouseDoes::CallsOff => {
