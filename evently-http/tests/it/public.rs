@@ -121,6 +121,9 @@ async fn the_document_names_every_route_and_every_operation_once() {
     let pages = &paths["/api/v1/bookings/{booking_id}/tickets.pdf"]["get"]["responses"]["200"]["content"];
     let schema = pages["application/pdf"]["schema"]["$ref"].as_str().unwrap().trim_start_matches('#');
     assert_eq!(document.pointer(schema).unwrap()["format"], "binary");
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["Cancellation"]["properties"]["expected_status"]["pattern"], "^(pending|confirmed|expired)$");
+    assert!(schemas["CallingOff"]["properties"]["expected_status"].is_null(), "an event is called off whatever it is");
     let operations = paths.values().flat_map(|item| item.as_object().unwrap().values());
     let mut ids = operations.filter_map(|operation| operation["operationId"].as_str()).collect::<Vec<_>>();
     let count = ids.len();
