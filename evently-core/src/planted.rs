@@ -61,6 +61,7 @@ bugs! {
     ConfirmsUnpaid = "a payment that is still being decided confirms its booking",
     RefundsTwice = "a refund that the gateway confirms twice is written down twice",
     RefundsEverything = "whoever gives a booking up gets everything back, whatever the policy says",
+    ForgetsTerms = "whoever gives a booking up gets what the event says by then, and not what it said when they bought",
     SettlesRefundsUnsent = "a refund is written down as sent before the gateway has sent it",
     NeverRefunds = "refunds are not sent",
     NeverReconciles = "nobody asks the gateway about payments of which it has said nothing",

@@ -6,7 +6,8 @@ use axum::{
 };
 use evently_core::{
     domain::{
-        Booking, BookingId, BookingStatus, EventId, Money, Payment, PaymentState, Refund, RefundState, SeatId, Timestamp, UserId,
+        Booking, BookingId, BookingStatus, EventId, Money, Payment, PaymentState, Refund, RefundPolicy, RefundState, SeatId,
+        Timestamp, UserId,
     },
     services::{Answered, EventView},
 };
@@ -27,6 +28,22 @@ pub struct Amount {
 impl From<Money> for Amount {
     fn from(money: Money) -> Self {
         Self { amount: money.amount, currency: money.currency.code() }
+    }
+}
+
+/// What comes back when a buyer cancels.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundTerms {
+    /// From then on a buyer can no longer cancel.
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+    /// How much of the price comes back, 0 to 100.
+    percent: u8,
+}
+
+impl From<RefundPolicy> for RefundTerms {
+    fn from(RefundPolicy { until, percent }: RefundPolicy) -> Self {
+        Self { until, percent }
     }
 }
 
@@ -66,6 +83,10 @@ pub struct BookingBody {
     /// Eight characters for people; of a booking that has been confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    /// What the event said of refunds when the seats were held. What it says when the booking is given up counts where it gives more
+    /// back, and alone where this is missing: of a booking that was made before it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_terms: Option<RefundTerms>,
     /// Whether the seats sit side by side in one row.
     next_to_each_other: bool,
     #[schema(value_type = String, format = DateTime)]
@@ -99,6 +120,7 @@ impl BookingBody {
             expires_at,
             expires_in: expires_at.map(|until| until.since(at).as_secs()),
             code: booking.code.map(|code| code.to_string()),
+            refund_terms: booking.refunds.map(Into::into),
             next_to_each_other: view.layout.adjacent(&numbers),
             created_at: booking.created_at,
         }

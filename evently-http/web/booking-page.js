@@ -5,7 +5,7 @@ import { confirmDialog, eventOf, freedText, paymentOf, seatsWord, statusTag, sum
 import { checkout } from './checkout.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, fill, notice, sentToSignIn, skeletons } from './feedback.js';
-import { bookingStatus, formatMoney, joinNames, seatName } from './format.js';
+import { bookingStatus, formatMoney, formatShort, joinNames, seatName } from './format.js';
 import { isPassing, isPaymentUnderWay } from './payment-wait.js';
 import { bookingElsewhere, tellOtherTabs } from './tabs.js';
 import { calendarButton, ticketList } from './tickets.js';
@@ -210,7 +210,7 @@ function cancelWords(booking) {
   switch (booking.status) {
     case 'confirmed': return {
       label: 'Cancel booking', title: 'Cancel this booking?', yes: 'Cancel booking', no: 'Keep booking',
-      text: `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. What is refunded follows the event’s policy.`,
+      text: `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. ${refundWords(booking)}`,
     };
     case 'expired': return {
       label: 'Give the booking up', title: 'Give this booking up?', yes: 'Give up', no: 'Keep waiting',
@@ -223,8 +223,16 @@ function cancelWords(booking) {
   }
 }
 
+/** What comes back of a paid booking, as it was said when it was held. What the event says by now may be better, and counts then. */
+function refundWords({ refund_terms: terms }) {
+  if (!terms) return 'What is refunded follows the event’s terms.';
+  const until = formatShort(terms.until);
+  return terms.percent === 100 ? `Until ${until} you get the whole price back.`
+    : `Until ${until} you get ${terms.percent}\u00a0% of the price back, or more where the event’s terms have become better.`;
+}
+
 /**
- * Cancels after asking; a held booking frees its seats, a paid one is refunded as the event's policy says, and one whose hold has run out
+ * Cancels after asking; a held booking frees its seats, a paid one is refunded as was said when it was held, and one whose hold has run out
  * buys nothing any more. What was agreed to is that alone: a booking that is something else by now is shown as such, and asked about anew.
  */
 function cancelButton(booking, onChanged, refusal) {

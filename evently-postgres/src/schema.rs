@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &migrations![
     (20261126210300, "taken_back"),
     (20261127070000, "payments_given_up"),
     (20261128050000, "turns"),
+    (20261128200000, "terms_of_refunds"),
 ];
 
 /// The latest version of the schema that this build knows.

@@ -116,6 +116,8 @@ impl<'t> SqliteLedger<'t> {
             state.expires_at,
             state.confirmed_at,
             booking.created_at.as_micros(),
+            booking.refunds.map(|terms| terms.until.as_micros()),
+            booking.refunds.map(|terms| terms.percent),
         ];
         execute(self.tx, INSERT_BOOKING, values).map(drop)
     }

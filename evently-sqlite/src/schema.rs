@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "20261122220000_claims",
     "20261126210000_taken_back",
     "20261127070000_payments_given_up",
+    "20261128200000_terms_of_refunds",
 ];
 
 /// The latest version of the schema that this build knows.

@@ -42,6 +42,7 @@ pub mod passwords;
 pub mod payments;
 pub mod races;
 pub mod reads;
+pub mod refunds;
 mod register;
 pub mod seat_feed;
 pub mod seat_locks;

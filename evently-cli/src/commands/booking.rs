@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use evently_core::{
-    domain::{Actor, BookingStatus, Fact, Thing, Timestamp},
+    domain::{Actor, BookingStatus, Fact, RefundPolicy, Thing, Timestamp},
     ports::BookingRecords,
     services::{Error, EventView},
 };
@@ -84,6 +84,10 @@ fn in_words(records: &BookingRecords, view: &EventView, now: Timestamp) -> Strin
         ("customer", booking.user_id.to_string()),
         ("total", booking.total.to_string()),
         ("since", booking.created_at.to_string()),
+        (
+            "refunds",
+            booking.refunds.map(|RefundPolicy { until, percent }| format!("{percent} % until {until}")).unwrap_or_default(),
+        ),
     ])];
     let mut seats = Table::new(["SEAT", "#PRICE", "TICKET"]);
     for seat in &booking.seats {
@@ -151,6 +155,7 @@ fn in_json(records: &BookingRecords, view: &EventView) -> Value {
         "total": booking.total,
         "expires_at": booking.hold().map(evently_core::domain::Hold::expires_at),
         "created_at": booking.created_at,
+        "refund_terms": booking.refunds,
         "payments": payments.collect::<Vec<_>>(),
         "refunds": refunds.collect::<Vec<_>>(),
     })

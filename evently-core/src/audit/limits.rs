@@ -1,4 +1,4 @@
-//! Seats were sold as their event says: at its prices, while it was on sale, and no more of them than it allows.
+//! Seats were sold as their event says: at its prices and on its terms of refunds, while it was on sale, and no more of them than it allows.
 //!
 //! What an event said before it was edited is not in the journal. So prices are looked at of what was held after the last edit, and the rest
 //! only where there was none since the event was published: what was decided beside an edit may be written down after it, unless both
@@ -71,6 +71,9 @@ fn limits(rows: &Rows<'_>, found: &mut Findings) {
         }
         let (at, seats) = (transition.at, transition.seats.len());
         let mut wrong = |what: String| found.add(Invariant::Limits, format!("booking {id}"), what);
+        if rows.booking(id).and_then(|booking| booking.refunds).is_some_and(|kept| kept != details.refunds) {
+            wrong("it keeps terms of refunds that its event never had".to_owned());
+        }
         if at < opens_at || closes_at <= at {
             wrong(format!("it was made at {at}, while its event was not on sale"));
         }

@@ -2,14 +2,14 @@
 //!
 //! A refund counts from when it is owed, so that the sums hold at every moment and not only once gateways have answered.
 //! What is kept of a booking that was given up follows from who gave it up: the whole goes back unless a customer did, and then what
-//! the event's policy says. The policy of that moment is known only if the event was not edited since; otherwise any whole
-//! percentage may have been it.
+//! the booking was held under or what the event said by then, whichever gives more. What the event said is known only if it was not edited
+//! since; otherwise it may have been any whole percentage, and no less goes back than was promised.
 
 mod endings;
 
 use self::endings::{Ending, Endings};
 use super::{Findings, Invariant, rows::Rows};
-use crate::domain::{Booking, BookingState, BookingStatus, Payment, PaymentState, RefundPolicy};
+use crate::domain::{Booking, BookingState, BookingStatus, Payment, PaymentState};
 
 pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
     let endings = Endings::of(&rows.records.journal);
@@ -29,7 +29,7 @@ pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
     for booking in &rows.records.bookings {
         total(rows, booking, found);
         paid_by(rows, booking, found);
-        let ending = endings.of_booking(booking.id, &rows.records.event.details.refunds);
+        let ending = endings.of_booking(booking, &rows.records.event.details.refunds);
         if let Some(wrong) = balance(rows, booking, ending) {
             found.add(Invariant::Money, format!("booking {}", booking.id), wrong);
         }
@@ -101,9 +101,10 @@ fn may_send_back(back: i64, total: i64, ending: Option<Ending>) -> bool {
     let share = |percent: u8| total * i64::from(percent) / 100;
     match ending {
         Some(Ending::Whole) => back == total,
-        Some(Ending::ByPolicy(RefundPolicy { percent, .. })) => back == share(percent),
+        Some(Ending::Percent(percent)) => back == share(percent),
         Some(Ending::TooLate) => false,
+        Some(Ending::AtLeast(promised)) => (promised..=100).any(|percent| back == share(percent)),
         // The journal does not say how it ended, and is found fault with for that.
-        Some(Ending::ByFormerPolicy) | None => (0..=100).any(|percent| back == share(percent)),
+        None => (0..=100).any(|percent| back == share(percent)),
     }
 }

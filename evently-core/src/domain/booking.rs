@@ -12,6 +12,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    event::{Event, RefundPolicy},
     id::{BookingId, EventId, PaymentId, UserId},
     money::Money,
     time::Timestamp,
@@ -30,6 +31,9 @@ pub struct Booking {
     pub seats: Vec<BookedSeat>,
     /// The sum of those prices.
     pub total: Money,
+    /// The event's terms of refunds as they were when it was held; none of bookings that were made before these were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunds: Option<RefundPolicy>,
     /// What people say on the telephone; given when it is first confirmed, and kept.
     pub code: Option<BookingCode>,
     /// Where it stands.
@@ -173,6 +177,15 @@ impl Booking {
         if let BookingState::Pending(hold) = &self.state { Some(hold) } else { None }
     }
 
+    /// How much of the price comes back when its customer gives it up at `now`: what it was held under or what the event says by
+    /// then, whichever gives more. `Err` has when the later of them ended.
+    pub fn refund_percent(&self, event: &Event, now: Timestamp) -> Result<u8, Timestamp> {
+        let (kept, current) = (self.refunds.filter(|_| !planted!(ForgetsTerms)), event.details.refunds);
+        let terms = kept.into_iter().chain([current]);
+        let percent = terms.clone().filter_map(|terms| terms.percent_at(now)).max();
+        percent.ok_or_else(|| terms.fold(current.until, |until, terms| until.max(terms.until)))
+    }
+
     /// The booking in its next state.
     #[must_use]
     pub fn into_state(self, state: BookingState) -> Self {
@@ -241,6 +254,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::story::Story;
 
     #[test]
     fn codes_are_read_as_people_type_them() {
@@ -274,6 +288,28 @@ mod tests {
     #[test]
     fn a_status_is_called_what_it_is() {
         assert_eq!(BookingStatus::NAMES.map(|(_, status)| status.name()), BookingStatus::NAMES.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn what_comes_back_is_the_better_of_two_terms_at_the_time() {
+        let at = Timestamp::from_secs;
+        let terms = |until, percent| RefundPolicy { until: at(until), percent };
+        let mut records = Story::tell().records;
+        let (mut booking, mut event) = (records.bookings.remove(0), records.event);
+        for (kept, current, now, expected) in [
+            (Some(terms(100, 50)), terms(100, 20), 99, Ok(50)),
+            (Some(terms(100, 20)), terms(100, 50), 99, Ok(50)),
+            (Some(terms(100, 50)), terms(200, 20), 100, Ok(20)),
+            (Some(terms(200, 20)), terms(100, 50), 100, Ok(20)),
+            (Some(terms(200, 0)), terms(100, 50), 199, Ok(0)),
+            (Some(terms(200, 20)), terms(100, 50), 200, Err(at(200))),
+            (Some(terms(100, 20)), terms(200, 50), 200, Err(at(200))),
+            (None, terms(100, 50), 99, Ok(50)),
+            (None, terms(100, 50), 100, Err(at(100))),
+        ] {
+            (booking.refunds, event.details.refunds) = (kept, current);
+            assert_eq!(booking.refund_percent(&event, at(now)), expected, "{kept:?} and {current:?} at {now}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct EventDetails {
     pub max_seats_per_booking: u32,
     /// How many seats of the event one customer may have on hold at a time.
     pub max_seats_held: u32,
-    /// What comes back when a buyer cancels a confirmed booking.
+    /// What comes back when a buyer cancels a confirmed booking. Each booking keeps it as it was when it was held.
     pub refunds: RefundPolicy,
 }
 
@@ -107,6 +107,13 @@ pub struct RefundPolicy {
     pub until: Timestamp,
     /// How much of the price comes back, 0 to 100.
     pub percent: u8,
+}
+
+impl RefundPolicy {
+    /// How much of the price comes back at `now`; nothing at all once a buyer can no longer cancel.
+    pub fn percent_at(&self, now: Timestamp) -> Option<u8> {
+        (now < self.until).then_some(self.percent)
+    }
 }
 
 /// What the seats of one category of the layout cost.

@@ -192,8 +192,8 @@ pub async fn extend(
     booking_answer(&app, extended).await
 }
 
-/// Give a booking up. Held seats are free again; a confirmed booking is refunded as the event's policy says; one whose hold has run out buys
-/// nothing any more, should its money come after all.
+/// Give a booking up. Held seats are free again; a confirmed booking is refunded as its event said when it was held, or as the event says
+/// now if that gives more back; one whose hold has run out buys nothing any more, should its money come after all.
 #[utoipa::path(post, path = "/api/v1/bookings/{booking_id}/cancel", tag = "bookings", security(("bearer" = [])),
     params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = Cancellation,
     responses((status = 200, body = BookingBody)))]

@@ -22,7 +22,7 @@ use crate::{
     context,
     extract::{Cursor, Etag, IfNoneMatch, Limit, List, Path, Query},
     problem::Problem,
-    wire::{Amount, named},
+    wire::{Amount, RefundTerms, named},
 };
 
 /// What everybody may keep for a while.
@@ -86,14 +86,6 @@ pub struct SalesWindow {
     closes_at: Timestamp,
 }
 
-/// What comes back when a buyer cancels.
-#[derive(Serialize, ToSchema)]
-pub struct RefundTerms {
-    #[schema(value_type = String, format = DateTime)]
-    until: Timestamp,
-    percent: u8,
-}
-
 /// What seats cost.
 #[derive(Serialize, ToSchema)]
 pub struct PriceCategoryBody {
@@ -141,7 +133,7 @@ pub(super) async fn body(app: &App, view: &EventView) -> Result<EventBody, Error
         sales: SalesWindow { opens_at: event.details.on_sale.opens_at, closes_at: event.details.on_sale.closes_at },
         max_seats_per_booking: event.details.max_seats_per_booking,
         max_seats_held: event.details.max_seats_held,
-        refunds: RefundTerms { until: event.details.refunds.until, percent: event.details.refunds.percent },
+        refunds: event.details.refunds.into(),
         price_categories: price_categories.collect(),
     })
 }

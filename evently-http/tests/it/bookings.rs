@@ -356,6 +356,34 @@ async fn what_a_booking_is_taken_for_is_part_of_the_request_that_a_key_stands_fo
 }
 
 #[tokio::test]
+async fn a_booking_says_the_terms_of_refunds_it_was_held_under_and_keeps_them() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let (ada, bob) = (app.customer("ada").await, app.customer("bob").await);
+    let before = app.get(&format!("/api/v1/events/{event}"), None).await.expect(200)["refunds"].clone();
+    assert_eq!(before["percent"], 100);
+    let body = app.hold_of(event, &[0]).await;
+    let held = app.post("/api/v1/bookings", Some(&ada), body).await.expect(201);
+    assert_eq!(held["refund_terms"], before);
+    let first = held["id"].as_str().unwrap().to_owned();
+    app.pay(&ada, &first, "tok_visa").await.expect(200);
+
+    let edit = json!({"refunds": {"percent": 20}});
+    let path = format!("/api/v1/admin/events/{event}");
+    let after = app.call(Method::PATCH, &path, Some(&organizer), Some(edit)).await.expect(200)["refunds"].clone();
+    assert_eq!(after, json!({"until": before["until"], "percent": 20}));
+    let second = app.hold(&bob, event, &[1]).await;
+    app.pay(&bob, &second, "tok_visa").await.expect(200);
+    for (who, id, terms, back) in [(&ada, &first, before, 4500), (&bob, &second, after, 900)] {
+        let shown = app.get(&format!("/api/v1/bookings/{id}"), Some(who)).await.expect(200);
+        assert_eq!(shown["refund_terms"], terms);
+        act(&app, who, id, "cancel").await.expect(200);
+        let booking = app.get(&format!("/api/v1/admin/bookings/{id}"), Some(&organizer)).await.expect(200);
+        assert_eq!((&booking["refund_terms"], &booking["refunds"][0]["amount"]["amount"]), (&terms, &json!(back)));
+    }
+}
+
+#[tokio::test]
 async fn one_sees_ones_own_bookings_newest_first_part_by_part() {
     let app = TestApp::new().await;
     let (_, event) = app.on_sale(1).await;

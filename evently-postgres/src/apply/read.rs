@@ -50,11 +50,11 @@ pub(crate) const SALE: &str = concat!(
 /// An event that is listed stands in some month.
 const LISTED: &str = "select i.id from event_ids i where i.id = any($1) limit 1";
 /// Where the columns of a kind begin.
-const SEAT: usize = 15;
-const EVENT: usize = 22;
-const ANSWER: usize = 25;
+const SEAT: usize = 17;
+const EVENT: usize = 24;
+const ANSWER: usize = 27;
 /// The server's time, which every row has.
-const TIME: usize = 28;
+const TIME: usize = 30;
 /// Locked: two reports on one payment must not both be the first.
 const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
 const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");

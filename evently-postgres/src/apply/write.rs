@@ -58,15 +58,16 @@ const INSERT_BOOKINGS: Part = Part {
     name: "begun",
     sql: "insert into bookings \
     (event_id, id, user_id, status, seats, prices, amount, currency, code, hold_until, payment_id, payment_until, expires_at, \
-     confirmed_at, created_at, version, journal) \
+     confirmed_at, created_at, version, refund_until, refund_percent, journal) \
     select n.event_id, n.id, n.user_id, n.status, n.seats::integer[], n.prices::bigint[], n.amount, n.currency, n.code, \
         n.hold_until, n.payment_id, n.payment_until, n.expires_at, n.confirmed_at, n.created_at, n.version, \
+        n.refund_until, n.refund_percent, \
         array(select r.sequence from recorded r where r.event_id = n.event_id) \
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::uuid[], \
             $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::integer[], $13::uuid[], $14::bigint[], \
-            $15::text[], $16::timestamptz[]) \
+            $15::text[], $16::timestamptz[], $17::timestamptz[], $18::smallint[]) \
         n (event_id, id, status, seats, prices, code, hold_until, payment_id, payment_until, expires_at, confirmed_at, version, \
-           user_id, amount, currency, created_at)",
+           user_id, amount, currency, created_at, refund_until, refund_percent)",
 };
 /// Only the version that was read is replaced.
 const UPDATE_BOOKINGS: Part = Part {
@@ -338,6 +339,8 @@ fn bookings(parts: &mut Parts, rows: &Rows, written: &Written, check_versions: b
             begun.iter().map(|booking| booking.total.amount).collect::<Vec<_>>(),
             begun.iter().map(|booking| booking.total.currency.code()).collect::<Vec<_>>(),
             begun.iter().map(|booking| to_sql(booking.created_at)).collect::<Vec<_>>(),
+            begun.iter().map(|booking| booking.refunds.map(|terms| to_sql(terms.until))).collect::<Vec<_>>(),
+            begun.iter().map(|booking| booking.refunds.map(|terms| i16::from(terms.percent))).collect::<Vec<_>>(),
         );
     }
     if !gone_on.is_empty() {

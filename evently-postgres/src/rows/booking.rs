@@ -1,8 +1,8 @@
 //! Bookings and tickets.
 
 use evently_core::domain::{
-    BookedSeat, Booking, BookingCode, BookingId, BookingState, EventId, Hold, Money, PaymentId, Ticket, TicketCode, TicketId,
-    TicketState, UserId,
+    BookedSeat, Booking, BookingCode, BookingId, BookingState, EventId, Hold, Money, PaymentId, RefundPolicy, Ticket, TicketCode,
+    TicketId, TicketState, UserId,
 };
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ macro_rules! booking_sql {
     (from $($rest:literal),* $(,)?) => {
         concat!(
             "select b.id, b.event_id, b.user_id, b.status, b.seats, b.prices, b.amount, b.currency, b.code, b.hold_until, \
-             b.payment_id, b.payment_until, b.confirmed_at, b.created_at, b.version from ",
+             b.payment_id, b.payment_until, b.confirmed_at, b.created_at, b.version, b.refund_until, b.refund_percent from ",
             $($rest),*
         )
     };
@@ -38,11 +38,23 @@ impl FromRow for Booking {
             user_id: UserId::from_uuid(get(row, 2)?),
             seats: seats.collect::<Result<_, Fault>>()?,
             total: Money { amount: get(row, 6)?, currency },
+            refunds: refunds(row)?,
             code: code.transpose()?,
             state: booking_state(row)?,
             created_at: time(row, 13)?,
             version: unsigned("bookings", get(row, 14)?)?,
         })
+    }
+}
+
+fn refunds(row: &PgRow) -> Result<Option<RefundPolicy>, Fault> {
+    match (time_or_none(row, 15)?, get::<Option<i16>>(row, 16)?) {
+        (Some(until), Some(percent)) => {
+            let percent = u8::try_from(percent).map_err(|error| Fault::row("bookings", error))?;
+            Ok(Some(RefundPolicy { until, percent }))
+        }
+        (None, None) => Ok(None),
+        _ => Err(Fault::row("bookings", "it keeps a half of the terms of refunds")),
     }
 }
 

@@ -18,6 +18,7 @@ mod retries;
 mod statements;
 mod support;
 mod taken_back;
+mod terms;
 mod tls;
 mod turns;
 mod upgrades;

@@ -29,8 +29,8 @@ statements! {
     BOOKING = booking_sql!("where b.id = ?1");
     INSERT_BOOKING = "insert into bookings \
         (id, event_key, user_id, status, seats, seat_count, amount, currency, code, hold_until, payment_id, payment_until, \
-         expires_at, confirmed_at, created_at, version) \
-        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 1)";
+         expires_at, confirmed_at, created_at, version, refund_until, refund_percent) \
+        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 1, ?16, ?17)";
     /// Only the version that was read is replaced.
     UPDATE_BOOKING = "update bookings \
         set status = ?3, seats = ?4, seat_count = ?5, code = ?6, hold_until = ?7, payment_id = ?8, payment_until = ?9, \

@@ -1,8 +1,8 @@
 //! Bookings and their tickets.
 
 use evently_core::domain::{
-    BookedSeat, Booking, BookingCode, BookingId, BookingState, EventId, Hold, Money, PaymentId, Ticket, TicketCode, TicketId,
-    TicketState, Timestamp, UserId,
+    BookedSeat, Booking, BookingCode, BookingId, BookingState, EventId, Hold, Money, PaymentId, RefundPolicy, Ticket, TicketCode,
+    TicketId, TicketState, Timestamp, UserId,
 };
 use rusqlite::Row;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ macro_rules! booking_sql {
     ($($rest:literal),* $(,)?) => {
         concat!(
             "select b.id, e.id, b.user_id, b.status, b.seats, b.amount, b.currency, b.code, b.hold_until, b.payment_id, \
-             b.payment_until, b.confirmed_at, b.created_at, b.version \
+             b.payment_until, b.confirmed_at, b.created_at, b.version, b.refund_until, b.refund_percent \
              from bookings b join events e on e.event_key = b.event_key ",
             $($rest),*
         )
@@ -38,6 +38,8 @@ pub(crate) struct BookingRow {
     confirmed_at: Option<i64>,
     created_at: i64,
     version: u32,
+    refund_until: Option<i64>,
+    refund_percent: Option<u8>,
 }
 
 impl FromRow for BookingRow {
@@ -57,6 +59,8 @@ impl FromRow for BookingRow {
             confirmed_at: row.get(11)?,
             created_at: row.get(12)?,
             version: row.get(13)?,
+            refund_until: row.get(14)?,
+            refund_percent: row.get(15)?,
         })
     }
 }
@@ -75,6 +79,14 @@ impl BookingRow {
             ("refunded", None, None, None) => BookingState::Refunded,
             (status, ..) => return Err(Fault::row("bookings", format!("{status} does not go with the other columns"))),
         })
+    }
+
+    fn refunds(&self) -> Result<Option<RefundPolicy>, Fault> {
+        match (self.refund_until, self.refund_percent) {
+            (Some(until), Some(percent)) => Ok(Some(RefundPolicy { until: Timestamp::from_micros(until), percent })),
+            (None, None) => Ok(None),
+            _ => Err(Fault::row("bookings", "it keeps a half of the terms of refunds")),
+        }
     }
 
     fn code(&self) -> Result<Option<BookingCode>, Fault> {
@@ -99,6 +111,7 @@ impl TryFrom<BookingRow> for Booking {
             user_id: UserId::from_uuid(row.user_id),
             seats: seats.into_iter().map(|(number, price)| BookedSeat { number, price }).collect(),
             total: Money { amount: row.amount, currency },
+            refunds: row.refunds()?,
             code: row.code()?,
             state: row.state()?,
             created_at: Timestamp::from_micros(row.created_at),

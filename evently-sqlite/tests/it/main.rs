@@ -10,4 +10,5 @@ mod open;
 mod sessions;
 mod shared;
 mod support;
+mod terms;
 mod times;

@@ -105,6 +105,12 @@ macro_rules! store_conformance {
                 the_house_may_give_up_a_ticket_that_was_used
                 a_clock_that_steps_back_breaks_nothing
             }
+            refunds {
+                a_booking_keeps_the_terms_of_refunds_it_was_held_under
+                terms_of_refunds_are_those_of_the_hold
+                better_terms_of_refunds_are_for_those_who_have_bought_before
+                of_two_terms_of_refunds_those_count_that_give_more_at_the_time
+            }
             late {
                 late_money_takes_the_same_seats_if_they_are_free
                 late_money_takes_other_seats_if_its_own_are_gone

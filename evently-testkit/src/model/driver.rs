@@ -167,7 +167,10 @@ impl Driver {
                 let ticket = self.tickets.iter().find(|(_, known)| *known == code).expect("the driver has learned of it");
                 model.check_in(*ticket.0, user_of(*actor), event_id.is_some_and(|id| id != self.event.id()))
             }
-            Command::EditEvent { change, .. } => model.edit(change.prices[0].price, change.refund_percent.expect("each has one")),
+            Command::EditEvent { change, .. } => {
+                let percent = change.refund_percent.expect("each has one");
+                model.edit(change.prices[0].price, percent, change.refunds_until)
+            }
             Command::PublishEvent { .. } => model.publish(),
             Command::CancelEvent { .. } => model.call_off(),
             Command::CreateVenue { .. } | Command::CreateEvent { .. } => unreachable!("a history has one event"),
@@ -242,10 +245,12 @@ impl Driver {
                 let code = nth(&known, booking.wrapping_add(*seat))?;
                 (DOOR, Command::CheckIn { code, event_id: Some(if *elsewhere { self.other.id() } else { event_id }) })
             }
-            Ask::Edit { front, percent } => {
+            Ask::Edit { front, percent, minutes } => {
                 let event = &self.model.event;
                 let prices = vec![PriceDraft { name: event.categories[0].name.clone(), price: *front }];
-                let change = EventChange { refund_percent: Some(*percent), prices, ..EventChange::default() };
+                let began = event.details.on_sale.opens_at;
+                let refunds_until = minutes.map(|minutes| began + Duration::from_mins(minutes.into()));
+                let change = EventChange { refund_percent: Some(*percent), refunds_until, prices, ..EventChange::default() };
                 (ORGANIZER, Command::EditEvent { event_id, change })
             }
             Ask::Publish => (ORGANIZER, self.event.publish()),

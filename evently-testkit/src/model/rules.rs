@@ -82,7 +82,8 @@ impl Model {
         let total = self.event.money(seats.iter().map(|seat| seat.price).sum());
         let state = BookingState::Pending(Hold { until: self.now + self.terms.ttl, payment: None });
         let (event_id, created_at) = (self.event.id, self.now);
-        let booking = Booking { id, event_id, user_id, seats, total, code: None, state, created_at, version: 1 };
+        let refunds = Some(self.event.details.refunds);
+        let booking = Booking { id, event_id, user_id, seats, total, refunds, code: None, state, created_at, version: 1 };
         self.bookings.insert(id, booking.clone());
         for number in wanted {
             self.set_seat(number, SeatState::Reserved(id));
@@ -127,17 +128,20 @@ impl Model {
     }
 
     fn cancel_sold(&mut self, id: BookingId, payment: Option<PaymentId>, by: Actor) -> Refusable<()> {
-        let policy = self.event.details.refunds;
+        let mut terms = self.bookings[&id].refunds.into_iter().chain([self.event.details.refunds]).collect::<Vec<_>>();
+        terms.sort_by_key(|terms| terms.until);
+        let last = *terms.last().expect("those of the event");
+        terms.retain(|terms| self.now < terms.until);
         let customer = matches!(by, Actor::User(_, Role::Customer));
         let used = self.tickets.iter().any(|((of, _), state)| *of == id && matches!(state, TicketState::CheckedIn { .. }));
         let percent = if self.event.stage == Stage::Cancelled || !customer {
             100
         } else if used {
             return Err(Rejection::TicketUsed);
-        } else if self.now >= policy.until {
-            return Err(Rejection::CancellationClosed(policy.until));
+        } else if terms.is_empty() {
+            return Err(Rejection::CancellationClosed(last.until));
         } else {
-            policy.percent
+            terms.iter().map(|terms| terms.percent).fold(0, u8::max)
         };
         let back = self.bookings[&id].total.amount * i64::from(percent) / 100;
         for ((of, _), state) in &mut self.tickets {
@@ -183,12 +187,13 @@ impl Model {
         Ok(View::CheckIn(admission, Some(*state)))
     }
 
-    pub fn edit(&mut self, front: i64, percent: u8) -> Said {
+    pub fn edit(&mut self, front: i64, percent: u8, until: Option<Timestamp>) -> Said {
         if self.event.stage == Stage::Cancelled {
             return Err(Rejection::EventCancelled);
         }
         self.event.categories[0].price = front;
         self.event.details.refunds.percent = percent;
+        self.event.details.refunds.until = until.unwrap_or(self.event.details.refunds.until);
         self.event.version += 1;
         Ok(View::Event(self.event.stage, self.event.version))
     }

@@ -40,7 +40,8 @@ pub enum Ask {
     Block { seats: Vec<u8> },
     Unblock { seats: Vec<u8> },
     CheckIn { booking: u8, seat: u8, elsewhere: bool },
-    Edit { front: i64, percent: u8 },
+    /// The terms of refunds end so many minutes after the sale began.
+    Edit { front: i64, percent: u8, minutes: Option<u8> },
     Publish,
     CallOff,
 }
@@ -107,7 +108,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => seats(2).prop_map(|seats| Ask::Unblock { seats }),
         1 => (any::<u8>(), any::<u8>(), proptest::bool::weighted(0.2))
             .prop_map(|(booking, seat, elsewhere)| Ask::CheckIn { booking, seat, elsewhere }),
-        1 => (prop_oneof![1 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100).prop_map(|(front, percent)| Ask::Edit { front, percent }),
+        1 => (prop_oneof![1 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100, proptest::option::of(0_u8..120))
+            .prop_map(|(front, percent, minutes)| Ask::Edit { front, percent, minutes }),
         1 => prop_oneof![4 => Just(Ask::Publish), 1 => Just(Ask::CallOff)],
     ]
 }

@@ -15,8 +15,8 @@ use std::{
 
 use evently_core::{
     audit::{Follower, Violation},
-    domain::{Answer, Booking, BookingId, EventId, Request, SeatStatus, Stage, TicketId},
-    ports::{Bookings, Outbox},
+    domain::{Answer, Booking, BookingId, EventId, Fact, RefundPolicy, Request, SeatStatus, Stage, TicketId},
+    ports::{Bookings, Catalog, Outbox},
 };
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
@@ -63,6 +63,10 @@ struct Seen {
     answers: FxHashMap<[u8; 32], ([u8; 32], Answer)>,
     admitted: FxHashMap<TicketId, u32>,
     event_stage: Stage,
+    /// What the event says of refunds; nothing while the transaction that is looked at has changed it.
+    terms: Option<RefundPolicy>,
+    /// What it said when a booking was held.
+    promised: FxHashMap<BookingId, RefundPolicy>,
     sold_out: bool,
     seats: FxHashMap<u32, SeatStatus>,
     /// Which booking has a seat.
@@ -85,6 +89,8 @@ impl Oracle {
             answers: FxHashMap::default(),
             admitted: FxHashMap::default(),
             event_stage: Stage::Draft,
+            terms: None,
+            promised: FxHashMap::default(),
             sold_out: false,
             seats: FxHashMap::default(),
             owners: FxHashMap::default(),
@@ -133,8 +139,16 @@ impl Oracle {
         }
         let entries = at_once(world.store.after(seen.journal, u32::MAX)).expect("nothing in memory fails");
         seen.touched = (Vec::new(), Vec::new());
+        let edits = entries.iter().any(|entry| matches!(entry.transition.fact, Fact::Event { .. }));
+        if edits {
+            seen.terms = None;
+        }
         for entry in &entries {
             seen.entry(world, entry);
+        }
+        if edits {
+            let event = at_once(Catalog::event(&*world.store, world.fixture.id())).expect("nothing in memory fails");
+            seen.terms = event.map(|event| event.details.refunds);
         }
         for (request, answer) in requests.iter().zip(answers) {
             seen.answer(world, request, answer);

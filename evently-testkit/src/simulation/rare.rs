@@ -63,6 +63,8 @@ named! {
         MailElsewhere = "a mail is being written elsewhere",
         MailAgain = "a mail is handed over again",
         PriceChangedUnderHold = "a price changes while seats are on hold",
+        GivenUpOnKeptTerms = "a booking is given up for more than its event gives by then",
+        GivenUpOnBetterTerms = "a booking is given up for more than its event gave when it was bought",
         StaleView = "an instance shows an event as it no longer is",
         StaleSeats = "an instance shows a seat as it no longer is",
         StrangerTurnedAway = "a stranger asks for somebody else's booking",

@@ -2,17 +2,17 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::domain::{Actor, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, Stage, Timestamp};
+use crate::domain::{Actor, Booking, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, Stage, Timestamp};
 
 /// What a paid booking that was given up sends back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// Everything: the house gave it up, or the event had been called off.
     Whole,
-    /// What this policy says.
-    ByPolicy(RefundPolicy),
-    /// What a policy said that has been changed since.
-    ByFormerPolicy,
+    /// So much of the price.
+    Percent(u8),
+    /// What the event said, which has been edited since, and no less than this much, which was promised.
+    AtLeast(u8),
     /// Nothing may have happened: its customer could no longer give it up.
     TooLate,
 }
@@ -55,16 +55,16 @@ impl Endings {
     }
 
     /// How the booking was given up; `None` if it was not, or not after it had been paid. `policy` is the event's own now.
-    pub fn of_booking(&self, id: BookingId, policy: &RefundPolicy) -> Option<Ending> {
-        let given_up = self.given_up.get(&id)?;
+    pub fn of_booking(&self, booking: &Booking, policy: &RefundPolicy) -> Option<Ending> {
+        let given_up = self.given_up.get(&booking.id)?;
+        let by = |terms: &RefundPolicy| (given_up.at < terms.until).then_some(terms.percent);
+        let promised = booking.refunds.as_ref().and_then(by);
         Some(if given_up.called_off || !given_up.by_customer {
             Ending::Whole
         } else if given_up.edits < self.edits {
-            Ending::ByFormerPolicy
-        } else if given_up.at < policy.until {
-            Ending::ByPolicy(*policy)
+            Ending::AtLeast(promised.unwrap_or(0))
         } else {
-            Ending::TooLate
+            promised.max(by(policy)).map_or(Ending::TooLate, Ending::Percent)
         })
     }
 }

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::Invariant;
 use crate::{
     domain::{
-        BookingCode, BookingId, BookingState, BookingStatus, Entry, Fact, Payment, PaymentId, PaymentState, SeatState,
-        SeatStatus, Stage, TicketState, Timestamp, UserId,
+        BookingCode, BookingId, BookingState, BookingStatus, Entry, Fact, Payment, PaymentId, PaymentState, RefundPolicy,
+        SeatState, SeatStatus, Stage, TicketState, Timestamp, UserId,
     },
     ports::EventRecords,
 };
@@ -95,13 +95,40 @@ pub(super) const MONEY: &[Planted] = &[
     }),
     ("a customer gave it up when the policy had ended", Invariant::Money, "is refunded and costs 4500", |records| {
         records.event.details.refunds.until = Timestamp::default();
+        records.bookings[GIVEN_UP].refunds = None;
     }),
+    ("a customer gave it up when both terms had ended", Invariant::Money, "is refunded and costs 4500", |records| {
+        records.event.details.refunds.until = Timestamp::default();
+        records.bookings[GIVEN_UP].refunds = Some(records.event.details.refunds);
+    }),
+    ("a customer got less than was promised", Invariant::Money, "is refunded and costs 4500", |records| {
+        promise(records, 51);
+    }),
+    (
+        "a customer got less than was promised, of what the event said nobody knows",
+        Invariant::Money,
+        "is refunded and costs 4500",
+        |records| {
+            promise(records, 51);
+            edited_again(records);
+        },
+    ),
+    (
+        "a customer got less than the event says, and no less than was promised",
+        Invariant::Money,
+        "is refunded and costs 4500",
+        |records| {
+            promise(records, 50);
+            records.event.details.refunds.percent = 51;
+        },
+    ),
     ("a customer gave it up just when the policy ended", Invariant::Money, "is refunded and costs 4500", |records| {
         let gives_up = |entry: &&Entry| match entry.transition.fact {
             Fact::Booking { id, from, .. } => id == records.bookings[GIVEN_UP].id && from == Some(BookingStatus::Confirmed),
             _ => false,
         };
         records.event.details.refunds.until = records.journal.iter().find(gives_up).unwrap().transition.at;
+        records.bookings[GIVEN_UP].refunds = Some(records.event.details.refunds);
     }),
     ("a booking costs something else than its seats", Invariant::Money, "where its seats cost", |records| {
         records.bookings[PAID].seats[0].price -= 1;
@@ -148,6 +175,12 @@ pub(super) const MONEY: &[Planted] = &[
     }),
 ];
 
+/// Gives the booking that was given up other terms, which have not ended.
+fn promise(records: &mut EventRecords, percent: u8) {
+    let until = records.event.details.refunds.until;
+    records.bookings[GIVEN_UP].refunds = Some(RefundPolicy { until, percent });
+}
+
 /// The event is edited once more at the end: what its policy was before is not known.
 fn edited_again(records: &mut EventRecords) {
     let edit = |entry: &&Entry| matches!(entry.transition.fact, Fact::Event { .. });
@@ -176,6 +209,14 @@ pub(super) const AS_PUBLISHED: &[Planted] = &[
     ("a seat was held when the sale was over", Invariant::Limits, "while its event was not on sale", |records| {
         records.event.details.on_sale.closes_at = records.bookings[PAYING].created_at;
     }),
+    (
+        "a booking keeps other terms than its event had",
+        Invariant::Limits,
+        "terms of refunds that its event never had",
+        |records| {
+            records.bookings[HELD].refunds = records.bookings[HELD].refunds.map(|terms| RefundPolicy { percent: 100, ..terms });
+        },
+    ),
 ];
 
 /// The same records without the edit that the story has in it.
@@ -212,7 +253,16 @@ pub(super) const SOUND: &[Change] = &[
             hold.payment = hold.payment.map(|(id, _)| (id, began));
         }
     }),
+    ("terms of another day", |records| {
+        records.event.details.refunds = RefundPolicy { until: Timestamp::default(), percent: 0 };
+    }),
+    ("a booking of before terms were kept", |records| records.bookings[GIVEN_UP].refunds = None),
+    ("more than was promised, as the event says", |records| promise(records, 49)),
+    ("a promise that had ended", |records| {
+        records.bookings[GIVEN_UP].refunds = Some(RefundPolicy { until: Timestamp::default(), percent: 100 });
+    }),
     ("a percentage of another day", |records| {
+        promise(records, 10);
         records.refunds[1].amount.amount = 450;
         records.payments[2].refunded = 450;
         for entry in &mut records.journal {

@@ -32,7 +32,7 @@ impl<L: Ledger> Desk<'_, L> {
     fn cancel_confirmed(&mut self, booking: Booking, reason: Option<&str>) -> Decision<Booking, L> {
         let event = self.event(booking.event_id)?;
         let tickets = self.ledger.tickets(booking.id).map_err(Stop::Failed)?;
-        let percent = self.refund_percent(&event, &tickets)?;
+        let percent = self.refund_percent(&booking, &event, &tickets)?;
         let BookingState::Confirmed { payment, .. } = booking.state else {
             unreachable!("only confirmed bookings come here");
         };
@@ -54,7 +54,7 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     /// How much comes back; a refusal if whoever asks may no longer cancel.
-    fn refund_percent(&self, event: &Event, tickets: &[Ticket]) -> Result<u8, Rejection> {
+    fn refund_percent(&self, booking: &Booking, event: &Event, tickets: &[Ticket]) -> Result<u8, Rejection> {
         if event.stage == Stage::Cancelled || !matches!(self.actor, Actor::User(_, Role::Customer)) {
             return Ok(100);
         }
@@ -62,11 +62,10 @@ impl<L: Ledger> Desk<'_, L> {
         if tickets.iter().any(is_used) {
             return Err(Rejection::TicketUsed);
         }
-        let policy = event.details.refunds;
         if planted!(RefundsEverything) {
             return Ok(100);
         }
-        if self.now < policy.until { Ok(policy.percent) } else { Err(Rejection::CancellationClosed(policy.until)) }
+        booking.refund_percent(event, self.now).map_err(Rejection::CancellationClosed)
     }
 
     /// Writes down that money goes back. The gateway is asked afterwards, until it has said that it is done.

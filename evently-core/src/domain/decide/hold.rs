@@ -44,6 +44,7 @@ impl<L: Ledger> Desk<'_, L> {
             user_id,
             seats: booked,
             total,
+            refunds: Some(event.details.refunds),
             code: None,
             state: BookingState::Pending(hold),
             created_at: self.now,

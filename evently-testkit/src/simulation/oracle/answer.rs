@@ -39,6 +39,11 @@ impl Seen {
                 world.met(Rare::CancelWhilePaying);
             }
             (Command::Cancel { .. }, Ok(_)) if booking.status == BookingStatus::Expired => world.met(Rare::CancelTooLate),
+            (Command::Cancel { .. }, Err(Rejection::CancellationClosed(_)))
+                if self.promised.get(&id).is_some_and(|terms| answer.at < terms.until) =>
+            {
+                self.find("I3", format!("booking {id} cannot be given up any more, and that was promised"));
+            }
             (Command::Cancel { .. }, Err(Rejection::TicketUsed)) => world.met(Rare::CancelledAfterAdmission),
             (Command::Extend { .. }, Err(Rejection::ExtensionLimit(_))) => world.met(Rare::ExtendedToCap),
             (Command::Extend { .. }, Err(Rejection::HoldExpired)) => world.met(Rare::ExtendedTooLate),

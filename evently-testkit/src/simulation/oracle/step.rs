@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 
 use evently_core::{
-    domain::{Actor, Booking, BookingId, BookingStatus, Entry, Fact, Role, SeatStatus, Stage, Timestamp, UserId},
+    domain::{Actor, Booking, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, SeatStatus, Stage, Timestamp, UserId},
     ports::Bookings,
 };
 
@@ -96,6 +96,14 @@ impl Seen {
 
     fn booking(&mut self, world: &World, entry: &Entry) {
         let Fact::Booking { id, from, to, version, .. } = entry.transition.fact else { unreachable!("only those come here") };
+        let by_customer = matches!(entry.transition.actor, Actor::User(_, Role::Customer));
+        match from {
+            None => self.promised.extend(self.terms.map(|terms| (id, terms))),
+            Some(BookingStatus::Confirmed) if by_customer && self.event_stage == Stage::Published => {
+                self.came_back(world, id, entry.transition.at);
+            }
+            Some(_) => {}
+        }
         if self.bookings.get(&id).is_none_or(|before| !before.moving) {
             self.step(world, entry, id, (from, to));
         }
@@ -137,6 +145,28 @@ impl Seen {
                 _ => Rare::LateMoneyRevives,
             }),
             _ => {}
+        }
+    }
+}
+
+impl Seen {
+    /// Nobody gets less back than they were promised when they held their seats.
+    fn came_back(&mut self, world: &World, id: BookingId, at: Timestamp) {
+        let records = at_once(world.store.records(id)).expect("nothing in memory fails").expect("it has just been changed");
+        let share = |terms: &RefundPolicy| {
+            if at < terms.until { records.booking.total.amount * i64::from(terms.percent) / 100 } else { 0 }
+        };
+        let for_that = records.refunds.iter().filter(|refund| refund.reason == "booking_cancelled");
+        let back = for_that.map(|refund| refund.amount.amount).sum::<i64>();
+        if self.terms.as_ref().is_some_and(|terms| share(terms) < back) {
+            world.met(Rare::GivenUpOnKeptTerms);
+        }
+        let Some(promised) = self.promised.get(&id).map(share) else { return };
+        if promised < back {
+            world.met(Rare::GivenUpOnBetterTerms);
+        }
+        if back < promised {
+            self.find("I3", format!("booking {id} is given up, {back} goes back, and {promised} was promised"));
         }
     }
 }

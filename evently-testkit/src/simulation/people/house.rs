@@ -14,7 +14,7 @@ use crate::{
     simulation::{
         executor::at_once,
         faults::dice,
-        plan::{House, HouseDoes},
+        plan::{House, HouseDoes, micros},
         world::World,
     },
 };
@@ -47,10 +47,14 @@ pub(in crate::simulation) async fn house(world: Arc<World>, house: House) {
         HouseDoes::Edits => {
             let price = person.dice.i64(1..9_000);
             let percent = person.dice.u8(..=100);
-            let edited = person.ask("changes the prices", move |i| {
+            // Mostly later than anybody gives a booking up.
+            let ends = Duration::from_micros(person.dice.u64(..micros(world.plan.lasts) * 4));
+            let until = (person.dice.u8(..3) > 0).then(|| world.now() + ends);
+            let edited = person.ask("changes prices and terms", move |i| {
                 let change = EventChange {
                     prices: vec![PriceDraft { name: "Front".to_owned(), price }],
                     refund_percent: Some(percent),
+                    refunds_until: until,
                     ..EventChange::default()
                 };
                 Box::pin(async move { i.events.edit_event(&by, event, change, key).await })

@@ -1,0 +1,6 @@
+-- What comes back of a booking's price is what its event said when it was held. Bookings of before have none, and what the event says counts.
+-- No row of before is looked at, so that nobody waits: none has any.
+alter table bookings
+    add column refund_until timestamptz,
+    add column refund_percent smallint,
+    add constraint bookings_refunds check ((refund_until is null) = (refund_percent is null) and refund_percent between 0 and 100) not valid;
