@@ -68,7 +68,9 @@ async fn visit(person: &mut Person, habit: Habit) {
             let paid = person.pay(id, card).await;
             let seen = paid.unwrap_or(booking).status();
             if seen == BookingStatus::Confirmed || person.dice.bool() {
-                person.thinks(Duration::from_secs(3)).await;
+                // The terms of refunds may be others by then.
+                let up_to = if person.dice.bool() { 3 } else { 30 };
+                person.thinks(Duration::from_secs(up_to)).await;
             }
             // As what they saw last; money may have come since.
             person.cancel(id, Some(seen)).await;
