@@ -29,19 +29,60 @@ pub struct Keyed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as the commands of the domain are")]
 pub enum Ask {
-    Hold { who: u8, seats: Vec<u8>, again: Option<u8> },
-    Extend { booking: u8, by: By },
-    StartPayment { booking: u8, by: By, again: Option<u8> },
-    Report { payment: u8, says: Says, reference: bool, message: Option<u8>, instead: Instead, answers: Option<(u8, u8)> },
-    Confirm { booking: u8, again: Option<u8> },
-    Cancel { booking: u8, by: By, expected: Option<BookingStatus> },
-    Expire { booking: u8 },
-    SettleRefund { payment: u8 },
-    Block { seats: Vec<u8> },
-    Unblock { seats: Vec<u8> },
-    CheckIn { booking: u8, seat: u8, elsewhere: bool },
+    Hold {
+        who: u8,
+        seats: Vec<u8>,
+        again: Option<u8>,
+    },
+    Extend {
+        booking: u8,
+        by: By,
+    },
+    StartPayment {
+        booking: u8,
+        by: By,
+        again: Option<u8>,
+    },
+    Report {
+        payment: u8,
+        says: Says,
+        reference: bool,
+        message: Option<u8>,
+        instead: Instead,
+        answers: Option<(u8, u8)>,
+    },
+    Confirm {
+        booking: u8,
+        again: Option<u8>,
+    },
+    Cancel {
+        booking: u8,
+        by: By,
+        expected: Option<BookingStatus>,
+    },
+    Expire {
+        booking: u8,
+    },
+    SettleRefund {
+        payment: u8,
+    },
+    Block {
+        seats: Vec<u8>,
+    },
+    Unblock {
+        seats: Vec<u8>,
+    },
+    CheckIn {
+        booking: u8,
+        seat: u8,
+        elsewhere: bool,
+    },
     /// The terms of refunds end so many minutes after the sale began.
-    Edit { front: i64, percent: u8, minutes: Option<u8> },
+    Edit {
+        front: i64,
+        percent: u8,
+        minutes: Option<u8>,
+    },
     Publish,
     CallOff,
 }
