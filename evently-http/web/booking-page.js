@@ -45,7 +45,7 @@ class BookingView {
     const eventName = this.event?.name ?? 'your event';
     const context = {
       booking, asOf, event: this.event, signal,
-      cancelButton: cancelButton(booking, (changed, why) => this.#became(changed, performance.now(), why), refusal),
+      cancelButton: cancelButton(booking, this.event, (changed, why) => this.#became(changed, performance.now(), why), refusal),
       onChange: (changed, at) => this.#became(changed, at),
     };
     if (booking.status === 'pending') {
@@ -204,13 +204,13 @@ function ticketSection(booking, signal) {
   return h('section', { 'aria-labelledby': 'tickets-title' }, h('h2', { id: 'tickets-title' }, 'Tickets'), place);
 }
 
-function cancelWords(booking) {
+function cancelWords(booking, event) {
   const seats = seatsWord(booking);
   const one = seats === 'seat';
   switch (booking.status) {
     case 'confirmed': return {
       label: 'Cancel booking', title: 'Cancel this booking?', yes: 'Cancel booking', no: 'Keep booking',
-      text: `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. ${refundWords(booking)}`,
+      text: `Your ${one ? 'ticket stops' : 'tickets stop'} working at once. ${refundWords(booking, event)}`,
     };
     case 'expired': return {
       label: 'Give the booking up', title: 'Give this booking up?', yes: 'Give up', no: 'Keep waiting',
@@ -223,25 +223,27 @@ function cancelWords(booking) {
   }
 }
 
-/** What comes back of a paid booking, as it was said when it was held. What the event says by now may be better, and counts then. */
-function refundWords({ refund_terms: terms }) {
-  if (!terms) return 'What is refunded follows the event’s terms.';
-  const until = formatShort(terms.until);
-  return terms.percent === 100 ? `Until ${until} you get the whole price back.`
-    : `Until ${until} you get ${terms.percent}\u00a0% of the price back, or more where the event’s terms have become better.`;
+/** What comes back of a paid booking now: of what was said when it was held and what the event says today, what gives more. */
+function refundWords({ refund_terms: kept }, event) {
+  const open = [kept, event?.refunds].filter((terms) => terms && Date.now() < Date.parse(terms.until));
+  if (open.length === 0) return 'What is refunded follows the event’s terms.';
+  const [best] = open.sort((a, b) => b.percent - a.percent || Date.parse(b.until) - Date.parse(a.until));
+  if (best.percent === 0) return 'Nothing of the price comes back.';
+  const much = best.percent === 100 ? 'the whole price' : `${best.percent}\u00a0% of the price`;
+  return `Until ${formatShort(best.until)} you get ${much} back.`;
 }
 
 /**
  * Cancels after asking; a held booking frees its seats, a paid one is refunded as was said when it was held, and one whose hold has run out
  * buys nothing any more. What was agreed to is that alone: a booking that is something else by now is shown as such, and asked about anew.
  */
-function cancelButton(booking, onChanged, refusal) {
+function cancelButton(booking, event, onChanged, refusal) {
   const attempt = new Attempt();
   const message = h('div', null, refusal && notice('error', h('p', null, refusal)));
-  const { label, ...words } = cancelWords(booking);
+  const { label } = cancelWords(booking, event);
   const button = h('button', { class: 'button button-quiet', type: 'button', testid: 'cancel-booking' }, label);
   button.addEventListener('click', async () => {
-    const reason = await confirmDialog(words);
+    const reason = await confirmDialog(cancelWords(booking, event));
     if (reason === null) return button.focus();
     replace(message);
     try {

@@ -236,7 +236,7 @@ async fn house_seats_are_blocked_all_or_none_and_cannot_be_held() {
     assert_eq!(blocked["status"], "blocked");
     let body = app.hold_of(event, &[0]).await;
     app.post("/api/v1/bookings", Some(&ada), body.clone()).await.refused(409, "seats_unavailable");
-    block("unblock", json!(seats[..2])).await.expect(200);
+    assert_eq!(block("unblock", json!(seats[..2])).await.expect(200)["status"], "available");
     app.post("/api/v1/bookings", Some(&ada), body).await.expect(201);
 }
 
@@ -294,6 +294,7 @@ async fn a_ticket_opens_the_door_once() {
         async move { app.post("/api/v1/admin/check-ins", Some(&by), body).await }
     };
     let code = &tickets[0]["code"];
+    let named = app.get(&format!("/api/v1/events/{event}"), None).await.expect(200)["name"].clone();
     check_in(&ada, json!({"code": code})).await.refused(403, "forbidden");
     check_in(&organizer, json!({"code": code})).await.refused(422, "validation_failed");
     check_in(&other, json!({"code": code, "event_id": event})).await.refused(404, "not_found");
@@ -304,6 +305,7 @@ async fn a_ticket_opens_the_door_once() {
     assert_eq!(check_in(&staff, json!({"code": typed})).await.expect(200)["result"], "admitted");
     let again = check_in(&organizer, json!({"code": code, "event_id": event})).await.expect(200);
     assert_eq!((&again["result"], &again["ticket"]["seat"]["label"]), (&json!("already_admitted"), &json!("1")));
+    assert_eq!(again["event_name"], named);
     assert_eq!(check_in(&staff, json!({"code": "EVT-0"})).await.expect(200)["result"], "invalid");
     let cancel = format!("/api/v1/bookings/{id}/cancel");
     app.call(Method::POST, &cancel, Some(&ada), None).await.refused(409, "ticket_used");

@@ -39,12 +39,14 @@ async fn seat_states_come_in_order_and_in_three_forms() {
     app.hold(&ada, event, &[0, 19]).await;
     let json = app.get(&path, None).await;
     let etag = json.headers["etag"].to_str().unwrap().to_owned();
+    let vary = "accept, accept-encoding";
+    assert_eq!(json.headers["vary"], vary, "or a cache gives what it has to those who take nothing of the kind");
     let states = json.expect(200);
     let labels = states["seats"].as_array().unwrap().iter().map(|seat| seat["label"].as_str().unwrap());
     assert_eq!(labels.take(11).collect::<Vec<_>>(), ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "1"]);
     assert_eq!(states["seats"][0]["status"], "reserved");
     let known = app.call_with(Method::GET, &path, None, None, &[("if-none-match", &etag)]).await;
-    assert_eq!((known.status.as_u16(), known.bytes.len()), (304, 0));
+    assert_eq!((known.status.as_u16(), known.bytes.len(), &known.headers["vary"]), (304, 0, &vary.parse().unwrap()));
     let compact = [("accept", "application/vnd.evently.seatmap")];
     let compact = app.call_with(Method::GET, &path, None, None, &compact).await;
     assert_eq!(&compact.bytes[..4], b"EVSM");
@@ -52,6 +54,7 @@ async fn seat_states_come_in_order_and_in_three_forms() {
     assert_eq!((compact.bytes[20], compact.bytes[24]), (0b01, 0b0100_0000));
     let packed = app.call_with(Method::GET, &path, None, None, &[("accept-encoding", "gzip")]).await;
     assert_eq!(packed.headers["content-encoding"], "gzip");
+    assert_eq!([&compact.headers["vary"], &packed.headers["vary"]], [vary, vary]);
     let section = app.get(&format!("{path}?section=Stalls&status=reserved"), None).await.expect(200);
     assert_eq!(section["seats"].as_array().unwrap().len(), 2);
     app.get(&format!("{path}?section=Roof"), None).await.refused(422, "validation_failed");

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, io::Read};
 
 use evently_core::domain::{EventId, Role};
+use fast_qr::{ECL, QRBuilder};
 use flate2::read::ZlibDecoder;
 use http::Method;
 use serde_json::{Value, json};
@@ -118,6 +119,42 @@ async fn a_ticket_says_what_it_is_for() {
         // A day after the test's time began, for two hours.
         assert!(text.contains("\nOdeon\nSat 16 January 2027, 08:00 to 10:00 UTC\n"), "{text}");
         assert!(text.contains("\n45.00 EUR\n"), "{text}");
+    }
+}
+
+/// Which of so many modules a side are black, read from what is painted.
+fn painted(code: &str, side: u8) -> Vec<bool> {
+    let bars = code.lines().filter_map(|line| line.strip_suffix(" re"));
+    let bars =
+        bars.map(|bar| bar.split(' ').map(|number| number.parse::<f32>().unwrap()).collect::<Vec<_>>()).collect::<Vec<_>>();
+    let left = bars.iter().map(|bar| bar[0]).fold(f32::MAX, f32::min);
+    let right = bars.iter().map(|bar| bar[0] + bar[2]).fold(f32::MIN, f32::max);
+    let top = bars.iter().map(|bar| bar[1] + bar[3]).fold(f32::MIN, f32::max);
+    let module = (right - left) / f32::from(side);
+    let covers =
+        |bar: &Vec<f32>, x: f32, y: f32| (bar[0]..bar[0] + bar[2]).contains(&x) && (bar[1]..bar[1] + bar[3]).contains(&y);
+    let black = |row: u8, column: u8| {
+        let (x, y) = (left + (f32::from(column) + 0.5) * module, top - (f32::from(row) + 0.5) * module);
+        bars.iter().any(|bar| covers(bar, x, y))
+    };
+    (0..side).flat_map(|row| (0..side).map(move |column| (row, column))).map(|(row, column)| black(row, column)).collect()
+}
+
+#[tokio::test]
+async fn what_is_printed_can_be_read_at_the_door() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = paid(&app, &ada, event, &[2, 5]).await;
+    let tickets = app.get(&format!("/api/v1/bookings/{id}/tickets"), Some(&ada)).await.expect(200);
+    let answer = app.get(&format!("/api/v1/bookings/{id}/tickets.pdf"), Some(&ada)).await;
+    let printed = codes(&answer.bytes);
+    assert_eq!(printed.len(), 2);
+    for (i, printed) in printed.iter().enumerate() {
+        let code = tickets[i]["code"].as_str().unwrap();
+        let code = QRBuilder::new(code).ecl(ECL::M).build().unwrap();
+        let modules = (0..code.size).flat_map(|row| code[row].iter().map(|module| module.value())).collect::<Vec<_>>();
+        assert_eq!(painted(printed, u8::try_from(code.size).unwrap()), modules);
     }
 }
 

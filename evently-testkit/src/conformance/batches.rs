@@ -1,8 +1,10 @@
 //! Bookings: what one call does together, and each request on its own.
 
-use evently_core::domain::{BookingStatus, Command, GatewayReport, Rejection, Request, SeatLimit, SeatStatus, Thing};
+use evently_core::domain::{
+    Admission, BookingStatus, Command, GatewayReport, Outcome, Rejection, Request, SeatLimit, SeatStatus, Thing, TicketState,
+};
 
-use crate::{GATEWAY, ORGANIZER, SYSTEM, World, customer};
+use crate::{DOOR, GATEWAY, ORGANIZER, SYSTEM, World, customer};
 
 pub async fn a_request_sees_what_those_before_it_did(world: World) {
     let event = world.event(1, 4).await;
@@ -112,6 +114,35 @@ pub async fn a_call_may_span_events(world: World) {
     assert_eq!(answers.iter().map(|answer| answer.result.is_ok()).collect::<Vec<_>>(), [true, true, false, false]);
     world.audited(&one).await;
     world.audited(&two).await;
+}
+
+pub async fn tickets_of_one_call_are_kept_apart(world: World) {
+    let event = world.event(1, 6).await;
+    let [first, second, third] = [
+        world.buy(&event, customer(1), &[0]).await.id,
+        world.buy(&event, customer(2), &[1, 2]).await.id,
+        world.buy(&event, customer(3), &[3]).await.id,
+    ];
+    let mut codes = Vec::new();
+    for booking in [first, second] {
+        codes.extend(world.tickets(booking).await.into_iter().map(|ticket| ticket.code));
+    }
+    let door = |code| Request::new(DOOR, Command::CheckIn { code, event_id: Some(event.id()) });
+    let cancel = Request::new(customer(3), Command::Cancel { booking_id: third, expected: None, reason: None });
+    let requests = [door(codes[0]), door(codes[1]), cancel, door(codes[0])];
+    let answers = world.apply(&requests).await.answers;
+    let admissions = [0, 1, 3].map(|i| match &answers[i].result {
+        Ok(Outcome::CheckIn(admission, Some(ticket))) => (*admission, ticket.code),
+        other => panic!("the door gets an answer: {other:?}"),
+    });
+    let at = answers[0].at;
+    let expected = [Admission::Admitted, Admission::Admitted, Admission::AlreadyAdmitted { at }];
+    assert_eq!(admissions, [(expected[0], codes[0]), (expected[1], codes[1]), (expected[2], codes[0])]);
+    assert!(answers[2].result.is_ok(), "others' tickets were used, not this one's: {:?}", answers[2].result);
+    let void = |state: TicketState| state == TicketState::Void;
+    assert!(world.tickets(third).await.iter().all(|ticket| void(ticket.state)));
+    assert!(world.tickets(second).await.iter().all(|ticket| !void(ticket.state)));
+    world.audited(&event).await;
 }
 
 pub async fn a_call_may_be_empty_or_large(world: World) {

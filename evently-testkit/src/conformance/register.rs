@@ -35,6 +35,7 @@ macro_rules! store_conformance {
                 a_refused_request_does_not_hold_others_up
                 changes_are_told_seat_by_seat_in_their_order
                 a_call_may_span_events
+                tickets_of_one_call_are_kept_apart
                 a_call_may_be_empty_or_large
             }
             holds {

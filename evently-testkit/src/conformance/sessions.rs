@@ -55,6 +55,7 @@ pub async fn a_revoked_session_stays_revoked(world: World) {
     world.store.sessions.revoke(&token(1)).await.unwrap();
     assert_eq!(world.store.sessions.holder(session.id).await.unwrap(), None, "a spent token will do");
     assert_eq!(rotate(&world, token(2), token(3)).await, Rotation::Ended);
+    assert_eq!(rotate(&world, token(1), token(2)).await, Rotation::Reused, "not even what was once answered comes again");
     world.store.sessions.revoke(&token(2)).await.unwrap();
     assert_eq!(world.store.sessions.holder(session.id).await.unwrap(), None);
 }

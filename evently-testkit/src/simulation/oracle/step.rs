@@ -121,8 +121,8 @@ impl Seen {
         if to == Expired && before.is_some_and(|booking| booking.deadline == Some(at)) {
             world.met(Rare::ExpiredAtOnce);
         }
-        if from.is_none() && self.event_stage != Stage::Published {
-            self.find("I10", format!("booking {id} is made for an event that is {}", self.event_stage.name()));
+        if (from.is_none() || to == Confirmed) && self.event_stage != Stage::Published {
+            self.find("I10", format!("booking {id} becomes {} of an event that is {}", to.name(), self.event_stage.name()));
         }
         let by_customer = matches!(actor, Actor::User(_, Role::Customer));
         match (from, to) {
