@@ -19,7 +19,7 @@ mod tickets;
 #[cfg(test)]
 mod planted;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -29,6 +29,10 @@ use crate::{
     domain::{Booking, BookingCode, EventId, HoldTerms, Layout, LayoutId, TicketCode, Timestamp},
     ports::{Audit, Catalog, Clock, EventRecords, Store, StoreError},
 };
+
+/// Where many write at once, what has read the event before it was called off or edited may be written down after that. No transaction takes
+/// longer.
+const BESIDE: Duration = Duration::from_mins(1);
 
 /// What must be true of every store at every moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

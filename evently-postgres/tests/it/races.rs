@@ -3,14 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{BookingId, Command, Email, HoldTerms, Outcome, Rejection, Request, Role, SessionId, Timestamp, User, UserId},
-    memory::SeededIds,
-    ports::{
-        Accounts, Audit, Bookings, EventRecords, Ids, Outbox as _, PasswordHash, Rotation, Session, Sessions, StoreErrorKind,
+    domain::{
+        BookingId, Command, Email, EventChange, EventId, HoldTerms, Outcome, Rejection, Request, Role, SessionId, Timestamp,
+        User, UserId,
     },
+    memory::SeededIds,
+    ports::{Accounts, Audit, Bookings, EventRecords, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
 };
 use evently_postgres::{Guards, Options, PgStore};
-use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
+use evently_testkit::{Fixture, ORGANIZER, SYSTEM, World, customer};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::support::Place;
@@ -249,40 +250,41 @@ async fn versions_keep_two_from_changing_a_booking_at_once() {
 const ONE_WAITS: &str = "select count(*) >= 1 from pg_stat_activity \
     where datname = current_database() and wait_event_type = 'Lock'";
 
-/// A hold that has read the event before it was called off, and is written down after that.
+/// What has read the event before it was changed, and is written down after that.
 #[tokio::test]
-async fn a_hold_that_is_decided_beside_the_calling_off_of_its_event_is_no_fault() {
+async fn what_is_decided_beside_a_change_of_its_event_is_no_fault() {
+    let call_off = |event_id| Command::CancelEvent { event_id, reason: None };
+    let better = |event_id| {
+        let change = EventChange { refund_percent: Some(90), ..EventChange::default() };
+        Command::EditEvent { event_id, change }
+    };
+    let hold = |world: &World, event: &Fixture, _| world.hold_command(event, customer(1), &[1]);
+    let give_up = |_: &World, _: &Fixture, booking_id| Command::Cancel { booking_id, expected: None, reason: None };
+    written_behind(hold, call_off).await;
+    written_behind(give_up, call_off).await;
+    written_behind(give_up, better).await;
+}
+
+async fn written_behind(ask: impl FnOnce(&World, &Fixture, BookingId) -> Command, change: impl FnOnce(EventId) -> Command) {
     let place = Place::new();
-    let ids = Arc::new(SeededIds::new(7));
-    let store = place.open_with(ids.clone(), &place.options()).await;
-    let event = Fixture::new(&*ids, NOW, 1, SEATS);
-    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
-    assert!(store.apply(NOW, &make).await.unwrap().answers.iter().all(|answer| answer.result.is_ok()));
     let url = place.options().url;
+    let world = World::new(place).await;
+    let event = world.event(1, 4).await;
+    let sold = world.buy(&event, customer(1), &[0]).await;
     let (mut holder, mut watcher) = (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&url).await.unwrap());
     let mut locked = holder.begin().await.unwrap();
     sqlx::query("select from seats for update").execute(&mut *locked).await.unwrap();
-    let hold = Command::Hold {
-        booking_id: BookingId::from_uuid(ids.uuid(NOW)),
-        event_id: event.id(),
-        user_id: UserId::from_uuid(ids.uuid(NOW)),
-        seats: event.seats(&[0]),
-        terms: HoldTerms::default(),
-    };
-    let holds = tokio::spawn({
-        let store = store.clone();
-        async move { store.apply(NOW, &[Request::new(SYSTEM, hold)]).await.unwrap().answers.remove(0).result }
-    });
+    let (bookings, now) = (world.store.bookings.clone(), world.now());
+    let request = Request::new(customer(1), ask(&world, &event, sold.id));
+    let asks = tokio::spawn(async move { bookings.apply(now, &[request]).await.unwrap().answers.remove(0).result });
     while !sqlx::query_scalar::<_, bool>(ONE_WAITS).fetch_one(&mut watcher).await.unwrap() {
-        assert!(!holds.is_finished(), "it does not get past the lock");
+        assert!(!asks.is_finished(), "it does not get past the lock");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let cancel = Request::new(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None });
-    assert!(store.apply(NOW, &[cancel]).await.unwrap().answers.remove(0).result.is_ok());
-    // It has its position before the hold is written.
-    assert_eq!(store.after(0, 10).await.unwrap().len(), 3);
+    let before = world.store.outbox.after(0, 99).await.unwrap().len();
+    world.ask(ORGANIZER, change(event.id())).await.unwrap();
+    assert_eq!(world.store.outbox.after(0, 99).await.unwrap().len(), before + 1, "it has its position first");
     locked.rollback().await.unwrap();
-    assert!(holds.await.unwrap().is_ok(), "one after the other, the hold came first");
-    let records = store.event_records(event.id()).await.unwrap().unwrap();
-    assert_eq!(evently_core::audit::check(&records, Some(&event.layout), NOW), []);
+    assert!(asks.await.unwrap().is_ok(), "one after the other, it came first");
+    world.audited(&event).await;
 }

@@ -1,15 +1,10 @@
 //! Which steps the journal may take from where it is.
 
-use std::time::Duration;
-
-use super::{Fold, FoldedBooking, FoldedSeat};
+use super::{super::BESIDE, Fold, FoldedBooking, FoldedSeat};
 use crate::domain::{
     Actor, BookingId, BookingStatus, Fact, PaymentId, RefundId, Role, SeatStatus, SeatStep, Stage, TicketId, Timestamp,
     Transition,
 };
-
-/// Where many write at once, what has read the event before it was called off may be written down after that. No transaction takes longer.
-const BESIDE: Duration = Duration::from_mins(1);
 
 impl Fold {
     pub(super) fn event(&mut self, stage: Stage, version: u32, at: Timestamp) -> Result<(), String> {

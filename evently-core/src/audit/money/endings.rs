@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::super::BESIDE;
 use crate::domain::{Actor, Booking, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, Stage, Timestamp};
 
 /// What a paid booking that was given up sends back.
@@ -11,7 +12,8 @@ pub(super) enum Ending {
     Whole,
     /// So much of the price.
     Percent(u8),
-    /// What the event said, which has been edited since, and no less than this much, which was promised.
+    /// What the event said, and no less than this much, which was promised: what it said then nobody knows, because it has been edited since, or
+    /// was edited or called off beside it.
     AtLeast(u8),
     /// Nothing may have happened: its customer could no longer give it up.
     TooLate,
@@ -21,6 +23,8 @@ pub(super) enum Ending {
 struct GivenUp {
     at: Timestamp,
     called_off: bool,
+    /// So soon after the event was edited or called off that it may have been decided before.
+    beside: bool,
     by_customer: bool,
     /// How often the event had been edited by then.
     edits: u32,
@@ -34,18 +38,23 @@ pub(super) struct Endings {
 impl Endings {
     pub fn of(journal: &[Entry]) -> Self {
         let mut endings = Self { given_up: FxHashMap::default(), edits: 0 };
-        let mut stage = None;
+        let (mut stage, mut changed) = (None, None::<Timestamp>);
         for Entry { transition, .. } in journal {
             match transition.fact {
                 Fact::Event { stage: to, .. } => {
                     // Only an edit leaves the stage as it is.
-                    endings.edits += u32::from(stage == Some(to));
+                    let edited = stage == Some(to);
+                    endings.edits += u32::from(edited);
+                    if edited || to == Stage::Cancelled {
+                        changed = Some(transition.at);
+                    }
                     stage = Some(to);
                 }
                 Fact::Booking { id, from: Some(BookingStatus::Confirmed), .. } => {
                     let by_customer = matches!(transition.actor, Actor::User(_, Role::Customer));
                     let called_off = stage == Some(Stage::Cancelled);
-                    let given_up = GivenUp { at: transition.at, called_off, by_customer, edits: endings.edits };
+                    let beside = changed.is_some_and(|changed| transition.at <= changed + BESIDE);
+                    let given_up = GivenUp { at: transition.at, called_off, beside, by_customer, edits: endings.edits };
                     endings.given_up.insert(id, given_up);
                 }
                 _ => {}
@@ -59,9 +68,9 @@ impl Endings {
         let given_up = self.given_up.get(&booking.id)?;
         let by = |terms: &RefundPolicy| (given_up.at < terms.until).then_some(terms.percent);
         let promised = booking.refunds.as_ref().and_then(by);
-        Some(if given_up.called_off || !given_up.by_customer {
+        Some(if !given_up.by_customer || given_up.called_off && !given_up.beside {
             Ending::Whole
-        } else if given_up.edits < self.edits {
+        } else if given_up.beside || given_up.edits < self.edits {
             Ending::AtLeast(promised.unwrap_or(0))
         } else {
             promised.max(by(policy)).map_or(Ending::TooLate, Ending::Percent)
