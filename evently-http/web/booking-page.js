@@ -223,8 +223,13 @@ function cancelWords(booking, event) {
   }
 }
 
-/** What comes back of a paid booking now: of what was said when it was held and what the event says today, what gives more. */
-function refundWords({ refund_terms: kept }, event) {
+/**
+ * What comes back of a paid booking now: of what was said when it was held, which ends with the event at the latest, and what the event says
+ * today, what gives more.
+ */
+function refundWords({ refund_terms: held }, event) {
+  const isMoved = held && event && Date.parse(event.end_time) < Date.parse(held.until);
+  const kept = isMoved ? { ...held, until: event.end_time } : held;
   const open = [kept, event?.refunds].filter((terms) => terms && Date.now() < Date.parse(terms.until));
   if (open.length === 0) return 'What is refunded follows the event’s terms.';
   const [best] = open.sort((a, b) => b.percent - a.percent || Date.parse(b.until) - Date.parse(a.until));

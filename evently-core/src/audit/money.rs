@@ -29,7 +29,7 @@ pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
     for booking in &rows.records.bookings {
         total(rows, booking, found);
         paid_by(rows, booking, found);
-        let ending = endings.of_booking(booking, &rows.records.event.details.refunds);
+        let ending = endings.of_booking(booking, &rows.records.event.details);
         if let Some(wrong) = balance(rows, booking, ending) {
             found.add(Invariant::Money, format!("booking {}", booking.id), wrong);
         }

@@ -178,9 +178,12 @@ impl Booking {
     }
 
     /// How much of the price comes back when its customer gives it up at `now`: what it was held under or what the event says by
-    /// then, whichever gives more. `Err` has when the later of them ended.
+    /// then, whichever gives more. What it was held under ends with the event at the latest, which may have been moved to an
+    /// earlier day. `Err` has when the later of them ended.
     pub fn refund_percent(&self, event: &Event, now: Timestamp) -> Result<u8, Timestamp> {
-        let (kept, current) = (self.refunds.filter(|_| !planted!(ForgetsTerms)), event.details.refunds);
+        let until_the_end = |terms: RefundPolicy| RefundPolicy { until: terms.until.min(event.details.end_time), ..terms };
+        let kept = self.refunds.filter(|_| !planted!(ForgetsTerms)).map(until_the_end);
+        let current = event.details.refunds;
         let terms = kept.into_iter().chain([current]);
         let percent = terms.clone().filter_map(|terms| terms.percent_at(now)).max();
         percent.ok_or_else(|| terms.fold(current.until, |until, terms| until.max(terms.until)))
@@ -309,6 +312,26 @@ mod tests {
         ] {
             (booking.refunds, event.details.refunds) = (kept, current);
             assert_eq!(booking.refund_percent(&event, at(now)), expected, "{kept:?} and {current:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn what_was_promised_ends_with_the_event_wherever_it_was_moved() {
+        let at = Timestamp::from_secs;
+        let mut records = Story::tell().records;
+        let (mut booking, mut event) = (records.bookings.remove(0), records.event);
+        booking.refunds = Some(RefundPolicy { until: at(300), percent: 50 });
+        for (end, current, now, expected) in [
+            (100, 50, 99, Ok(50)),
+            (100, 50, 100, Err(at(100))),
+            (100, 120, 119, Ok(20)),
+            (400, 50, 299, Ok(50)),
+            (400, 50, 300, Err(at(300))),
+        ] {
+            event.details.end_time = at(end);
+            event.details.refunds = RefundPolicy { until: at(current), percent: 20 };
+            let said = format!("it ends at {end}, the event's own terms at {current}, and it is {now}");
+            assert_eq!(booking.refund_percent(&event, at(now)), expected, "{said}");
         }
     }
 

@@ -81,3 +81,25 @@ pub async fn of_two_terms_of_refunds_those_count_that_give_more_at_the_time(worl
     let (who, id) = bookings.pop().unwrap();
     assert_eq!(world.cancel(who, id).await, Err(Rejection::CancellationClosed(until)));
 }
+
+pub async fn what_was_promised_ends_with_an_event_that_was_moved_to_an_earlier_day(world: World) {
+    let event = world.event(1, 4).await;
+    let [sold, late] = [world.buy(&event, customer(1), &[0]).await, world.buy(&event, customer(2), &[1]).await];
+    let begins = world.now() + Duration::from_hours(1);
+    let ends = begins + Duration::from_hours(1);
+    assert!(ends < event.event.details.refunds.until);
+    let change = EventChange {
+        start_time: Some(begins),
+        end_time: Some(ends),
+        closes_at: Some(begins),
+        refunds_until: Some(begins),
+        ..EventChange::default()
+    };
+    world.ask(ORGANIZER, Command::EditEvent { event_id: event.id(), change }).await.unwrap();
+    world.wait_until(ends - Duration::from_micros(1));
+    world.cancel(customer(1), sold.id).await.unwrap();
+    assert_eq!(went_back(&world, &event).await, 2250);
+    world.wait_until(ends);
+    assert_eq!(world.cancel(customer(2), late.id).await, Err(Rejection::CancellationClosed(ends)));
+    assert_eq!(went_back(&world, &event).await, 2250);
+}

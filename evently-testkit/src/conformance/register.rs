@@ -111,6 +111,7 @@ macro_rules! store_conformance {
                 terms_of_refunds_are_those_of_the_hold
                 better_terms_of_refunds_are_for_those_who_have_bought_before
                 of_two_terms_of_refunds_those_count_that_give_more_at_the_time
+                what_was_promised_ends_with_an_event_that_was_moved_to_an_earlier_day
             }
             late {
                 late_money_takes_the_same_seats_if_they_are_free

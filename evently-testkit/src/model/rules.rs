@@ -128,7 +128,11 @@ impl Model {
     }
 
     fn cancel_sold(&mut self, id: BookingId, payment: Option<PaymentId>, by: Actor) -> Refusable<()> {
-        let mut terms = self.bookings[&id].refunds.into_iter().chain([self.event.details.refunds]).collect::<Vec<_>>();
+        let mut kept = self.bookings[&id].refunds;
+        if let Some(kept) = &mut kept {
+            kept.until = kept.until.min(self.event.details.end_time);
+        }
+        let mut terms = kept.into_iter().chain([self.event.details.refunds]).collect::<Vec<_>>();
         terms.sort_by_key(|terms| terms.until);
         let last = *terms.last().expect("those of the event");
         terms.retain(|terms| self.now < terms.until);

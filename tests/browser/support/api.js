@@ -86,6 +86,12 @@ export class Api {
     }, { token });
     return this.post(`/api/v1/admin/events/${draft.id}/publish`, undefined, { token });
   }
+
+  /** What the organizer changes of an event. */
+  async edit(eventId, body) {
+    const token = await this.signIn({ email: 'organizer@demo.evently' });
+    return this.call('PATCH', `/api/v1/admin/events/${eventId}`, { token, body });
+  }
 }
 
 const wholeSeconds = (time) => time.toISOString().replace(/\.\d+Z$/, 'Z');

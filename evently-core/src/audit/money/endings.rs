@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::BESIDE;
-use crate::domain::{Actor, Booking, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, Stage, Timestamp};
+use crate::domain::{Actor, Booking, BookingId, BookingStatus, Entry, EventDetails, Fact, RefundPolicy, Role, Stage, Timestamp};
 
 /// What a paid booking that was given up sends back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +63,17 @@ impl Endings {
         endings
     }
 
-    /// How the booking was given up; `None` if it was not, or not after it had been paid. `policy` is the event's own now.
-    pub fn of_booking(&self, booking: &Booking, policy: &RefundPolicy) -> Option<Ending> {
+    /// How the booking was given up; `None` if it was not, or not after it had been paid.
+    pub fn of_booking(&self, booking: &Booking, event: &EventDetails) -> Option<Ending> {
         let given_up = self.given_up.get(&booking.id)?;
         let by = |terms: &RefundPolicy| (given_up.at < terms.until).then_some(terms.percent);
-        let promised = booking.refunds.as_ref().and_then(by);
+        let promised = booking.refunds.as_ref().filter(|_| given_up.at < event.end_time).and_then(by);
         Some(if !given_up.by_customer || given_up.called_off && !given_up.beside {
             Ending::Whole
         } else if given_up.beside || given_up.edits < self.edits {
             Ending::AtLeast(promised.unwrap_or(0))
         } else {
-            promised.max(by(policy)).map_or(Ending::TooLate, Ending::Percent)
+            promised.max(by(&event.refunds)).map_or(Ending::TooLate, Ending::Percent)
         })
     }
 }

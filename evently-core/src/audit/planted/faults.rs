@@ -261,6 +261,10 @@ pub(super) const SOUND: &[Change] = &[
     ("a promise that had ended", |records| {
         records.bookings[GIVEN_UP].refunds = Some(RefundPolicy { until: Timestamp::default(), percent: 100 });
     }),
+    ("a promise that had ended with the event", |records| {
+        promise(records, 51);
+        records.event.details.end_time = Timestamp::default();
+    }),
     ("a percentage of another day", |records| {
         promise(records, 10);
         records.refunds[1].amount.amount = 450;
