@@ -162,6 +162,18 @@ pub struct Refund {
     pub created_at: Timestamp,
 }
 
+impl Refund {
+    /// Why money goes back of a booking that was given up.
+    pub(super) const BOOKING_CANCELLED: &str = "booking_cancelled";
+    /// Why it does where the event was called off.
+    pub(super) const EVENT_CANCELLED: &str = "event_cancelled";
+
+    /// Whether it is of a paid booking that was given up; otherwise its payment has bought nothing.
+    pub fn is_of_given_up(&self) -> bool {
+        [Self::BOOKING_CANCELLED, Self::EVENT_CANCELLED].contains(&&*self.reason)
+    }
+}
+
 /// Where a refund stands. It is decided in the transaction that makes it due and asked of the gateway until it succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

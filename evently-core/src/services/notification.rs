@@ -83,7 +83,7 @@ impl NotificationService {
             Err(Error::Rejected(Rejection::NotFound(_))) => return Ok(None),
             view => view?,
         };
-        let BookingRecords { booking, tickets, .. } = &records;
+        let BookingRecords { booking, tickets, refunds, .. } = &records;
         let details = &view.event.details;
         let seats = seat_list(&view, booking);
         let when = format!("{}, {}", details.start_time, view.venue.name);
@@ -112,10 +112,10 @@ impl NotificationService {
                 (format!("Your booking for {}", details.name), text, vec![calendar])
             }
             News::GivenUp => {
-                let money = if booking.status() == BookingStatus::Refunded {
-                    "Your money is on its way back to you."
-                } else {
-                    "No money goes back for it."
+                let money = match refunds.iter().find(|refund| refund.is_of_given_up()).map(|refund| refund.amount) {
+                    None => "No money goes back for it.".to_owned(),
+                    Some(back) if back == booking.total => format!("Your {back} are on their way back to you."),
+                    Some(back) => format!("Of the {} that you paid {back} are on their way back to you.", booking.total),
                 };
                 let text = format!("Your booking for {} has been cancelled. {money}\n\n{when}\n{seats}\n", details.name);
                 (format!("Your booking for {} is cancelled", details.name), text, Vec::new())

@@ -521,7 +521,9 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
         let event = world.event(1, 8).await;
         let strict = world.event_with(1, 1, |event| event.details.refunds.percent = 0).await;
         let ada = customer(1);
+        let kind = world.event_with(1, 1, |event| event.details.refunds.percent = 100).await;
         let [refunded, lost] = [world.buy(&event, ada, &[0, 1]).await, world.buy(&strict, ada, &[0]).await];
+        let whole = world.buy(&kind, ada, &[0]).await;
         let codes = world.tickets(refunded.id).await.into_iter().map(|ticket| ticket.code.to_string()).collect::<Vec<_>>();
         let post = Arc::new(Post::default());
         let service = notifications(&world, post.clone());
@@ -531,7 +533,7 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
             post.sent.sent().into_iter().map(|mail| (mail.subject, mail.text)).collect::<Vec<_>>()
         };
         let told = mails().await;
-        assert_eq!(told.len(), 2, "{told:#?}");
+        assert_eq!(told.len(), 3, "{told:#?}");
         assert!(told.iter().all(|(subject, _)| subject.starts_with("Your booking for")), "{told:#?}");
         assert!(codes.iter().all(|code| told[0].1.contains(code)) && codes.len() == 2, "{told:#?}");
         assert!(told[0].1.contains("Front, row A, seat 2"), "{told:#?}");
@@ -542,19 +544,22 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
 
         world.cancel(ada, refunded.id).await.unwrap();
         world.cancel(ada, lost.id).await.unwrap();
+        world.cancel(ada, whole.id).await.unwrap();
         let held = world.hold(&event, ada, &[3]).await;
         world.cancel(ada, held.id).await.unwrap();
-        let told = mails().await.split_off(2);
-        assert_eq!(told.len(), 2, "of a hold nobody is told: {told:#?}");
+        let told = mails().await.split_off(3);
+        assert_eq!(told.len(), 3, "of a hold nobody is told: {told:#?}");
         assert!(told.iter().all(|(subject, _)| subject.ends_with("is cancelled")), "{told:#?}");
-        assert!(told[0].1.contains("is on its way back") && told[1].1.contains("No money goes back"), "{told:#?}");
+        assert!(told[0].1.contains("Of the 90.00 EUR that you paid 45.00 EUR are on their way back"), "{told:#?}");
+        assert!(told[1].1.contains("No money goes back"), "{told:#?}");
+        assert!(told[2].1.contains(" Your 45.00 EUR are on their way back"), "{told:#?}");
 
         let held = world.hold(&event, ada, &[4]).await;
         let payment = world.start_payment(&held).await;
         world.wait(world.terms.payment_window);
         world.buy(&event, customer(2), &[4]).await;
         world.report(payment.id, GatewayReport::Succeeded).await;
-        let told = mails().await.split_off(4);
+        let told = mails().await.split_off(6);
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
         assert!(told[0].1.contains(&format!("Your payment of {} for", held.total)) && told[0].1.contains(&when), "{told:#?}");
@@ -564,7 +569,7 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
         let payment = world.start_payment(&held).await;
         world.cancel(ada, held.id).await.unwrap();
         world.report(payment.id, GatewayReport::Succeeded).await;
-        let told = mails().await.split_off(5);
+        let told = mails().await.split_off(7);
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
     });

@@ -47,7 +47,8 @@ impl<L: Ledger> Desk<'_, L> {
         let booking = self.transition(booking, to, steps, reason)?;
         if let (Some(payment), 1..) = (payment, amount) {
             let payment = self.ledger.payment(payment).map_err(Stop::Failed)?.expect("a confirmed booking names its payment");
-            let why = if event.stage == Stage::Cancelled { "event_cancelled" } else { "booking_cancelled" };
+            let called_off = event.stage == Stage::Cancelled;
+            let why = if called_off { Refund::EVENT_CANCELLED } else { Refund::BOOKING_CANCELLED };
             self.owe_refund(payment, amount, why)?;
         }
         Ok(booking)
