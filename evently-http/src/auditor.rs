@@ -1,6 +1,6 @@
 //! Checks everything that the store holds now and then, and says in the metrics what must not be.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use evently_core::{
     audit::audit_all,
@@ -16,12 +16,36 @@ use tokio::{
 
 use crate::compose::{App, stopped};
 
-/// Under this name one of the processes on a store has taken it on. It has come as far as the time, in microseconds, at which an audit that
-/// found nothing began.
+/// Under this name one of the processes on a store has taken it on. It has come as far as its last [`Verdict`].
 const CONSUMER: &str = "audit";
 
 /// A claim is short, so that a process that was killed is soon followed by another, and prolonged in time.
 const PROLONGED: Duration = CLAIM_LASTS.checked_div(3).expect("three is not zero");
+
+/// What an audit has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Verdict {
+    /// When it began.
+    began: Timestamp,
+    is_sound: bool,
+}
+
+impl Verdict {
+    /// As a number that grows with time: twice the microseconds, and one more where something was found.
+    fn number(self) -> u64 {
+        2 * self.began.as_micros().unsigned_abs() + u64::from(!self.is_sound)
+    }
+
+    fn of_number(number: u64) -> Self {
+        let micros = i64::try_from(number / 2).expect("it is half of what fits");
+        Self { began: Timestamp::from_micros(micros), is_sound: number.is_multiple_of(2) }
+    }
+
+    /// Whether the next audit need not begin at `now`. A clock that was ahead for a while must not put it off.
+    fn lasts(self, now: Timestamp, every: Duration) -> bool {
+        self.began <= now && now.since(self.began) < every
+    }
+}
 
 /// Checks for as long as the application runs, where no other process does. It belongs where the metrics are asked for.
 pub async fn run(app: Arc<App>) {
@@ -35,21 +59,31 @@ pub async fn run(app: Arc<App>) {
     while !*stopping.borrow() {
         let now = app.clock.now();
         match app.store.outbox.claim(CONSUMER, &claim.prolonged(now)).await {
-            Ok(Some(sound)) => {
+            Ok(Some(number)) => {
                 if last.is_none() {
-                    last = still_sound(sound, now, every);
-                }
-                if last.is_none_or(|last| now.since(last) >= every) {
-                    last = Some(now);
-                    tokio::select! {
-                        () = audit(&app, claim) => {}
-                        () = keep(&app, claim) => {}
+                    // Whoever has found something is followed by an audit at once.
+                    last = Some(Verdict::of_number(number)).filter(|verdict| verdict.is_sound && verdict.lasts(now, every));
+                    if last.is_some() {
+                        show(0.0);
                     }
                 }
+                if last.is_none_or(|verdict| !verdict.lasts(now, every)) {
+                    let found = tokio::select! {
+                        found = audit(&app, claim) => found,
+                        never = keep(&app, claim) => match never {},
+                    };
+                    // Where nothing could be seen, what was seen before stands; it is tried again in the same rhythm.
+                    let before = last.is_none_or(|verdict| verdict.is_sound);
+                    last = Some(Verdict { began: now, is_sound: found.unwrap_or(before) });
+                }
             }
-            // Another one's figure is newer from now on.
-            Ok(None) if last.take().is_some() => show(f64::NAN),
-            Ok(None) => {}
+            // Another one's figure is newer from now on; or will be soon, and until then nobody takes back what was found here.
+            Ok(None) => {
+                if last.is_some_and(|verdict| verdict.is_sound || !verdict.lasts(now, every)) {
+                    last = None;
+                    show(f64::NAN);
+                }
+            }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the audit will be tried again"),
         }
         // Ends early when the application is to stop.
@@ -59,21 +93,12 @@ pub async fn run(app: Arc<App>) {
     let _ = app.store.outbox.claim(CONSUMER, &claim.over(app.clock.now())).await;
 }
 
-/// When somebody else has found nothing, if that is not too long ago. Whoever has found something leaves nothing, and is followed by an
-/// audit at once.
-fn still_sound(micros: u64, now: Timestamp, every: Duration) -> Option<Timestamp> {
-    let sound = Timestamp::from_micros(i64::try_from(micros).ok()?);
-    // A clock that was ahead for a while must not put audits off.
-    let still = sound <= now && now.since(sound) < every;
-    still.then(|| show(0.0)).map(|()| sound)
-}
-
 fn show(violations: f64) {
     metrics::gauge!("evently_invariant_violations").set(violations);
 }
 
 /// Keeps the claim for as long as an audit takes.
-async fn keep(app: &App, claim: Claim) {
+async fn keep(app: &App, claim: Claim) -> Infallible {
     loop {
         sleep(PROLONGED).await;
         // It is tried again; if another has it meanwhile, both look.
@@ -81,39 +106,40 @@ async fn keep(app: &App, claim: Claim) {
     }
 }
 
-/// One audit, on a thread of its own, because it computes for long where an event is large. It is left when the application is to stop.
-async fn audit(app: &Arc<App>, claim: Claim) {
+/// One audit, on a thread of its own, because it computes for long where an event is large: whether it found nothing. It is left when the
+/// application is to stop, and says nothing then, nor where it could not read.
+async fn audit(app: &Arc<App>, claim: Claim) -> Option<bool> {
     let (app, runtime) = (Arc::clone(app), Handle::current());
     let audit = move || {
         let mut stopping = app.stopping.subscribe();
         runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = stopped(&mut stopping) => Ok(()),
-                told = tell(&app, claim) => told,
+                () = stopped(&mut stopping) => Ok(None),
+                told = tell(&app, claim) => told.map(Some),
             }
         })
     };
     match spawn_blocking(audit).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(found)) => return found,
         Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the audit will be tried again"),
         Err(panic) => tracing::error!(error = &panic as &dyn std::error::Error, "the audit has panicked"),
     }
+    None
 }
 
-async fn tell(app: &App, claim: Claim) -> Result<(), Error> {
+async fn tell(app: &App, claim: Claim) -> Result<bool, Error> {
     let began = app.clock.now();
     let report = audit_all(&app.store, &*app.clock).await?;
     for violation in &report.violations {
         tracing::error!(%violation, "an invariant does not hold");
     }
-    let sound = began.as_micros().unsigned_abs();
-    let noted = if report.violations.is_empty() {
-        app.store.outbox.advance(CONSUMER, sound, &claim.prolonged(app.clock.now())).await.map(drop)
-    } else {
-        Ok(())
-    };
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there should be none")]
     show(report.violations.len() as f64);
-    Ok(noted?)
+    let is_sound = report.violations.is_empty();
+    let verdict = Verdict { began, is_sound };
+    if let Err(error) = app.store.outbox.advance(CONSUMER, verdict.number(), &claim.prolonged(app.clock.now())).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what the audit has found is not known to others");
+    }
+    Ok(is_sound)
 }
