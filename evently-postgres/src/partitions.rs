@@ -1,6 +1,8 @@
 //! Events stand in partitions by the month in which they begin, made ahead. What no month has been made for stands in the default
 //! partition, and is moved when its month is made; an event that is put off to another month is moved by the server.
 
+use std::time::Duration;
+
 use evently_core::{domain::Timestamp, ports::StoreError};
 
 use crate::{
@@ -11,6 +13,10 @@ use crate::{
 
 /// How many months are made ahead, beside the one under way.
 pub const MONTHS_AHEAD: u32 = 12;
+
+/// How often a month is tried where others are in the way. It is tried again within the hour, and has a year.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Makers take turns, until their transactions end.
 const TAKE_TURNS: &str = "select pg_advisory_xact_lock(7308604895486473592)";
@@ -74,14 +80,28 @@ async fn make_partitions(store: &PgStore, now: Timestamp, ahead: u32) -> Result<
     let there = partitions(store).await?;
     let mut made = Vec::new();
     for month in months.filter(|month| there.iter().all(|partition| partition.name != month.partition())) {
-        let mut tx = store.write().await?;
-        tx.single(TAKE_TURNS).await?;
-        if make(&mut tx, month).await? {
-            tx.commit().await?;
+        if make_patiently(store, month).await? {
             made.push(month.partition());
         }
     }
     Ok(made)
+}
+
+/// Whether it was not there. Whoever reads for long, a backup for instance, is in the way of who makes it, and everybody else then waits
+/// behind that one; so it gives up soon, and lets them by before it tries again.
+async fn make_patiently(store: &PgStore, month: Month) -> Result<bool, Fault> {
+    let mut tries = 1;
+    loop {
+        let mut tx = store.write().await?;
+        tx.single(TAKE_TURNS).await?;
+        match make(&mut tx, month).await {
+            Ok(true) => break tx.commit().await.map(|()| true),
+            Err(fault) if fault.waited_too_long() && tries < TRIES => tries += 1,
+            other => break other,
+        }
+        drop(tx);
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Whether it was not there.
@@ -100,7 +120,8 @@ async fn make(tx: &mut Tx, month: Month) -> Result<bool, Fault> {
     // where somebody who waited for the default one would look there alone, in vain. A transaction that reads as of before does not find
     // what has been moved, and begins anew.
     tx.define(format!(
-        "lock table only events in access exclusive mode; \
+        "set local lock_timeout = '500ms'; \
+         lock table only events in access exclusive mode; \
          lock table only events_default in access exclusive mode; \
          create table {name} (like events including defaults including constraints); \
          with moved as (delete from events_default where start_time >= '{from}T00:00Z' and start_time < '{to}T00:00Z' returning *) \

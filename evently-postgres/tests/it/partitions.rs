@@ -198,3 +198,25 @@ async fn who_is_about_to_change_an_event_and_who_moves_it_both_do() {
     assert_eq!(store.events_without_a_month().await.unwrap(), 0);
     assert_eq!(store.event(event.id()).await.unwrap().unwrap().version, 3);
 }
+
+/// As a backup does.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_for_long_keeps_the_maker_of_months_from_the_sale() {
+    let place = Place::new();
+    let (store, maker) = (store(&place).await, store(&place).await);
+    let ids = SeededIds::new(9);
+    let event = Fixture::new(&ids, NOW, 2, 4);
+    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    apply(&store, make.into()).await;
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let mut reads = other.begin().await.unwrap();
+    sqlx::query("select from events").execute(&mut *reads).await.unwrap();
+
+    let makes = tokio::spawn(async move { maker.make_partitions(NOW, 0).await });
+    until(&mut reads, waiting!(1)).await;
+    let request = Request::new(SYSTEM, hold(&event, &ids));
+    let sells = tokio::time::timeout(Duration::from_secs(20), store.apply(NOW, &[request])).await;
+    assert!(sells.expect("it waits for no reader").unwrap().answers[0].result.is_ok());
+    reads.rollback().await.unwrap();
+    assert_eq!(makes.await.unwrap().unwrap(), ["events_2026_11"]);
+}
