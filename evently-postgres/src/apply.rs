@@ -26,7 +26,7 @@ const OPERATION: &str = "apply";
 /// How often a batch is tried before others are said to be in the way.
 const TRIES: u32 = 12;
 /// A batch that has waited for longer than this is decided as of then, where the time is that of whoever asks.
-const AT_ONCE: Duration = Duration::from_millis(500);
+const AT_ONCE: Duration = Duration::from_secs(2);
 /// How long it rests before the second try, on average; twice as long before each further one, to a limit.
 const REST: Duration = Duration::from_millis(1);
 const REST_MAX: Duration = Duration::from_millis(250);

@@ -53,13 +53,20 @@ async fn what_is_tried_again_is_decided_as_of_then() {
 async fn what_has_waited_for_the_server_is_decided_as_of_then() {
     let place = Place::new();
     let ids = Arc::new(SeededIds::new(7));
-    let proxy = Proxy::before(&place.options().url).unwrap();
-    let store = place.open_with(ids.clone(), &Options { url: proxy.url(), ..place.options() }).await;
+    let store = place.open_with(ids.clone(), &place.options()).await;
     let event = Fixture::new(&*ids, NOW, 1, 1);
-    let make = Request::new(ORGANIZER, event.create_venue());
-    proxy.delay(Duration::from_millis(600));
-    let answer = store.apply(NOW, &[make]).await.unwrap().answers.remove(0);
-    assert!(answer.at >= NOW + Duration::from_millis(600), "{}", answer.at);
+    let make = [Request::new(ORGANIZER, event.create_venue())];
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let mut in_the_way = other.begin().await.unwrap();
+    sqlx::query("lock table venues in access exclusive mode").execute(&mut *in_the_way).await.unwrap();
+    let late = Duration::from_millis(2100);
+    let goes_away = async {
+        tokio::time::sleep(late).await;
+        in_the_way.rollback().await.unwrap();
+    };
+    let (applied, ()) = tokio::join!(store.apply(NOW, &make), goes_away);
+    let answer = applied.unwrap().answers.remove(0);
+    assert!(answer.result.is_ok() && answer.at >= NOW + late, "{answer:?}");
 }
 
 /// Time to stop whoever writes to the journal first.
