@@ -12,6 +12,7 @@ mod live;
 mod log;
 mod open_files;
 mod payments;
+mod program;
 mod public;
 mod server;
 mod shown;

@@ -1,0 +1,91 @@
+//! The program `evently-server`, and what it makes of its flags.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// It runs on a data folder of its own, and is killed in the end.
+pub struct Program {
+    child: Child,
+    address: String,
+    /// What it says before it listens.
+    pub said: String,
+    data: tempfile::TempDir,
+}
+
+impl Program {
+    /// Starts it after these commands of a shell.
+    pub fn start(first: &str, flags: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{first} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_evently-server")]);
+        command.args(flags).arg("--data").arg(data.path()).env("NO_COLOR", "1");
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = String::new();
+        let address = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("it does not start: {said}"));
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                break address.to_owned();
+            }
+            said += &line;
+        };
+        // What it says after that, once there is something to say.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address, said, data }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
+    fn get(&self, path: &str) -> String {
+        let (mut stream, mut answer) = (self.connect(), String::new());
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Whether somebody has taken in figures of sales.
+    fn has_figures(&self) -> bool {
+        let store = rusqlite::Connection::open(self.data.path().join("evently.db")).unwrap();
+        store.busy_timeout(Duration::from_secs(30)).unwrap();
+        store.query_one("select max(position) > 0 from sales_position", [], |row| row.get(0)).unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_listens_where_it_is_told_and_has_demo_data_only_where_they_are_wanted() {
+    let demo = Program::start(":", &["--listen", "127.0.0.2:0", "--demo"]);
+    assert!(demo.address.starts_with("127.0.0.2:") && !demo.address.ends_with(":8080"), "{}", demo.address);
+    assert!(demo.data.path().join("evently.db").exists());
+    let plain = Program::start(":", &["--listen", "127.0.0.1:0"]);
+    for (program, has_some) in [(&demo, true), (&plain, false)] {
+        let events = program.get("/api/v1/events");
+        assert!(events.starts_with("HTTP/1.1 200") && events.contains("\"start_time\"") == has_some, "{events}");
+    }
+}
+
+#[test]
+fn it_leaves_the_work_beside_the_requests_to_others_where_it_is_told_to() {
+    let works = Program::start(":", &["--listen", "127.0.0.1:0", "--demo"]);
+    let leaves_it = Program::start(":", &["--listen", "127.0.0.1:0", "--demo", "--no-workers"]);
+    let done = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        works.has_figures()
+    });
+    assert!(done, "by itself it does it");
+    assert!(!leaves_it.has_figures());
+}
