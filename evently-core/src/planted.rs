@@ -58,6 +58,7 @@ bugs! {
     KeepsLateMoney = "money that comes too late is kept",
     KeepsSecondPayment = "a second payment for a booking is kept",
     KeepsMoneyOfCancelled = "money for a booking that was given up is kept",
+    SellsCalledOff = "money buys the seats of a hold although the event was called off",
     ConfirmsUnpaid = "a payment that is still being decided confirms its booking",
     RefundsTwice = "a refund that the gateway confirms twice is written down twice",
     RefundsEverything = "whoever gives a booking up gets everything back, whatever the policy says",

@@ -3,7 +3,10 @@
 use std::hash::Hasher;
 
 use evently_core::{
-    domain::{Actor, Booking, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, SeatStatus, Stage, Timestamp, UserId},
+    domain::{
+        Actor, Booking, BookingCode, BookingId, BookingStatus, Entry, Fact, RefundPolicy, Role, SeatStatus, Stage, Timestamp,
+        UserId,
+    },
     ports::Bookings,
 };
 
@@ -17,6 +20,7 @@ pub(super) struct Shadow {
     pub status: BookingStatus,
     pub deadline: Option<Timestamp>,
     pub paying: bool,
+    pub code: Option<BookingCode>,
     /// In the middle of a transaction that goes on with it: when its hold ends is not known.
     pub moving: bool,
 }
@@ -29,6 +33,7 @@ impl Shadow {
             status: booking.status(),
             deadline: booking.hold().map(evently_core::domain::Hold::expires_at),
             paying: booking.hold().is_some_and(|hold| hold.payment.is_some()),
+            code: booking.code,
             moving: false,
         }
     }
@@ -109,7 +114,13 @@ impl Seen {
         }
         // Of several steps in one transaction only the last one's row stands.
         if let Some(row) = at_once(world.store.booking(id)).expect("nothing in memory fails") {
-            self.bookings.insert(id, Shadow { status: to, moving: row.version > version, ..Shadow::of(&row) });
+            let now = Shadow { status: to, moving: row.version > version, ..Shadow::of(&row) };
+            let code = now.code;
+            if let Some(before) = self.bookings.insert(id, now).and_then(|before| before.code)
+                && code != Some(before)
+            {
+                self.find("I2", format!("booking {id} had the code {before} and has another"));
+            }
         }
     }
 
