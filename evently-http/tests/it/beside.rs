@@ -22,8 +22,12 @@ async fn until_found(figure: &str, when: &str) {
 }
 
 fn found() -> String {
+    figure("evently_invariant_violations")
+}
+
+fn figure(name: &str) -> String {
     let text = metrics_text();
-    let mut figures = text.lines().filter_map(|line| line.strip_prefix("evently_invariant_violations "));
+    let mut figures = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     figures.next().unwrap_or("none").to_owned()
 }
 
@@ -89,6 +93,26 @@ async fn where_nothing_is_to_be_audited_nobody_takes_it_on() {
     timeout(PATIENCE, auditor::run(Arc::clone(&app.app))).await.expect("there is nothing to do");
     let claim = Claim::new(&*app.app.ids, &*app.clock);
     assert!(app.app.store.outbox.claim("audit", &claim).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn bookings_that_are_pending_are_counted() {
+    let app = TestApp::with(&[("workers.enabled", "false")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    for seat in 0..3 {
+        app.hold(&ada, event, &[seat]).await;
+    }
+    let sold = app.hold(&ada, event, &[3]).await;
+    app.pay(&ada, &sold, "tok_visa").await.expect(200);
+    let workers = workers::start(&app.app);
+    let counted = async {
+        while ["active_bookings_total", "evently_pending_bookings"].map(figure) != ["3", "3"] {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, counted).await.expect("the gauges say so");
+    drop(workers);
 }
 
 #[tokio::test]

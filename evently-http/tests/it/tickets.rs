@@ -122,6 +122,30 @@ async fn a_ticket_says_what_it_is_for() {
     }
 }
 
+/// Whatever the event asks for by the time of printing.
+#[tokio::test]
+async fn a_ticket_says_what_was_paid_for_its_seat() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seat = |label: &str, category: &str| json!({"label": label, "x": label.len(), "y": 0, "category": category});
+    let seats = [seat("1", "Front"), seat("02", "Back")];
+    let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [{"label": "A", "seats": seats}]}]});
+    let venue = app.post("/api/v1/admin/venues", Some(&organizer), plan).await.expect(201);
+    let prices = |front, back| json!({"price_categories": [{"name": "Front", "price": front}, {"name": "Back", "price": back}]});
+    let event = app.draft(&organizer, venue["id"].as_str().unwrap(), prices(4500, 2000)).await;
+    let path = format!("/api/v1/admin/events/{event}");
+    app.call(Method::POST, &format!("{path}/publish"), Some(&organizer), None).await.expect(200);
+    let ada = app.customer("ada").await;
+    let id = paid(&app, &ada, event, &[0, 1]).await;
+    app.call(Method::PATCH, &path, Some(&organizer), Some(prices(9900, 8800))).await.expect(200);
+    let answer = app.get(&format!("/api/v1/bookings/{id}/tickets.pdf"), Some(&ada)).await;
+    let pages = texts(&answer.bytes);
+    for (page, price) in pages.iter().zip(["45.00 EUR", "20.00 EUR"]) {
+        assert!(page[1] == price, "{price}: {page:?}");
+    }
+    assert_eq!(pages.len(), 2);
+}
+
 /// Which of so many modules a side are black, read from what is painted.
 fn painted(code: &str, side: u8) -> Vec<bool> {
     let bars = code.lines().filter_map(|line| line.strip_suffix(" re"));
