@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -21,6 +21,7 @@ pub struct CountedBookings {
     requests: AtomicUsize,
     /// How often it decides until it is broken.
     left: AtomicUsize,
+    is_blind: AtomicBool,
     meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
@@ -28,7 +29,7 @@ impl CountedBookings {
     /// Counts what reaches `store`.
     pub fn new(store: Arc<dyn Bookings>) -> Self {
         let (calls, requests, left) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Self { store, calls, requests, left, meanwhile: Mutex::default() }
+        Self { store, calls, requests, left, is_blind: AtomicBool::new(false), meanwhile: Mutex::default() }
     }
 
     /// How often it was asked to decide.
@@ -49,6 +50,11 @@ impl CountedBookings {
     /// That it decides so many times more, and says then that it is unavailable.
     pub fn break_after(&self, calls: usize) {
         self.left.store(calls, SeqCst);
+    }
+
+    /// Whether it can not be asked for a booking from now on, though it decides.
+    pub fn set_blind(&self, is_blind: bool) {
+        self.is_blind.store(is_blind, SeqCst);
     }
 
     /// What happens before it decides the next time, when that has been asked for already.
@@ -73,6 +79,9 @@ impl Bookings for CountedBookings {
     }
 
     async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
+        if self.is_blind.load(SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "booking", "no"));
+        }
         self.store.booking(id).await
     }
 

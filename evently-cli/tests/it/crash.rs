@@ -25,6 +25,8 @@ const CALLS: usize = 100_000;
 async fn opening_day(crowd: usize) -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
     // Holds run out while the service is down, too.
     let evently = Evently::new().with("EVENTLY__BOOKING__HOLD_TTL", "2s").with("EVENTLY__BOOKING__PAYMENT_WINDOW", "5s");
+    // However long it is told to go on.
+    let evently = evently.with("EVENTLY__AUTH__ACCESS_TTL", "1d");
     let event = evently.event(SEATS);
     for number in 0..crowd {
         evently.account(&email(number), "customer");

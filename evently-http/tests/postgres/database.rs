@@ -14,7 +14,7 @@ use evently_http::{
     demo, serve,
 };
 use evently_testservers::{Postgres, Proxy};
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tower::ServiceExt;
@@ -129,21 +129,26 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
     let StoreUrl::Postgres(url) = &app.app.config.store.url else { unreachable!("these tests are of PostgreSQL") };
     let proxy = Proxy::before(url.reveal()).unwrap();
     let behind = app.beside(&[("store.url", &proxy.url())]).await;
-    let lost = async |method, path: &str, body| {
+    let held = app.hold(&ada, event, &[1]).await;
+    let lost = async |by, path: &str, body| {
         proxy.lose_answer_with(b"COMMIT\0");
-        let answer = behind.call(method, path, Some(&organizer), Some(body)).await;
+        let answer = behind.post(path, Some(by), body).await;
         assert!(proxy.has_lost_it());
         assert!(!answer.headers.contains_key("idempotent-replayed"), "nobody has been told before");
         answer
     };
-    let admitted = lost(Method::POST, "/api/v1/admin/check-ins", json!({"code": code, "event_id": event})).await.expect(200);
+    let admitted = lost(&organizer, "/api/v1/admin/check-ins", json!({"code": code, "event_id": event})).await.expect(200);
     assert_eq!(admitted["result"], "admitted");
     let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [{"label": "1", "seats": [
         {"label": "1", "x": 1, "y": 1, "category": "Seats"}]}]}]});
-    lost(Method::POST, "/api/v1/admin/venues", plan).await.expect(201);
+    lost(&organizer, "/api/v1/admin/venues", plan).await.expect(201);
     let seats = json!({"seat_ids": [app.seat(event, 5).await]});
-    let blocked = lost(Method::POST, &format!("/api/v1/admin/events/{event}/seats/block"), seats).await;
+    let blocked = lost(&organizer, &format!("/api/v1/admin/events/{event}/seats/block"), seats).await;
     assert_eq!(blocked.expect(200)["seat_ids"].as_array().unwrap().len(), 1);
+    // Done a second time each would be refused: the hold lasts as long already, and is none any more.
+    app.advance(60);
+    lost(&ada, &format!("/api/v1/bookings/{held}/extend"), json!({})).await.expect(200);
+    lost(&ada, &format!("/api/v1/bookings/{held}/cancel"), json!({"expected_status": "pending"})).await.expect(200);
 }
 
 /// How long there is to wait for a connection says nothing about how long a statement may take.

@@ -23,6 +23,21 @@ pub async fn entries_come_in_order_without_a_gap(world: World) {
     assert_eq!(world.store.outbox.after(u64::from(u32::MAX), 3).await.unwrap(), []);
 }
 
+/// Whatever they are about.
+pub async fn entries_come_in_the_order_in_which_they_were_written(world: World) {
+    let events = [world.event(1, 8).await, world.event(1, 8).await];
+    let before = u64::try_from(world.store.outbox.after(0, 1_000).await.unwrap().len()).unwrap();
+    let mut held = Vec::new();
+    for seat in 0..6 {
+        held.push(world.hold(&events[seat as usize % 2], customer(seat), &[seat]).await.id);
+    }
+    let entries = world.store.outbox.after(before, 1_000).await.unwrap();
+    assert_eq!(
+        entries.iter().map(|entry| entry.transition.booking_id()).collect::<Vec<_>>(),
+        held.into_iter().map(Some).collect::<Vec<_>>()
+    );
+}
+
 pub async fn each_consumer_has_a_place_of_its_own(world: World) {
     let (outbox, claim) = (&world.store.outbox, world.claim());
     assert_eq!(outbox.position("mail").await.unwrap(), 0);

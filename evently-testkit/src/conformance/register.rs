@@ -206,6 +206,7 @@ macro_rules! store_conformance {
             }
             outbox {
                 entries_come_in_order_without_a_gap
+                entries_come_in_the_order_in_which_they_were_written
                 each_consumer_has_a_place_of_its_own
                 a_place_never_goes_back
                 of_many_who_claim_a_consumer_one_has_it

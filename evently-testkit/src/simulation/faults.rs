@@ -104,12 +104,17 @@ impl Faults {
     /// Whether it goes wrong now.
     pub fn strikes(&self, fault: Fault) -> bool {
         let rate = self.rates.of(fault);
-        rate > 0 && !self.healed.load(Relaxed) && lock(&self.dice[fault as usize]).u32(..10_000) < rate
+        rate > 0 && !self.are_healed() && lock(&self.dice[fault as usize]).u32(..10_000) < rate
     }
 
     /// A number below `end` for the details of a fault.
     pub fn draw(&self, fault: Fault, end: u64) -> u64 {
         lock(&self.dice[fault as usize]).u64(..end)
+    }
+
+    /// Whether nothing goes wrong any more.
+    pub fn are_healed(&self) -> bool {
+        self.healed.load(Relaxed)
     }
 
     /// Nothing goes wrong from now on.

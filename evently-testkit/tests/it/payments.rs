@@ -41,8 +41,11 @@ impl PaymentGateway for Stubborn {
     }
 
     async fn look_up(&self, payment: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
-        let decided = payment.booking_id == self.0;
-        Ok(Some(if decided { GatewayReport::Succeeded } else { GatewayReport::Processing }))
+        match payment.booking_id {
+            id if id == self.0 => Ok(Some(GatewayReport::Succeeded)),
+            id if id.as_uuid().as_bytes()[15].is_multiple_of(2) => Ok(Some(GatewayReport::Processing)),
+            _ => Err(GatewayUnavailable("the line is busy".to_owned())),
+        }
     }
 
     async fn refund(&self, refund: &Refund, _: &Payment) -> Result<(), GatewayUnavailable> {
@@ -174,6 +177,30 @@ fn refunds_that_are_not_sent_keep_no_other_from_its_turn() {
         assert_eq!(sent, [0, 1, 0, 0], "the first hundred, the last, and then from the start");
         let refunds = world.audited(&event).await.refunds;
         assert_eq!(refunds.iter().filter(|refund| refund.state != RefundState::Pending).count(), 1);
+    });
+}
+
+/// Nor of one go.
+#[test]
+fn what_cannot_be_sent_or_asked_about_stops_nothing_behind_it() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let mut last = None;
+        for seat in 0..8 {
+            world.wait(SECOND);
+            let held = world.hold(&event, customer(seat), &[seat]).await;
+            last = Some(world.start_payment(&held).await.booking_id);
+        }
+        world.wait(SECOND * 10);
+        let payments = service(&world, last.unwrap());
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+
+        for seat in 8..16 {
+            world.wait(SECOND);
+            let sold = world.buy(&event, customer(seat), &[seat]).await;
+            last = Some(world.cancel(HOUSE, sold.id).await.unwrap().id);
+        }
+        assert_eq!(service(&world, last.unwrap()).send_refunds().await.unwrap(), 1);
     });
 }
 
@@ -332,6 +359,54 @@ async fn a_message_about_another_amount_or_of_another_gateway_changes_nothing() 
     assert_eq!(told(&elsewhere, 0).await, "processing");
     assert_eq!(told(&payment, 0).await, "succeeded");
     world.audited(&event).await;
+}
+
+/// A gateway sends again what was not answered with success.
+#[tokio::test]
+async fn a_message_counts_as_taken_in_when_it_is_written_down_and_is_then_known() {
+    let mut world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+    world.store.bookings = store.clone();
+    let gateway = Arc::new(FarAway::default());
+    let service = service_with(&world, gateway.clone());
+    let payment = world.start_payment(&held).await;
+    let says = async |message: &str, report| {
+        let (message, reference) = (message.to_owned(), "ch_1".to_owned());
+        let webhook = Webhook { message, payment_id: payment.id, reference, report, amount: payment.amount };
+        *gateway.writes.lock().unwrap() = Some(webhook);
+        service.webhook(b"", None).await?;
+        Ok::<_, Error>(world.store.bookings.payment(payment.id).await?.expect("it has begun").status())
+    };
+    store.set_broken(true);
+    assert!(matches!(says("evt_1", GatewayReport::Succeeded).await, Err(Error::Store(_))));
+    store.set_broken(false);
+    let declined = GatewayReport::Failed { reason: "card_declined".to_owned() };
+    assert_eq!(says("evt_1", declined).await.unwrap(), "failed");
+    assert_eq!(says("evt_1", GatewayReport::Succeeded).await.unwrap(), "failed", "it has been told before");
+    assert_eq!(says("evt_2", GatewayReport::Succeeded).await.unwrap(), "succeeded");
+}
+
+/// It came too late for its own seats, and nobody can say which others are free.
+#[test]
+fn money_is_written_down_though_nothing_else_is_known() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        world.store.bookings = store.clone();
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let held = world.hold(&event, customer(1), &[10]).await;
+        payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap();
+        world.wait(world.terms.payment_window);
+        world.buy(&event, customer(2), &[10]).await;
+        gateway.known.store(true, Relaxed);
+        store.set_blind(true);
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        let written = &world.audited(&event).await.payments[0];
+        assert_eq!((written.status(), written.refunded), ("refunded", held.total.amount));
+    });
 }
 
 #[test]

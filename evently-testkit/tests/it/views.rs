@@ -13,7 +13,10 @@ use evently_core::{
         SeatMap, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemorySeatFeed, SeededIds},
-    ports::{Carrier, Catalog, Elsewhere, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
+    ports::{
+        Cache, CacheKey, Carrier, Catalog, Elsewhere, EventFilter, Forgotten, Lease, Look, NotCarried, Page, SeatFeed,
+        StoreError, StoreErrorKind, Subscription,
+    },
     services::{BoxOffice, EventService, EventView, Forgetting, LayoutView, OfficeSize},
 };
 use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World};
@@ -336,6 +339,35 @@ async fn what_another_program_changes_is_shown_when_its_entry_has_been_handed_on
     carrier.carry(&entries).await.unwrap();
     assert_eq!([stage(&here, event).await, stage(&elsewhere, event).await], [Stage::Cancelled; 2]);
     assert_eq!((carrier.at_once(), &*courier.0.lock().unwrap()), (3, &entries), "and everything goes on as it came");
+}
+
+/// Looks at an event before it takes entries.
+struct Onlooker(Arc<EventService>, EventId, Mutex<Vec<Stage>>);
+
+#[async_trait]
+impl Carrier for Onlooker {
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        let seen = stage(&self.0, self.1).await;
+        self.2.lock().unwrap().push(seen);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_told_of_a_change_sees_it() {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await.id();
+    let [here, elsewhere] = instances(&world);
+    assert_eq!(stage(&elsewhere, event).await, Stage::Published);
+    let onlooker = Arc::new(Onlooker(elsewhere, event, Mutex::default()));
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event, reason: None }).await.unwrap();
+    let entries = world.store.outbox.after(0, 10).await.unwrap();
+    Forgetting::before(onlooker.clone(), here).carry(&entries[entries.len() - 1..]).await.unwrap();
+    assert_eq!(*onlooker.2.lock().unwrap(), [Stage::Cancelled]);
 }
 
 #[tokio::test]

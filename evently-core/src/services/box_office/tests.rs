@@ -205,14 +205,16 @@ async fn a_batch_that_fails_is_split_until_the_culprit_is_alone() {
 
 #[tokio::test]
 async fn while_the_store_is_away_all_fail_at_once() {
-    let till = Till::breaking(5, Break::Error(StoreErrorKind::Unavailable));
-    let (office, work) = open(&till, SIZE);
-    let waiting = queue(&office, 0..8);
-    tokio::spawn(work);
-    for handed_in in waiting {
-        assert_eq!(failed(handed_in.wait().await), StoreErrorKind::Unavailable);
+    for away in [StoreErrorKind::Unavailable, StoreErrorKind::InDoubt] {
+        let till = Till::breaking(5, Break::Error(away));
+        let (office, work) = open(&till, SIZE);
+        let waiting = queue(&office, 0..8);
+        tokio::spawn(work);
+        for handed_in in waiting {
+            assert_eq!(failed(handed_in.wait().await), away);
+        }
+        assert_eq!(till.sizes(), [8], "it is not asked once for each of them");
     }
-    assert_eq!(till.sizes(), [8], "it is not asked once for each of them");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use std::{
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     task::{Context, Poll, Waker},
 };
 
@@ -27,6 +27,9 @@ struct Watched {
     holders: AtomicU32,
     asked: AtomicU32,
     away: AtomicBool,
+    /// How many seconds go by while it is asked what was taken back.
+    slow: AtomicU64,
+    clock: Arc<ManualClock>,
 }
 
 impl Watched {
@@ -60,7 +63,9 @@ impl Sessions for Watched {
 
     async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
         self.reached(&self.asked)?;
-        self.store.taken_back(since).await
+        let back = self.store.taken_back(since).await;
+        self.clock.advance(Duration::from_secs(self.slow.load(Relaxed)));
+        back
     }
 }
 
@@ -131,7 +136,8 @@ impl Test {
         };
         ready(store.add(&ada, &PasswordHash("x".to_owned()))).unwrap();
         ready(store.open(&Session { id: ADA, user_id: user, expires_at: clock.now() + 1000 * TOLD_FOR }, &TOKEN)).unwrap();
-        let store = Watched { store, holders: AtomicU32::new(0), asked: AtomicU32::new(0), away: AtomicBool::new(false) };
+        let (holders, asked, slow) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
+        let store = Watched { store, holders, asked, away: AtomicBool::new(false), slow, clock: clock.clone() };
         Self { clock, store: Arc::new(store), user }
     }
 
@@ -307,6 +313,20 @@ fn without_the_store_nobody_is_believed_for_longer_than_five_seconds() {
     test.store.away.store(false, Relaxed);
     assert_eq!(test.role(&logins), Some(Role::Admin));
     assert_eq!(test.holders(), 1);
+}
+
+/// What was taken back while it was on its way is not in what it says.
+#[test]
+fn what_the_store_said_is_as_old_as_the_question() {
+    let test = Test::new();
+    let logins = test.alone();
+    test.store.slow.store(3, Relaxed);
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    test.store.away.store(true, Relaxed);
+    test.clock.advance((2 * SECOND).saturating_sub(Duration::from_micros(1)));
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    test.clock.advance(Duration::from_micros(1));
+    assert!(ready(logins.role(ADA, test.user)).is_err());
 }
 
 #[test]
