@@ -15,7 +15,7 @@ use super::{
     mails::Mails,
     report::{Report, Survived},
     shop::{self, Front},
-    soon::until,
+    soon::{until, until_nothing},
 };
 use crate::{
     evently::PASSWORD,
@@ -124,9 +124,10 @@ impl Sale {
     /// Waits until nothing is left to do: all holds have ended, all money is where it belongs, everything has been handed on, and
     /// every mail is written.
     async fn settled(&self, store: &Postgres, what: &str, healed: Instant) -> Duration {
-        until(&format!("{what}: nothing is left to do"), healed, async || {
+        until_nothing(&format!("{what}: nothing is left to do"), healed, async || {
             let left = store.query("evently", &[LEFT_TO_DO]).unwrap_or_else(|error| error);
-            left == "f|f|f|f|f|f" && self.mails().contradictions(&self.customers).is_empty()
+            let mails = self.mails().contradictions(&self.customers);
+            (left != "f|f|f|f|f|f" || !mails.is_empty()).then(|| format!("{left} {mails:?}"))
         })
         .await
     }

@@ -12,13 +12,21 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until the condition holds; how long that took since then.
 pub async fn until(what: &str, since: Instant, mut holds: impl AsyncFnMut() -> bool) -> Duration {
+    until_nothing(what, since, async || (!holds().await).then(String::new)).await
+}
+
+/// Waits until there is nothing of which it is said what it is; how long that took since then.
+pub async fn until_nothing(what: &str, since: Instant, mut left: impl AsyncFnMut() -> Option<String>) -> Duration {
+    let mut last = String::new();
     let waiting = async {
-        while !holds().await {
+        while let Some(left) = left().await {
+            last = left;
             // Looking costs the machine something, too.
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+    let ended = timeout(PATIENCE, waiting).await;
+    assert!(ended.is_ok(), "{what}: not within {PATIENCE:?} {last}");
     since.elapsed()
 }
 
