@@ -186,6 +186,27 @@ async fn an_event_is_shown_as_it_was_changed_though_nobody_waited_for_the_answer
     assert!(left_published > 0);
 }
 
+/// What a request asks for in its address is a part of it.
+#[tokio::test]
+async fn a_key_is_for_one_address_with_all_that_stands_in_it() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let plan = "section,row,seat,category\nStalls,A,1,Front\n";
+    let mut names = Vec::new();
+    for name in ["Odeon", "Globe", "Odeon"] {
+        let request = Request::post(format!("/api/v1/admin/venues?format=csv&name={name}"))
+            .header("authorization", format!("Bearer {}", organizer.token))
+            .header("content-type", "text/csv")
+            .header("idempotency-key", "one-key-for-all")
+            .body(plan.into())
+            .unwrap();
+        let venue = app.send(request).await.expect(201);
+        names.push((venue["name"].as_str().unwrap().to_owned(), venue["id"].clone()));
+    }
+    assert_eq!([&*names[0].0, &*names[1].0], ["Odeon", "Globe"]);
+    assert_eq!(names[2], names[0], "asked for again it is the same");
+}
+
 #[tokio::test]
 async fn plans_of_all_formats_are_taken_and_wrong_ones_leave_nothing() {
     let app = TestApp::new().await;

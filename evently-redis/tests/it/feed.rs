@@ -283,6 +283,24 @@ fn a_state_that_went_back_does_not_hide_what_is_published() {
 }
 
 #[test]
+fn what_is_kept_of_an_event_lasts_for_as_long_as_something_changes() {
+    run(async {
+        let two = Two::new().await;
+        two.map(0).await;
+        two.change(0, 0).await;
+        let kept = two.kept();
+        for key in &kept {
+            assert_eq!(two.server.query(&["expire", key, "60"]).unwrap(), "1");
+        }
+        two.change(0, 1).await;
+        for key in &kept {
+            let left = two.server.query(&["ttl", key]).unwrap().parse::<u32>().unwrap();
+            assert!(left > 60, "{key} ends in {left} s");
+        }
+    });
+}
+
+#[test]
 fn an_emptied_server_costs_a_snapshot_and_no_more() {
     run(async {
         let two = Two::new().await;

@@ -2,9 +2,10 @@
 
 use evently_core::domain::{
     Admission, BookingStatus, Command, GatewayReport, Outcome, Rejection, Request, SeatLimit, SeatStatus, Thing, TicketState,
+    Venue,
 };
 
-use crate::{DOOR, GATEWAY, ORGANIZER, SYSTEM, World, customer};
+use crate::{DOOR, Fixture, GATEWAY, ORGANIZER, SYSTEM, World, customer};
 
 pub async fn a_request_sees_what_those_before_it_did(world: World) {
     let event = world.event(1, 4).await;
@@ -47,6 +48,29 @@ pub async fn answers_stand_in_the_order_of_requests(world: World) {
         assert_eq!(booking.seats[0].number, seat);
         assert_eq!(answer.at, at);
     }
+}
+
+/// What one request of a call has made the next ones see.
+pub async fn what_is_sold_and_given_up_in_one_call_has_no_good_ticket(world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0, 1]).await;
+    let payment = world.start_payment(&held).await;
+    let cancel = Command::Cancel { booking_id: held.id, expected: None, reason: None };
+    let report = world.report_command(payment.id, GatewayReport::Succeeded);
+    let applied = world.apply(&[Request::new(GATEWAY, report), Request::new(customer(1), cancel)]).await;
+    assert!(applied.answers.iter().all(|answer| answer.result.is_ok()), "{:#?}", applied.answers);
+    let tickets = world.audited(&event).await.tickets;
+    assert_eq!(tickets.iter().map(|ticket| ticket.state).collect::<Vec<_>>(), [TicketState::Void; 2]);
+}
+
+pub async fn of_two_venues_with_one_layout_in_one_call_the_second_is_refused(world: World) {
+    let [one, other] = [(); 2].map(|()| Fixture::new(&*world.ids, world.now(), 1, 3));
+    let venue = Venue { layout_id: one.layout.id, ..other.venue.clone() };
+    let same_layout = Command::CreateVenue { venue, layout: one.layout.clone() };
+    let requests = [one.create_venue(), same_layout].map(|command| Request::new(ORGANIZER, command));
+    let answers = world.apply(&requests).await.answers;
+    assert!(answers[0].result.is_ok());
+    assert_eq!(crate::fixtures::wrong(&answers[1].result), ["layout_id used_before"]);
 }
 
 pub async fn a_refused_request_leaves_no_trace(world: World) {

@@ -23,6 +23,17 @@ pub async fn a_hold_reserves_its_seats(world: World) {
     world.audited(&event).await;
 }
 
+pub async fn no_hold_lasts_longer_than_it_could_be_made_to(world: World) {
+    let event = world.event(1, 4).await;
+    let Command::Hold { booking_id, event_id, user_id, seats, terms } = world.hold_command(&event, customer(1), &[0]) else {
+        unreachable!()
+    };
+    let terms = HoldTerms { ttl: terms.cap + INSTANT, ..terms };
+    let hold = Command::Hold { booking_id, event_id, user_id, seats, terms };
+    let booking = booking(world.ask(customer(1), hold).await.unwrap());
+    assert_eq!(booking.hold().unwrap().expires_at(), booking.created_at + terms.cap);
+}
+
 pub async fn an_overlapping_hold_is_refused_whole(world: World) {
     let event = world.event(2, 4).await;
     world.hold(&event, customer(1), &[1, 2]).await;

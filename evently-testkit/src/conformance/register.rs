@@ -31,6 +31,8 @@ macro_rules! store_conformance {
                 a_request_sees_what_those_before_it_did
                 holds_of_one_call_count_for_each_other
                 answers_stand_in_the_order_of_requests
+                what_is_sold_and_given_up_in_one_call_has_no_good_ticket
+                of_two_venues_with_one_layout_in_one_call_the_second_is_refused
                 a_refused_request_leaves_no_trace
                 a_refused_request_does_not_hold_others_up
                 changes_are_told_seat_by_seat_in_their_order
@@ -40,6 +42,7 @@ macro_rules! store_conformance {
             }
             holds {
                 a_hold_reserves_its_seats
+                no_hold_lasts_longer_than_it_could_be_made_to
                 an_overlapping_hold_is_refused_whole
                 a_hold_lasts_to_its_last_instant_and_no_longer
                 the_next_buyer_takes_over_what_has_run_out

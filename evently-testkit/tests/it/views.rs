@@ -13,10 +13,7 @@ use evently_core::{
         SeatMap, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemorySeatFeed, SeededIds},
-    ports::{
-        Cache, CacheKey, Carrier, Catalog, Elsewhere, EventFilter, Forgotten, Lease, Look, NotCarried, Page, SeatFeed,
-        StoreError, StoreErrorKind, Subscription,
-    },
+    ports::{Carrier, Catalog, Elsewhere, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
     services::{BoxOffice, EventService, EventView, Forgetting, LayoutView, OfficeSize},
 };
 use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World};
