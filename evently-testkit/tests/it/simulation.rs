@@ -36,13 +36,10 @@ fn a_run_can_be_left_where_it_stands() {
     assert_eq!((outcome.steps, outcome.breaches), (300, vec![]));
 }
 
-/// A million of them found these wanting.
+/// Of a million seeds one had the store away for most of thirty tries, which were all that there were.
 #[test]
-fn what_once_failed_does_no_more() {
-    // The store was away for most of thirty tries to deliver a webhook.
-    for seed in [620_331] {
-        assert_eq!(run(&Plan::of(seed)).breaches, vec![], "seed {seed}");
-    }
+fn a_webhook_is_sent_for_as_long_as_things_go_wrong() {
+    assert_eq!(run(&Plan::of(620_331)).breaches, vec![]);
 }
 
 #[test]
