@@ -35,8 +35,9 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// Acts on what the messages of a queue bring, one entry after the other.
 ///
 /// A message is acknowledged when all of its entries have been acted on or put aside. An entry that failed waits aside as a message of its
-/// own and comes again, after others; one that keeps failing, that cannot go well, or that cannot be read, is parked with the reason. While the store is away
-/// nothing is tried and nothing counted.
+/// own and comes again, after others; one that keeps failing, that cannot go well, or that cannot be read, is parked with the reason. One
+/// that somebody else has begun with comes again until they are done or their claim is over. While the store is away nothing is tried and
+/// nothing counted.
 pub struct Consumer {
     broker: Broker,
     work: Work,
@@ -46,6 +47,8 @@ pub struct Consumer {
 /// What became of acting on an entry.
 enum Outcome {
     Done,
+    /// Not begun: somebody else has, and may be done or gone by the next time.
+    Elsewhere,
     Failed(String),
     /// Failed, and it would again.
     Hopeless(String),
@@ -125,7 +128,7 @@ impl Consumer {
         delivery: Delivery,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<Option<(Acker, usize)>, Away> {
-        let Delivery { properties, data, acker, .. } = delivery;
+        let Delivery { properties, data, acker, redelivered, .. } = delivery;
         let brought = message::open(&properties, &data);
         let entries = brought.len();
         for entry in brought {
@@ -140,9 +143,23 @@ impl Consumer {
                 }
                 Ok(entry) => match self.act_on_entry(&entry, stopping).await {
                     Outcome::Done => {}
+                    // Whoever had the message before us has left it in the middle; that this keeps happening may be its own fault.
+                    Outcome::Elsewhere if redelivered => {
+                        let (properties, body) = message::alone(properties.clone(), &data, &entry);
+                        self.failed(channel, properties, &body, "whoever had begun with it crashed, or was cut off").await?;
+                    }
+                    Outcome::Elsewhere => {
+                        let (properties, body) = message::alone(properties.clone(), &data, &entry);
+                        tracing::debug!(
+                            queue = self.work.name(),
+                            position = entry.position,
+                            "begun elsewhere; it will come again"
+                        );
+                        self.put_aside(channel, properties, &body, self.broker.options().retry_after).await?;
+                    }
                     Outcome::Failed(reason) => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
-                        self.put_aside(channel, properties, &body, &reason).await?;
+                        self.failed(channel, properties, &body, &reason).await?;
                     }
                     Outcome::Hopeless(reason) => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
@@ -173,7 +190,7 @@ impl Consumer {
     }
 
     /// Lets a message that has failed come again later, or parks it if it has failed too often.
-    async fn put_aside(&self, channel: &Channel, properties: BasicProperties, body: &[u8], reason: &str) -> Result<(), Away> {
+    async fn failed(&self, channel: &Channel, properties: BasicProperties, body: &[u8], reason: &str) -> Result<(), Away> {
         let attempts = message::attempts(&properties).saturating_add(1);
         let options = self.broker.options();
         if attempts >= options.attempts {
@@ -181,8 +198,19 @@ impl Consumer {
         }
         tracing::warn!(queue = self.work.name(), attempts, reason, "a message failed and will come again");
         let again_after = options.retry_after.saturating_mul(5_u32.saturating_pow(attempts - 1));
-        let properties = message::failed(properties, attempts, reason, again_after);
-        put(channel, &options.topology.retry(self.work), properties, body).await?;
+        self.put_aside(channel, message::failed(properties, attempts, reason), body, again_after).await
+    }
+
+    /// Lets a message come again after this time.
+    async fn put_aside(
+        &self,
+        channel: &Channel,
+        properties: BasicProperties,
+        body: &[u8],
+        again_after: Duration,
+    ) -> Result<(), Away> {
+        let retry = self.broker.options().topology.retry(self.work);
+        put(channel, &retry, message::again_after(properties, again_after), body).await?;
         counted::messages(What::Retried(self.work), 1);
         Ok(())
     }
@@ -234,6 +262,7 @@ async fn attempt(handler: &dyn Handler, entry: &Entry) -> Outcome {
         Ok(Err(error)) => {
             let reason = crate::with_sources(&*error);
             match Trouble::of(&error) {
+                Trouble::Elsewhere => Outcome::Elsewhere,
                 Trouble::StoreAway => Outcome::StoreAway(reason),
                 Trouble::ForNow => Outcome::Failed(reason),
                 Trouble::ForGood => Outcome::Hopeless(reason),

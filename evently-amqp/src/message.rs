@@ -3,6 +3,8 @@
 //! A message of one entry is the transition as JSON, and its id is the entry's position. A message of a run has a line of JSON for each
 //! entry, `{"position":7,"transition":{…}}`, and says so by its content type.
 
+use std::time::Duration;
+
 use evently_core::domain::{BookingStatus, Entry, Fact, SeatStatus, Stage, Timestamp, Transition};
 use lapin::{
     BasicProperties,
@@ -188,9 +190,13 @@ pub fn parked_at(properties: &BasicProperties) -> Option<Timestamp> {
 }
 
 /// The message to come again after a while.
-pub fn failed(properties: BasicProperties, attempts: u32, reason: &str, again_after: std::time::Duration) -> BasicProperties {
-    let headers = [(ATTEMPTS, AMQPValue::LongUInt(attempts)), (REASON, long(reason))];
-    with_headers(properties, headers).with_expiration(again_after.as_millis().to_string().into())
+pub fn again_after(properties: BasicProperties, a_while: Duration) -> BasicProperties {
+    properties.with_expiration(a_while.as_millis().to_string().into())
+}
+
+/// The message that has failed so often, the last time for this reason.
+pub fn failed(properties: BasicProperties, attempts: u32, reason: &str) -> BasicProperties {
+    with_headers(properties, [(ATTEMPTS, AMQPValue::LongUInt(attempts)), (REASON, long(reason))])
 }
 
 /// The message to be looked at by people.
@@ -234,8 +240,6 @@ fn text(properties: &BasicProperties, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const TRANSITION: &str = r#"{"e":"0192f0c1-7d3e-7a10-8c55-5f1e6f0a0001","t":"2026-11-22T19:30:00Z","a":"gateway",
@@ -284,7 +288,7 @@ mod tests {
     #[test]
     fn a_message_of_one_entry_brings_it_and_stays_as_it_is() {
         let (properties, body) = encode(&entry());
-        let properties = failed(properties, 2, "no post today", Duration::from_secs(5));
+        let properties = again_after(failed(properties, 2, "no post today"), Duration::from_secs(5));
         assert_eq!(open(&properties, &body).pop().unwrap().unwrap(), entry());
         assert_eq!(alone(properties.clone(), &body, &entry()), (properties, body));
     }
@@ -308,7 +312,7 @@ mod tests {
     fn attempts_and_reasons_go_with_the_message() {
         let (properties, body) = encode(&entry());
         assert_eq!((attempts(&properties), reason(&properties)), (0, None));
-        let again = failed(properties, 2, "no post today", Duration::from_secs(5));
+        let again = again_after(failed(properties, 2, "no post today"), Duration::from_secs(5));
         assert_eq!((attempts(&again), reason(&again).as_deref()), (2, Some("no post today")));
         assert_eq!(again.expiration().as_ref().unwrap().as_str(), "5000");
         let now = Timestamp::from_secs(1_800_000_000);

@@ -75,7 +75,7 @@ pub fn messages(bytes: &[u8]) {
 fn taken(properties: &BasicProperties, body: &[u8], entry: &Entry) {
     assert!(entry.position > 0);
     let (alone, body) = message::alone(properties.clone(), body, entry);
-    let failed = message::failed(alone.clone(), 3, "a reason", Duration::from_secs(1));
+    let failed = message::again_after(message::failed(alone.clone(), 3, "a reason"), Duration::from_secs(1));
     assert_eq!((message::attempts(&failed), message::reason(&failed).as_deref()), (3, Some("a reason")));
     for properties in [alone, message::fresh(failed)] {
         assert_eq!(message::decode(&properties, &body).ok().as_ref(), Some(entry));

@@ -1,8 +1,12 @@
 use std::time::Duration;
 
 use evently_amqp::{Broker, Options, ParkedQueue, Work};
-use evently_core::ports::{StoreError, StoreErrorKind};
-use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use evently_core::ports::{BegunElsewhere, StoreError, StoreErrorKind};
+use futures_util::StreamExt as _;
+use lapin::{
+    options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions},
+    types::FieldTable,
+};
 
 use crate::{
     proxy::Proxy,
@@ -50,6 +54,43 @@ async fn what_fails_again_waits_five_times_as_long() {
     }
     running.stop().await;
     assert_eq!(waits, ["3600000", "18000000", "90000000"]);
+}
+
+/// Who has begun with a mail and is killed keeps it for half a minute, in which it is nobody's fault that it cannot be sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_has_begun_with_comes_again_and_again_and_is_not_counted() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(Options { attempts: 1, ..options(&url, &world) }).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(2, 8)], || Err(BegunElsewhere.into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(14).await, [1, 2, 3, 4, 5, 6, 2, 2, 2, 2, 2, 2, 2, 2]);
+    running.stop().await;
+    told.nothing_more();
+    assert_eq!(ParkedQueue::new(broker, Work::Analytics).count().await.unwrap(), 0);
+}
+
+/// Else a message that makes its process crash would do so for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_in_the_middle_of_a_message_counts_as_a_failure_of_it() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(Options { attempts: 1, ..options(&url, &world) }).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (connection, channel) = channel(&url).await;
+    let queue = broker.topology().queue(Work::Analytics);
+    let consuming = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+    let got = soon(consuming.await.unwrap().next()).await.unwrap().unwrap();
+    assert_eq!(got.properties.message_id().as_ref().unwrap().as_str(), "1");
+    connection.close(200, "".into()).await.unwrap();
+
+    let (teller, mut told) = Teller::failing([(1, 1)], || Err(BegunElsewhere.into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    told.firsts_of(&[1, 2, 3, 4, 5, 6]).await;
+    running.stop().await;
+    told.nothing_more();
+    let parked = ParkedQueue::new(broker, Work::Analytics).list(10).await.unwrap();
+    let parked = parked.iter().map(|message| (message.id.as_deref(), message.attempts, message.reason.as_deref()));
+    assert_eq!(parked.collect::<Vec<_>>(), [(Some("1"), 1, Some("whoever had begun with it crashed, or was cut off"))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,3 +35,8 @@ pub enum Taken {
     /// It has been acted on.
     Done,
 }
+
+/// A message is not acted on because it [is somebody else's](Taken::Others).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("somebody else has begun with it")]
+pub struct BegunElsewhere;

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use super::{Error, EventService, calendar, calendar::seat_list};
 use crate::{
     domain::{BookingId, BookingStatus, Entry, Fact, Money, Rejection},
-    ports::{Accounts, Attachment, BookingRecords, Bookings, Claim, Clock, Handler, Ids, Inbox, Mail, Mailer, OtherError, Taken},
+    ports::{
+        Accounts, Attachment, BegunElsewhere, BookingRecords, Bookings, Claim, Clock, Handler, Ids, Inbox, Mail, Mailer,
+        OtherError, Taken,
+    },
 };
 
 /// Writes to buyers.
@@ -133,11 +136,6 @@ impl NotificationService {
     }
 }
 
-/// Somebody else is writing the same mail, or has crashed while doing so.
-#[derive(Debug, thiserror::Error)]
-#[error("the mail for this entry is being written elsewhere")]
-struct WrittenElsewhere;
-
 #[async_trait]
 impl Handler for NotificationService {
     /// Sends the mail that the entry is a reason for, if it is one for any.
@@ -147,7 +145,7 @@ impl Handler for NotificationService {
         let claim = Claim::new(&**ids, &**clock);
         match inbox.take(Self::CONSUMER, entry.position, &claim).await? {
             Taken::Done => return Ok(()),
-            Taken::Others => return Err(WrittenElsewhere.into()),
+            Taken::Others => return Err(BegunElsewhere.into()),
             Taken::Ours => {}
         }
         if planted!(MailIsDoneFirst) {

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use evently_core::{
     cache::{Caches, Seal},
-    domain::{Actor, Email, Entry, GatewayReport, Principal, Role, Sales, SessionId, User},
+    domain::{Actor, BookingStatus, Email, Entry, Fact, GatewayReport, Principal, Role, Sales, SessionId, User},
     memory::{MemoryCache, MemoryMailer, MemorySeatFeed},
     ports::{
         CLAIM_LASTS, Carrier, Claim, Figures, Handler, Mail, MailFailed, Mailer, NotCarried, OtherError, Outbox, PasswordHash,
@@ -16,7 +16,7 @@ use evently_core::{
     },
     services::{
         AnalyticsService, BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
-        RelayParts,
+        RelayParts, Trouble,
     },
 };
 use evently_testkit::{MemoryPlace, ORGANIZER, World, customer};
@@ -492,6 +492,47 @@ fn a_mail_is_sent_once_however_often_and_wherever_its_entry_is_handled() {
             process.await.unwrap();
         }
         assert_eq!(*post.handed_over.lock().unwrap(), 1, "the buyer's booking was confirmed");
+    });
+}
+
+/// A mailer that says when it has got a mail, and nothing after that.
+#[derive(Default)]
+struct Deaf {
+    has_got_one: Notify,
+}
+
+#[async_trait]
+impl Mailer for Deaf {
+    async fn send(&self, _: &Mail) -> Result<(), MailFailed> {
+        self.has_got_one.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_mail_whose_sender_was_killed_is_nobodys_failure_and_sent_when_the_claim_is_over() {
+    evently_testkit::run(async {
+        let world = world().await;
+        with_account(&world).await;
+        let entries = world.store.outbox.after(0, 100).await.unwrap();
+        let confirmed = entries
+            .iter()
+            .find(|entry| matches!(entry.transition.fact, Fact::Booking { to: BookingStatus::Confirmed, .. }))
+            .unwrap();
+        let deaf = Arc::new(Deaf::default());
+        let killed = notifications(&world, deaf.clone());
+        tokio::select! {
+            handled = killed.handle(confirmed) => panic!("it hangs, but {handled:?}"),
+            () = deaf.has_got_one.notified() => {}
+        }
+        let post = Arc::new(Post::default());
+        let service = notifications(&world, post.clone());
+        world.clock.advance(CLAIM_LASTS.saturating_sub(Duration::from_micros(1)));
+        let error = service.handle(confirmed).await.unwrap_err();
+        assert_eq!(Trouble::of(&error), Trouble::Elsewhere, "{error}");
+        world.clock.advance(Duration::from_micros(1));
+        service.handle(confirmed).await.unwrap();
+        assert_eq!(*post.handed_over.lock().unwrap(), 1);
     });
 }
 
