@@ -100,12 +100,12 @@ async fn event_records(store: &PgStore, id: EventId) -> Result<Option<EventRecor
     let mut event = tx.one(AUDITED_EVENT, values![id.as_uuid()]).await?;
     if event.is_none() {
         // It may have been moved to another month while this waited, which reads as of before.
-        tx.commit().await?;
+        tx.end().await;
         tx = store.read().await?;
         event = tx.one(AUDITED_EVENT, values![id.as_uuid()]).await?;
     }
     let Some(event) = event else {
-        tx.commit().await?;
+        tx.end().await;
         return Ok(None);
     };
     let seats = tx.all(ALL_SEATS, values![id.as_uuid()]).await?;
@@ -114,7 +114,7 @@ async fn event_records(store: &PgStore, id: EventId) -> Result<Option<EventRecor
     let refunds = tx.all(ALL_REFUNDS, values![id.as_uuid()]).await?;
     let tickets = tx.all(ALL_TICKETS, values![id.as_uuid()]).await?;
     let journal = tx.all(ALL_ENTRIES, values![id.as_uuid()]).await?;
-    tx.commit().await?;
+    tx.end().await;
     Ok(Some(EventRecords {
         event: Arc::unwrap_or_clone(<Arc<Event>>::from_row(&event)?),
         seats: from_rows(&seats)?,
@@ -137,7 +137,7 @@ async fn self_check(store: &PgStore) -> Result<Vec<String>, Fault> {
             faults.push(get(&row, 0)?);
         }
     }
-    tx.commit().await?;
+    tx.end().await;
     Ok(faults)
 }
 

@@ -110,7 +110,7 @@ async fn bookings(store: &PgStore, filter: BookingFilter, page: Page<BookingId>)
 async fn records(store: &PgStore, id: BookingId) -> Result<Option<BookingRecords>, Fault> {
     let mut tx = store.read().await?;
     let Some(booking) = tx.one(BOOKING_BY_ID, values![id.as_uuid()]).await? else {
-        tx.commit().await?;
+        tx.end().await;
         return Ok(None);
     };
     let booking = Booking::from_row(&booking)?;
@@ -118,7 +118,7 @@ async fn records(store: &PgStore, id: BookingId) -> Result<Option<BookingRecords
     let refunds = tx.all(REFUNDS_OF_BOOKING, values![id.as_uuid()]).await?;
     let tickets = tx.all(TICKETS_OF_BOOKING, values![id.as_uuid()]).await?;
     let history = tx.all(HISTORY, values![booking.event_id.as_uuid(), id.as_uuid()]).await?;
-    tx.commit().await?;
+    tx.end().await;
     Ok(Some(BookingRecords {
         payments: from_rows(&payments)?,
         refunds: from_rows(&refunds)?,

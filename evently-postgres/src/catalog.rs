@@ -213,7 +213,7 @@ async fn seat_map(store: &PgStore, event: EventId) -> Result<Option<SeatMap>, Fa
     let mut tx = store.read().await?;
     let seats = tx.all(SEAT_MAP, values![event.as_uuid()]).await?;
     let exists = !seats.is_empty() || tx.one(EVENT_EXISTS, values![event.as_uuid()]).await?.is_some();
-    tx.commit().await?;
+    tx.end().await;
     if !exists {
         return Ok(None);
     }

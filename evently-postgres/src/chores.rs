@@ -135,7 +135,7 @@ async fn owed_refunds(
     let refunds = from_rows::<Refund>(&tx.all(OWED_REFUNDS, values![provider, at, id, i64::from(page.limit)]).await?)?;
     let ids = refunds.iter().map(|refund| *refund.payment_id.as_uuid()).collect::<Vec<_>>();
     let payments = from_rows::<Payment>(&tx.all(PAYMENTS_OF_REFUNDS, values![ids]).await?)?;
-    tx.commit().await?;
+    tx.end().await;
     // A payment may have several refunds.
     let payments = payments.into_iter().map(|payment| (payment.id, payment)).collect::<FxHashMap<_, _>>();
     refunds.into_iter().map(|refund| payment_of(&payments, refund.payment_id).map(|payment| (refund, payment))).collect()

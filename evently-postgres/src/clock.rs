@@ -7,7 +7,7 @@ use evently_core::{domain::Timestamp, ports::StoreError};
 use crate::{
     error::Fault,
     rows::get,
-    store::{During, PgStore},
+    store::{During, PgStore, Reading},
 };
 
 const BEGIN: &str = "begin read only";
@@ -33,11 +33,11 @@ impl PgStore {
 
 async fn time(store: &PgStore, clock: &(dyn Fn() -> Duration + Send + Sync)) -> Result<TimeSample, Fault> {
     // Getting a connection takes time that says nothing.
-    let mut tx = store.begin(BEGIN).await?;
+    let mut tx = Reading(store.begin(BEGIN).await?);
     let before = clock();
     let row = tx.single(TIME).await?;
     let after = clock();
     let time = Timestamp::from_micros(get(&row, 0)?);
-    tx.commit().await?;
+    tx.end().await;
     Ok(TimeSample { time, before, after })
 }

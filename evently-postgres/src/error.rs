@@ -59,6 +59,14 @@ impl Fault {
         matches!(error.code().as_deref(), Some("55P03" | "57014" | "25P03"))
     }
 
+    /// The same for whoever only reads: nothing of theirs is in doubt.
+    pub(crate) fn of_read(self) -> Self {
+        match self {
+            Self::InDoubt(error) => Self::Engine(error),
+            fault => fault,
+        }
+    }
+
     /// A commit that failed. Unless the server has said no, nobody knows what became of it.
     pub(crate) fn of_commit(error: sqlx::Error) -> Self {
         let said_no = match &error {

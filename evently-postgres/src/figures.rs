@@ -67,7 +67,7 @@ async fn all(store: &PgStore) -> Result<(u64, Sales), Fault> {
     let position = position_in(tx.one(SALES_POSITION, values![]).await?)?;
     let (from, to) = hours(&SalesFilter::default());
     let rows = tx.all(SALES, values![from, to]).await?;
-    tx.commit().await?;
+    tx.end().await;
     Ok((position, figures(&rows)?))
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn placeholders(statement: &str) -> usize {
 }
 
 async fn plan(store: &PgStore, statement: &str, of_a_batch: bool) -> Result<String, Fault> {
-    let mut tx = if of_a_batch { store.batch(0).await? } else { store.read().await? };
+    let mut tx = if of_a_batch { store.batch(0).await? } else { store.read().await?.0 };
     let count = placeholders(statement);
     let nothing = if count == 0 { String::new() } else { format!("({})", vec!["null"; count].join(", ")) };
     tx.define(format!("set local plan_cache_mode = force_generic_plan; prepare explained as {statement}")).await?;

@@ -3,6 +3,7 @@
 use std::{
     future::ready,
     io,
+    ops::{Deref, DerefMut},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering::SeqCst},
@@ -268,9 +269,9 @@ impl Lease {
             self.give_back();
             return Ok(rows);
         }
-        let mut tx = self.begin(READ).await?;
+        let mut tx = Reading(self.begin(READ).await?);
         let rows = tx.all(sql, values).await?;
-        tx.commit().await?;
+        tx.end().await;
         Ok(rows)
     }
 
@@ -423,6 +424,30 @@ impl Tx {
         self.lease.terms.answered(self.limit, commit).await.map_err(Fault::of_commit)?;
         self.lease.give_back();
         Ok(())
+    }
+}
+
+/// A transaction in which nothing is written.
+pub(crate) struct Reading(pub(crate) Tx);
+
+impl Reading {
+    /// Whoever reads has got everything by now: that the end fails, or is not heard of, is only the end of the connection.
+    pub(crate) async fn end(self) {
+        _ = self.0.commit().await;
+    }
+}
+
+impl Deref for Reading {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.0
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.0
     }
 }
 

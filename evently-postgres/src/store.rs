@@ -11,7 +11,7 @@ use evently_core::{
 };
 use sqlx::postgres::{PgArguments, PgRow};
 
-pub(crate) use crate::pool::{During, Tx, values};
+pub(crate) use crate::pool::{During, Reading, Tx, values};
 use crate::{
     elsewhere::Writer,
     error::Fault,
@@ -93,8 +93,8 @@ impl PgStore {
     }
 
     /// A transaction that reads, all of it as of one moment.
-    pub(crate) async fn read(&self) -> Result<Tx, Fault> {
-        self.begin("begin isolation level repeatable read read only").await
+    pub(crate) async fn read(&self) -> Result<Reading, Fault> {
+        self.begin("begin isolation level repeatable read read only").await.map(Reading)
     }
 
     /// A transaction that writes rows by their keys.

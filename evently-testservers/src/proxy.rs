@@ -30,8 +30,8 @@ struct Shared {
 struct State {
     way: Way,
     links: Vec<Arc<Link>>,
-    /// The answer with these bytes is lost, and its connection with it.
-    losing: Option<Vec<u8>>,
+    /// The next answers with these bytes are lost, so many of them, and their connections with them.
+    losing: Option<(Vec<u8>, u32)>,
     /// And then nobody is let through.
     closing: bool,
 }
@@ -145,7 +145,12 @@ impl Proxy {
     /// The next answer that has these bytes in it is lost on its way, and its connection is cut. The server has sent it: what it
     /// answers is done.
     pub fn lose_answer_with(&self, bytes: &[u8]) {
-        self.shared.state().losing = Some(bytes.to_owned());
+        self.lose_answers_with(bytes, 1);
+    }
+
+    /// The same for so many of them.
+    pub fn lose_answers_with(&self, bytes: &[u8], times: u32) {
+        self.shared.state().losing = Some((bytes.to_owned(), times));
     }
 
     /// The same, and from then on nobody is let through until it is opened.
@@ -154,7 +159,7 @@ impl Proxy {
         self.lose_answer_with(bytes);
     }
 
-    /// Whether such an answer has been lost.
+    /// Whether all such answers have been lost.
     pub fn has_lost_it(&self) -> bool {
         self.shared.state().losing.is_none()
     }
@@ -280,9 +285,10 @@ impl Shared {
     /// Whether this answer is the one to be lost. It is, with everything after it.
     fn loses(&self, answer: &[u8]) -> bool {
         let mut state = self.state();
-        let lost = state.losing.as_ref().is_some_and(|bytes| answer.windows(bytes.len()).any(|part| part == bytes));
-        if lost {
-            state.losing = None;
+        let lost = state.losing.take_if(|(bytes, _)| answer.windows(bytes.len()).any(|part| part == bytes));
+        let is_lost = lost.is_some();
+        if let Some((bytes, times)) = lost {
+            state.losing = (times > 1).then(|| (bytes, times - 1));
             if std::mem::take(&mut state.closing) {
                 state.way = Way::Closed;
                 state.links.drain(..).for_each(|link| link.cut());
@@ -290,7 +296,7 @@ impl Shared {
         }
         drop(state);
         self.changed.notify_all();
-        lost
+        is_lost
     }
 
     fn end(&self, link: &Link) {

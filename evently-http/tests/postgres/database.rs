@@ -130,13 +130,14 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
     let proxy = Proxy::before(url.reveal()).unwrap();
     let behind = app.beside(&[("store.url", &proxy.url())]).await;
     let held = app.hold(&ada, event, &[1]).await;
-    let lost = async |by, path: &str, body| {
-        proxy.lose_answer_with(b"COMMIT\0");
+    let lost_times = async |times, by, path: &str, body| {
+        proxy.lose_answers_with(b"COMMIT\0", times);
         let answer = behind.post(path, Some(by), body).await;
         assert!(proxy.has_lost_it());
         assert!(!answer.headers.contains_key("idempotent-replayed"), "nobody has been told before");
         answer
     };
+    let lost = async |by, path: &str, body| lost_times(1, by, path, body).await;
     let admitted = lost(&organizer, "/api/v1/admin/check-ins", json!({"code": code, "event_id": event})).await.expect(200);
     assert_eq!(admitted["result"], "admitted");
     let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [{"label": "1", "seats": [
@@ -149,6 +150,13 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
     app.advance(60);
     lost(&ada, &format!("/api/v1/bookings/{held}/extend"), json!({})).await.expect(200);
     lost(&ada, &format!("/api/v1/bookings/{held}/cancel"), json!({"expected_status": "pending"})).await.expect(200);
+    // The house reads first what there is: that the end of this is lost says nothing about what was done.
+    let bought = app.hold(&ada, event, &[2]).await;
+    app.pay(&ada, &bought, "tok_visa").await.expect(200);
+    app.get(&format!("/api/v1/admin/bookings/{bought}"), Some(&organizer)).await.expect(200);
+    let (path, body) = (format!("/api/v1/admin/bookings/{bought}/cancel"), json!({"expected_status": "confirmed"}));
+    let cancelled = lost_times(2, &organizer, &path, body).await.expect(200);
+    assert_eq!(cancelled["status"], "refunded");
 }
 
 /// How long there is to wait for a connection says nothing about how long a statement may take.

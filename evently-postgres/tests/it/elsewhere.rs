@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use evently_core::{
     domain::{BookingId, Command, Email, HoldTerms, Request, RequestKey, Role, SessionId, Timestamp, User, UserId},
     memory::SeededIds,
-    ports::{Accounts, Bookings, Catalog, Elsewhere, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
+    ports::{
+        Accounts, Audit, BookingFilter, Bookings, Catalog, Chores, Elsewhere, Figures, Ids, Outbox, Page, PasswordHash, Rotation,
+        Session, Sessions, StoreErrorKind,
+    },
 };
 use evently_postgres::{Options, PgStore, Pooler};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
@@ -162,7 +165,7 @@ async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
         role: Role::Customer,
         created_at: NOW,
     };
-    store.add(&user, &PasswordHash("x".to_owned())).await.unwrap();
+    Accounts::add(&store, &user, &PasswordHash("x".to_owned())).await.unwrap();
     let session = Session { id, user_id, expires_at: NOW + Duration::from_hours(1) };
     Sessions::open(&store, &session, &[1; 32]).await.unwrap();
 
@@ -171,6 +174,54 @@ async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
     assert!(proxy.has_lost_it());
     assert_eq!(store.rotate(&[2; 32], &[3; 32], NOW).await.unwrap(), Rotation::Rotated(session));
     assert_eq!(store.rotate(&[1; 32], &[4; 32], NOW).await.unwrap(), Rotation::Reused, "somebody else has it");
+}
+
+/// What was read is known before the transaction ends, and nothing was to be done.
+#[tokio::test]
+async fn a_read_whose_end_was_lost_is_answered() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let direct = place.open_with(ids.clone(), &place.options()).await;
+    let event = on_sale(&direct, &ids).await;
+    let mut seats = 0..SEATS;
+    hold(&direct, &ids, &event, seats.next().unwrap()).await;
+    let filter = BookingFilter { event_id: Some(event.id()), ..BookingFilter::default() };
+    let booking = direct.bookings(&filter, Page { after: None, limit: 1 }).await.unwrap().pop().unwrap();
+    for pooler in [Pooler::None, Pooler::Transaction] {
+        let proxy = Proxy::before(&place.options().url).unwrap();
+        let store = place.open_with(ids.clone(), &Options { url: proxy.url(), pooler, ..place.options() }).await;
+        let losing_times = |times| {
+            assert!(proxy.has_lost_it(), "what was read before ended");
+            proxy.lose_answers_with(COMMITTED, times);
+        };
+        let losing = || losing_times(1);
+        losing();
+        assert_eq!(store.records(booking.id).await.unwrap().unwrap().booking, booking);
+        losing();
+        assert_eq!(store.records(BookingId::from_uuid(ids.uuid(NOW))).await.unwrap(), None);
+        losing();
+        assert!(store.seat_map(event.id()).await.unwrap().is_some());
+        losing();
+        assert_eq!(store.owed_refunds("sandbox", Page { after: None, limit: 1 }).await.unwrap(), []);
+        losing();
+        assert_eq!(Figures::all(&store).await.unwrap().0, 0);
+        losing();
+        assert!(store.event_records(event.id()).await.unwrap().is_some());
+        losing();
+        store.time(&|| Duration::ZERO).await.unwrap();
+        // Whoever reads the journal gives it positions, in a transaction that is no change of theirs either.
+        for (times, expected) in [(1, Ok(())), (2, Err(StoreErrorKind::Unavailable))] {
+            hold(&direct, &ids, &event, seats.next().unwrap()).await;
+            losing_times(times);
+            assert_eq!(store.after(0, 100).await.map(drop).map_err(|error| error.kind()), expected);
+        }
+        assert!(proxy.has_lost_it());
+        if pooler == Pooler::Transaction {
+            losing();
+            assert_eq!(store.booking(booking.id).await.unwrap(), Some(booking.clone()));
+            assert!(proxy.has_lost_it());
+        }
+    }
 }
 
 /// It is found under its key, and was given to nobody.

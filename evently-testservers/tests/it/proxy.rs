@@ -140,14 +140,16 @@ fn a_half_closed_connection_is_still_heard() {
 }
 
 #[test]
-fn a_certain_answer_is_lost_with_its_connection_once() {
+fn certain_answers_are_lost_with_their_connections_as_many_as_were_to_be() {
     let proxy = Proxy::before(&echo()).unwrap();
-    let stream = connect(&proxy);
-    proxy.lose_answer_with(b"commit");
-    say(&stream, "hello");
-    assert_eq!((hear(&stream, 5), proxy.has_lost_it()), ("hello".to_owned(), false));
-    say(&stream, "a commit");
-    ends(&stream);
+    proxy.lose_answers_with(b"commit", 2);
+    for losing_it in [1, 2] {
+        let stream = connect(&proxy);
+        say(&stream, "hello");
+        assert_eq!((hear(&stream, 5), proxy.has_lost_it()), ("hello".to_owned(), false), "{losing_it}");
+        say(&stream, "a commit");
+        ends(&stream);
+    }
     assert!(proxy.has_lost_it());
     let other = connect(&proxy);
     say(&other, "a commit");
