@@ -255,6 +255,32 @@ async fn a_strangers_booking_is_not_there() {
     app.get("/api/v1/bookings/7", Some(&ada)).await.refused(404, "not_found");
 }
 
+/// Whoever sells events buys seats as everybody does.
+#[tokio::test]
+async fn a_bookings_history_says_what_happened_and_as_what_somebody_did_it() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let booking = app.hold(&organizer, event, &[0]).await;
+    app.advance(7);
+    app.pay(&organizer, &booking, "tok_visa").await.expect(200);
+    act(&app, &organizer, &booking, "cancel").await.expect(200);
+    let history = app.get(&format!("/api/v1/bookings/{booking}/history"), Some(&organizer)).await.expect(200);
+    let entries = history.as_array().unwrap().iter().map(|entry| {
+        let text = |name: &str| entry[name].as_str().unwrap_or("nothing");
+        (text("from"), text("to"), text("actor"), text("reason"))
+    });
+    let expected = [
+        ("nothing", "pending", "customer", "nothing"),
+        ("pending", "pending", "customer", "payment_started"),
+        ("nothing", "payment_captured", "gateway", "nothing"),
+        ("pending", "confirmed", "gateway", "nothing"),
+        ("confirmed", "refunded", "customer", "nothing"),
+        ("nothing", "refund_due", "customer", "nothing"),
+    ];
+    assert_eq!(entries.collect::<Vec<_>>(), expected);
+    assert_eq!((&history[0]["at"], &history[1]["at"]), (&json!("2027-01-15T08:00:00Z"), &json!("2027-01-15T08:00:07Z")));
+}
+
 #[tokio::test]
 async fn an_event_is_booked_only_while_it_is_on_sale() {
     let app = TestApp::with(&[WITHOUT_REDIS]).await;

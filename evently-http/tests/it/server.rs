@@ -168,7 +168,7 @@ async fn a_body_that_trickles_in_is_cut_off() {
 
 #[tokio::test]
 async fn who_does_not_read_is_cut_off() {
-    let served = served(&[("http.request_timeout", "300ms")]);
+    let served = served(&[("http.request_timeout", "300ms"), ("http.header_timeout", "1h")]);
     let mut stream = served.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let closed = async {

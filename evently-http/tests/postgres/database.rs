@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use evently_core::{
-    domain::Timestamp,
+    domain::{Role, Timestamp},
     ports::{Clock, EventFilter, Page},
 };
 use evently_http::{
@@ -14,7 +14,7 @@ use evently_http::{
     demo, serve,
 };
 use evently_testservers::{Postgres, Proxy};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tower::ServiceExt;
@@ -171,4 +171,47 @@ async fn a_statement_takes_no_longer_than_it_may_however_long_one_waits_for_a_co
     let login = json!({"email": "ada@example.org", "password": crate::app::PASSWORD});
     let refused = tokio::time::timeout(Duration::from_mins(1), app.post("/auth/login", None, login)).await;
     assert_eq!(refused.expect("it is given up").status, 503);
+}
+
+/// An instance goes on showing an event as it was until it has been told that it was changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_an_event_whose_client_hangs_up_is_shown_all_the_same() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let event = app.draft(&organizer, &venue, json!({})).await;
+    let StoreUrl::Postgres(url) = &app.app.config.store.url else { unreachable!("these tests are of PostgreSQL") };
+    let mut other = PgConnection::connect(url.reveal()).await.unwrap();
+    let mut watcher = PgConnection::connect(url.reveal()).await.unwrap();
+    let path = format!("/api/v1/admin/events/{event}");
+    for (method, what, body, field, expected) in [
+        (Method::POST, "/publish", None, "status", "upcoming"),
+        (Method::PATCH, "", Some(json!({"name": "Another name"})), "name", "Another name"),
+        (Method::POST, "/cancel", None, "status", "cancelled"),
+    ] {
+        let before = app.get(&path, Some(&organizer)).await.expect(200);
+        assert_ne!(before[field], expected);
+        sqlx::raw_sql("begin; select from events for update").execute(&mut other).await.unwrap();
+        let changed_at = format!("{path}{what}");
+        tokio::select! {
+            answer = app.call(method, &changed_at, Some(&organizer), body) => panic!("the event is locked, but {}", answer.status),
+            () = until_somebody_waits(&mut watcher) => {}
+        }
+        sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+        let shown = async {
+            while app.get(&path, Some(&organizer)).await.expect(200)[field] != expected {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), shown).await.unwrap_or_else(|_| panic!("{what} is not shown"));
+    }
+}
+
+/// Waits until somebody waits for a lock in this database.
+async fn until_somebody_waits(watcher: &mut PgConnection) {
+    const ONE_WAITS: &str = "select count(*) > 0 from pg_stat_activity \
+        where datname = current_database() and wait_event_type = 'Lock'";
+    while !sqlx::query_scalar::<_, bool>(ONE_WAITS).fetch_one(&mut *watcher).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

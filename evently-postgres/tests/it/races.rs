@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{
-        BookingId, Command, Email, EventChange, EventId, HoldTerms, Outcome, Rejection, Request, Role, SessionId, Timestamp,
-        User, UserId,
+        BookingId, Command, Email, EventChange, EventId, HoldTerms, Outcome, Rejection, Request, Role, Sales, SessionId,
+        Timestamp, User, UserId,
     },
     memory::SeededIds,
-    ports::{Accounts, Audit, Bookings, EventRecords, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
+    ports::{Accounts, Audit, Bookings, EventRecords, Figures, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
 };
 use evently_postgres::{Guards, Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM, World, customer};
@@ -209,7 +209,7 @@ async fn of_two_who_spend_a_token_at_once_the_second_ends_the_session() {
     let id = UserId::from_uuid(ids.uuid(NOW));
     let email = Email::parse("ada@example.org").unwrap();
     let ada = User { id, email, name: "Ada".to_owned(), role: Role::Customer, created_at: NOW };
-    assert!(store.add(&ada, &PasswordHash("x".to_owned())).await.unwrap());
+    assert!(Accounts::add(&store, &ada, &PasswordHash("x".to_owned())).await.unwrap());
     let session = Session { id: SessionId::from_uuid(ids.uuid(NOW)), user_id: id, expires_at: NOW + Duration::from_hours(1) };
     Sessions::open(&store, &session, &[0; 32]).await.unwrap();
     let mut rotations = two_at_once(&place, "select from session_tokens for update", |n| {
@@ -287,4 +287,28 @@ async fn written_behind(ask: impl FnOnce(&World, &Fixture, BookingId) -> Command
     locked.rollback().await.unwrap();
     assert!(asks.await.unwrap().is_ok(), "one after the other, it came first");
     world.audited(&event).await;
+}
+
+/// What others are adding when figures are begun anew goes with the rest, or it would be counted twice.
+#[tokio::test]
+async fn figures_that_are_begun_anew_keep_nothing_of_what_is_being_added() {
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &place.options()).await;
+    let url = place.options().url;
+    let (mut other, mut watcher) = (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&url).await.unwrap());
+    let adding = "begin; update sales_position set position = 7; \
+        insert into sales (event_id, hour, section, holds, confirmed, expired, cancelled, seats, value, captured, refunded) \
+        values (gen_random_uuid(), now(), 'Stalls', 1, 0, 0, 0, 1, 4500, 0, 0)";
+    sqlx::raw_sql(adding).execute(&mut other).await.unwrap();
+    let reset = tokio::spawn({
+        let store = store.clone();
+        async move { Figures::reset(&store).await }
+    });
+    while !sqlx::query_scalar::<_, bool>(ONE_WAITS).fetch_one(&mut watcher).await.unwrap() {
+        assert!(!reset.is_finished(), "nobody gets past whoever is adding");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sqlx::raw_sql("commit").execute(&mut other).await.unwrap();
+    reset.await.unwrap().unwrap();
+    assert_eq!(Figures::all(&store).await.unwrap(), (0, Sales::default()));
 }

@@ -78,6 +78,18 @@ pub async fn a_refused_card_leaves_the_hold(world: World) {
     assert_eq!(balance(&world, &event).await, (4500, 0));
 }
 
+/// The house may have made holds shorter meanwhile.
+pub async fn a_refused_card_shortens_no_hold(mut world: World) {
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let until = held.hold().expect("it is pending").until;
+    let payment = world.start_payment(&held).await;
+    world.terms.ttl = Duration::from_secs(1);
+    let (_, booking) = world.report(payment.id, declined()).await;
+    assert_eq!(booking.hold().expect("it is still pending").until, until);
+    world.audited(&event).await;
+}
+
 pub async fn a_message_is_taken_in_once(world: World) {
     let event = world.event(1, 4).await;
     let held = world.hold(&event, customer(1), &[0]).await;

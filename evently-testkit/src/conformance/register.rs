@@ -76,6 +76,7 @@ macro_rules! store_conformance {
                 money_confirms_its_booking
                 a_payment_keeps_its_hold_alive
                 a_refused_card_leaves_the_hold
+                a_refused_card_shortens_no_hold
                 a_message_is_taken_in_once
                 two_gateways_may_give_messages_the_same_id
                 a_capture_counts_once_however_often_it_is_reported
