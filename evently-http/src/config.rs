@@ -223,7 +223,7 @@ mod tests {
     fn everything_wrong_is_told_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let named = folder.path().join("mine.yaml");
-        fs::write(&named, "http:\n  lisen: 10.0.0.2:2\nbooking:\n  hold_ttl: 5\nhold_cap: 30m\n").unwrap();
+        fs::write(&named, "http:\n  lisen: 10.0.0.2:2\n  body_limit:\n    bytes: 5\nbooking:\n  hold_ttl: 5\nhold_cap: 30m\nhttq:\n  listen: 10.0.0.2:2\n").unwrap();
         let mut sources = with_environment(&[
             ("EVENTLY__RATE_LIMIT__EVENTS", "many"),
             ("EVENTLY__HTTP__BODYLIMIT", "1MiB"),
@@ -237,7 +237,9 @@ mod tests {
         let problems = problems(&sources);
         let expected = [
             format!("http.lisen ({}:2): there is no such setting; did you mean http.listen?", named.display()),
-            format!("hold_cap ({}:5): there is no such setting; did you mean booking.hold_cap?", named.display()),
+            format!("http.body_limit ({}:3): must be a value, and has settings below it", named.display()),
+            format!("hold_cap ({}:7): there is no such setting; did you mean booking.hold_cap?", named.display()),
+            format!("httq ({}:8): there is no such setting; `evently config show` lists them all", named.display()),
             "http.bodylimit (EVENTLY__HTTP__BODYLIMIT): there is no such setting; did you mean EVENTLY__HTTP__BODY_LIMIT?"
                 .to_owned(),
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
@@ -247,7 +249,7 @@ mod tests {
             "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, in 12d at most, not `many`"
                 .to_owned(),
             format!(
-                "booking.hold_ttl ({}:4): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`",
+                "booking.hold_ttl ({}:6): must be a duration such as 250ms, 90s, 5m, 12h or 7d, from 1s to 1d, not `5`",
                 named.display()
             ),
             format!("auth.secret (EVENTLY__AUTH__SECRET): must be {}", <Secrets as value::Value>::RIGHT),

@@ -104,9 +104,7 @@ impl Try<'_> {
 
 impl Counting {
     fn is_known(&self, account: Account, network: IpAddr) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (account, network);
-        known.newer.contains(&key) || known.older.contains(&key) && known.add(key)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).knows(&(account, network))
     }
 
     fn remember(&self, account: Account, network: IpAddr) {
@@ -115,6 +113,11 @@ impl Counting {
 }
 
 impl Known {
+    /// Whether it is there. It stays longer then.
+    fn knows(&mut self, key: &(Account, IpAddr)) -> bool {
+        self.newer.contains(key) || self.older.contains(key) && self.add(*key)
+    }
+
     /// Puts it among the newer ones, where it stays for at least as many others as there is room for.
     fn add(&mut self, key: (Account, IpAddr)) -> bool {
         if self.newer.len() >= KEYS_MAX / 2 {
@@ -128,4 +131,27 @@ impl Known {
 fn account(email: &str) -> Account {
     let digest = Sha256::digest(email.trim().to_lowercase());
     u128::from_be_bytes(digest[..16].try_into().expect("there are 32"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_networks_are_known_and_no_more_than_there_is_room_for() {
+        let mut known = Known::default();
+        let key = |n: u128| (n, IpAddr::from([10, 0, 0, 1]));
+        let room = KEYS_MAX as u128;
+        for n in 0..room {
+            known.add(key(n));
+        }
+        assert!(known.knows(&key(0)) && known.knows(&key(room - 1)) && !known.knows(&key(room)));
+        // Whoever was asked for stays while others come and go.
+        for n in room..2 * room {
+            assert!(known.knows(&key(0)), "{n}");
+            known.add(key(n));
+            assert!(known.newer.len() + known.older.len() <= KEYS_MAX, "{n}");
+        }
+        assert!(!known.knows(&key(1)) && known.knows(&key(2 * room - 1)));
+    }
 }

@@ -119,3 +119,26 @@ impl Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_would_help() {
+        let cut = || Away::Failed(io::Error::from(io::ErrorKind::ConnectionReset).into());
+        assert_eq!((Problem::of(&cut(), true).name(), Problem::of(&cut(), false).name()), ("tls", "unreachable"));
+        assert_eq!((Problem::of(&Away::Late, true).name(), Problem::of(&Away::Late, false).name()), ("tls", "silent"));
+        for (said, problem) in [
+            ("ERR DB index is out of range", "database"),
+            ("ERR This instance has cluster support disabled", "cluster"),
+            ("this user has no permissions to run the 'eval' command", "permission"),
+            ("No permissions to access a channel", "permission"),
+            ("it is raining", "other"),
+        ] {
+            assert_eq!(Problem::of_text(said).name(), problem, "{said}");
+        }
+    }
+}

@@ -55,7 +55,11 @@ struct App {
 
 fn app(settings: &[(&'static str, &str)]) -> App {
     let flags = settings.iter().map(|(key, value)| ("flag", *key, (*value).to_owned())).collect();
-    let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
+    app_of(&Sources { flags, ..Sources::default() })
+}
+
+fn app_of(sources: &Sources) -> App {
+    let config = Config::load(sources).unwrap();
     let clock = Arc::new(HandClock(AtomicI64::new(1_800_000_000)));
     let tokens = Arc::new(JwtAccessTokens::new(&["0123456789abcdef0123456789abcdef"]));
     let (gate, waiting) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
@@ -146,6 +150,20 @@ async fn every_answer_has_a_request_id_and_safe_headers() {
         }
         assert!(!headers.contains_key("strict-transport-security"), "not without TLS");
     }
+}
+
+#[tokio::test]
+async fn in_production_browsers_are_told_to_come_by_tls_only() {
+    let environment = [
+        ("EVENTLY_PROFILE", "production"),
+        ("EVENTLY__AUTH__SECRET", "0123456789abcdef0123456789abcdef"),
+        ("EVENTLY__PAYMENT__GATEWAY", "sandbox"),
+        ("EVENTLY__PAYMENT__WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let app = app_of(&Sources { environment, ..Sources::default() });
+    let response = app.get("/nowhere").await;
+    assert_eq!(response.headers()["strict-transport-security"], "max-age=63072000; includeSubDomains");
 }
 
 #[tokio::test]

@@ -615,3 +615,16 @@ async fn every_change_that_is_asked_for_again_with_its_key_is_made_once_and_answ
     twice(&organizer, Method::POST, &format!("/api/v1/admin/bookings/{called_off}/cancel"), json!({})).await;
     twice(&organizer, Method::POST, &format!("{path}/cancel"), json!({})).await;
 }
+
+#[tokio::test]
+async fn of_a_plan_with_much_wrong_the_first_is_told_and_how_much_more_there_is() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seats = (0..25).map(|n| json!({"label": "", "x": n, "y": 1, "category": "Seats"})).collect::<Vec<_>>();
+    let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [{"label": "1", "seats": seats}]}]});
+    let refused = app.post("/api/v1/admin/venues", Some(&organizer), plan).await.refused(422, "validation_failed");
+    let errors = refused["errors"].as_array().unwrap();
+    assert_eq!((&errors[0]["field"], &errors[0]["code"]), (&json!("sections[0].rows[0].seats[0].label"), &json!("invalid_plan")));
+    assert_eq!(errors.len(), 21);
+    assert_eq!(errors[20], json!({"field": "body", "code": "invalid_plan", "message": "and 5 more"}));
+}

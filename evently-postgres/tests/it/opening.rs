@@ -6,6 +6,10 @@ use evently_core::{memory::SeededIds, ports::Catalog};
 use evently_postgres::{OpenError, Options, PgStore, Pooler, Problem, SCHEMA_VERSION, Way, inspect};
 use evently_testservers::{Database, PgBouncer, Postgres, fresh_database, shared_postgres};
 use sqlx_core::migrate::Migrator;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::TcpStream,
+};
 
 use crate::{pair::Pair, support::Place};
 
@@ -89,6 +93,42 @@ async fn somebody_else_who_listens_there_is_no_server() {
         }
     });
     assert_eq!(refused(&format!("postgres://evently@127.0.0.1:{port}/evently")).await.problem, Problem::Unreachable);
+}
+
+/// Says to so many who come first that the server is starting, and lets the others through.
+async fn starting(server: &str, times: usize) -> String {
+    let said = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+    let refusal = [b"E", &u32::try_from(said.len() + 4).unwrap().to_be_bytes()[..], said].concat();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (before, after) = server.split_once("127.0.0.1:").unwrap();
+    let (server_port, database) = after.split_once('/').unwrap();
+    let there = format!("127.0.0.1:{server_port}");
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let (there, refusal) = (there.clone(), refusal.clone());
+            tokio::spawn(async move {
+                if number < times {
+                    let mut asked = [0; 1024];
+                    assert!(client.read(&mut asked).await.unwrap() > 8, "who it is, and no TLS before");
+                    client.write_all(&refusal).await.unwrap();
+                } else {
+                    let mut server = TcpStream::connect(there).await.unwrap();
+                    _ = copy_bidirectional(&mut client, &mut server).await;
+                }
+            });
+        }
+    });
+    format!("{before}127.0.0.1:{port}/{database}?sslmode=disable")
+}
+
+#[tokio::test]
+async fn a_server_that_is_starting_is_waited_for() {
+    let database = fresh_database().unwrap();
+    let error = refused(&starting(&database.url(), usize::MAX).await).await;
+    assert_eq!((error.way, error.problem), (Way::Url, Problem::NotYet));
+    open(&Options::new(starting(&database.url(), 3).await)).await.unwrap();
 }
 
 #[tokio::test]
