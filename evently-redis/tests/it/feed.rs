@@ -355,7 +355,7 @@ fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
     });
 }
 
-/// A catalog that shows seats only when it may, of a store whose server may become another one.
+/// A catalog that shows seats as they were when it was asked, and only when it may, of a store whose server may become another one.
 struct Gate {
     catalog: Arc<dyn Catalog>,
     run: AtomicU64,
@@ -386,9 +386,10 @@ impl Catalog for Gate {
     }
 
     async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        let map = self.catalog.seat_map(event).await;
         self.asked.add_permits(1);
         self.may_go.acquire().await.expect("it is not closed").forget();
-        self.catalog.seat_map(event).await
+        map
     }
 
     async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
@@ -408,6 +409,25 @@ impl Gate {
     fn closed(catalog: Arc<dyn Catalog>) -> Self {
         Self { catalog, run: AtomicU64::new(1), asked: Semaphore::new(0), may_go: Semaphore::new(0) }
     }
+}
+
+#[test]
+fn what_is_published_while_seats_are_read_without_the_server_is_shown() {
+    run(async {
+        let two = Two::new().await;
+        let gate = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        let (redis, feed) = feed_at(&two.options, gate.clone()).await;
+        two.server.kill();
+        assert!(redis.wait_until_up(false, PATIENCE).await);
+        let looks = task::spawn({
+            let (feed, event) = (feed.clone(), two.id());
+            async move { feed.seat_map(event).await.unwrap().unwrap() }
+        });
+        gate.asked.acquire().await.unwrap().forget();
+        feed.publish(&two.commit(3).await).await;
+        gate.may_go.add_permits(1);
+        assert_eq!(looks.await.unwrap().statuses(), two.stored().await.statuses());
+    });
 }
 
 #[test]
