@@ -116,6 +116,10 @@ mod tests {
         }
         let hash = hasher.hash("a").await.unwrap();
         assert!(!hasher.verify("a\0a", Some(&hash)).await.unwrap());
+        let nothing = hasher.hash("").await.unwrap();
+        for not_whole in [format!("{longest}a"), "a\0".to_owned()] {
+            assert!(!hasher.verify(&not_whole, Some(&nothing)).await.unwrap(), "{} bytes", not_whole.len());
+        }
     }
 
     /// Or the time that an answer takes would tell who has an account.
