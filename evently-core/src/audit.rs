@@ -30,9 +30,10 @@ use crate::{
     ports::{Audit, Catalog, Clock, EventRecords, Store, StoreError},
 };
 
-/// Where many write at once, what has read the event before it was called off or edited may be written down after that. No transaction takes
-/// longer.
-const BESIDE: Duration = Duration::from_mins(1);
+/// Whether what happened at `at` may have been decided before a change that was made at `changed`, though it stands behind it.
+fn may_come_before(at: Timestamp, changed: Option<Timestamp>, decided_beside: Option<Duration>) -> bool {
+    changed.zip(decided_beside).is_some_and(|(changed, beside)| at <= changed + beside)
+}
 
 /// What must be true of every store at every moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

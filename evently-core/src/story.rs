@@ -55,6 +55,7 @@ impl Story {
                 refunds: vec![],
                 tickets: vec![],
                 journal: vec![],
+                decided_beside: None,
             },
         );
         let venue = Venue { id: event.venue_id, name: "Hall".into(), layout_id: layout.id };
@@ -146,6 +147,10 @@ impl Story {
 
     pub fn cancel(&mut self, booking_id: BookingId) {
         self.ask(CUSTOMER, Command::Cancel { booking_id, expected: None, reason: None });
+    }
+
+    pub fn call_off(&mut self) {
+        self.ask(ORGANIZER, Command::CancelEvent { event_id: self.event, reason: None });
     }
 
     pub fn pay(&mut self, booking: BookingId) {

@@ -63,6 +63,7 @@ fn event_records(tx: &Transaction<'_>, id: EventId) -> Result<Option<EventRecord
         refunds: find_all::<Refund>(tx, ALL_REFUNDS, [key])?,
         tickets: find_all::<Ticket>(tx, ALL_TICKETS, [key])?,
         journal: find_all::<Entry>(tx, ALL_ENTRIES, [key])?,
+        decided_beside: None,
     }))
 }
 

@@ -3,7 +3,7 @@
 mod compare;
 mod step;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
-    let mut fold = Fold::new(rows.records.event.id);
+    let mut fold = Fold::new(rows.records.event.id, rows.records.decided_beside);
     for entry in &rows.records.journal {
         fold.take_in(entry, found);
     }
@@ -25,9 +25,9 @@ pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
 pub struct Follower(Fold);
 
 impl Follower {
-    /// One that has seen nothing yet.
+    /// One that has seen nothing yet of a journal in which everything stands in the order in which it was decided.
     pub fn new(event_id: EventId) -> Self {
-        Self(Fold::new(event_id))
+        Self(Fold::new(event_id, None))
     }
 
     /// What is wrong with the entry that is next.
@@ -41,6 +41,7 @@ impl Follower {
 /// What the journal says so far.
 struct Fold {
     event_id: EventId,
+    decided_beside: Option<Duration>,
     position: u64,
     event: Option<(Stage, u32)>,
     /// When the event was called off.
@@ -76,9 +77,10 @@ struct FoldedBooking {
 }
 
 impl Fold {
-    fn new(event_id: EventId) -> Self {
+    fn new(event_id: EventId, decided_beside: Option<Duration>) -> Self {
         Self {
             event_id,
+            decided_beside,
             position: 0,
             event: None,
             called_off: None,

@@ -83,6 +83,33 @@ fn seats_count_as_held_as_long_as_their_hold_is_known_to_last() {
     assert_eq!(subjects.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>(), "{beside_the_first}: not known any more");
 }
 
+/// Where many write at once it may have been decided before.
+#[test]
+fn what_stands_behind_the_calling_off_is_a_fault_unless_it_may_have_been_decided_before_it() {
+    const BESIDE: Duration = Duration::from_mins(1);
+    let mut story = Story::begin();
+    story.wait(2 * BESIDE);
+    story.hold(0);
+    story.call_off();
+    let mut records = story.read();
+    let [.., hold, end] = &mut records.journal[..] else { unreachable!("both are there") };
+    std::mem::swap(&mut hold.transition, &mut end.transition);
+    let (held, called_off) = (end.transition.at, records.journal.len() - 2);
+    let late = Duration::from_micros(1);
+    for (decided_beside, at, is_sound) in [
+        (None, held, false),
+        (Some(Duration::ZERO), held, true),
+        (Some(BESIDE), held - BESIDE, true),
+        (Some(BESIDE), held - BESIDE - late, false),
+    ] {
+        records.journal[called_off].transition.at = at;
+        let found = story.check(&EventRecords { decided_beside, ..records.clone() });
+        // What follows from an entry that counts for nothing is named as well.
+        let named = found.iter().any(|violation| violation.what.ends_with("becomes pending of an event that is cancelled"));
+        assert_eq!((found.is_empty(), named), (is_sound, !is_sound), "{decided_beside:?}: {found:#?}");
+    }
+}
+
 #[test]
 fn what_is_only_close_to_a_fault_is_none() {
     let story = Story::tell();

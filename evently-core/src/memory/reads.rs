@@ -309,6 +309,7 @@ impl Audit for MemoryStore {
             refunds: records.iter().flat_map(|records| records.refunds.clone()).collect(),
             tickets: records.iter().flat_map(|records| records.tickets.clone()).collect(),
             journal: state.entries().filter(|entry| entry.transition.event_id == id).collect(),
+            decided_beside: None,
         }))
     }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::StoreError;
@@ -34,4 +36,7 @@ pub struct EventRecords {
     pub tickets: Vec<Ticket>,
     /// Its part of the journal, oldest first.
     pub journal: Vec<Entry>,
+    /// How long after a change of the event something may stand in the journal that was decided before it, as where many write at once;
+    /// `None` where everything stands there in the order in which it was decided.
+    pub decided_beside: Option<Duration>,
 }

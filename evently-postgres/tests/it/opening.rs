@@ -126,9 +126,9 @@ async fn starting(server: &str, times: usize) -> String {
 #[tokio::test]
 async fn a_server_that_is_starting_is_waited_for() {
     let database = fresh_database().unwrap();
-    let error = refused(&starting(&database.url(), usize::MAX).await).await;
+    let error = refused(&starting(database.url(), usize::MAX).await).await;
     assert_eq!((error.way, error.problem), (Way::Url, Problem::NotYet));
-    open(&Options::new(starting(&database.url(), 3).await)).await.unwrap();
+    open(&Options::new(starting(database.url(), 3).await)).await.unwrap();
 }
 
 #[tokio::test]

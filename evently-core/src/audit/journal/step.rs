@@ -1,6 +1,6 @@
 //! Which steps the journal may take from where it is.
 
-use super::{super::BESIDE, Fold, FoldedBooking, FoldedSeat};
+use super::{super::may_come_before, Fold, FoldedBooking, FoldedSeat};
 use crate::domain::{
     Actor, BookingId, BookingStatus, Fact, PaymentId, RefundId, Role, SeatStatus, SeatStep, Stage, TicketId, Timestamp,
     Transition,
@@ -64,7 +64,7 @@ impl Fold {
         }
         let stage = self.event.map(|(stage, _)| stage);
         let sells = from.is_none() || to == BookingStatus::Confirmed;
-        let beside = self.called_off.is_some_and(|called_off| at <= called_off + BESIDE);
+        let beside = may_come_before(at, self.called_off, self.decided_beside);
         if sells && stage != Some(Stage::Published) && !beside {
             let stage = stage.map_or("not there", Stage::name);
             return Err(format!("booking {id} becomes {} of an event that is {stage}", to.name()));

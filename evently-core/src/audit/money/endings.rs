@@ -1,8 +1,10 @@
 //! How bookings that had been paid were given up, as the journal tells it.
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 
-use super::super::BESIDE;
+use super::super::may_come_before;
 use crate::domain::{Actor, Booking, BookingId, BookingStatus, Entry, EventDetails, Fact, RefundPolicy, Role, Stage, Timestamp};
 
 /// What a paid booking that was given up sends back.
@@ -36,7 +38,7 @@ pub(super) struct Endings {
 }
 
 impl Endings {
-    pub fn of(journal: &[Entry]) -> Self {
+    pub fn of(journal: &[Entry], decided_beside: Option<Duration>) -> Self {
         let mut endings = Self { given_up: FxHashMap::default(), edits: 0 };
         let (mut stage, mut changed) = (None, None::<Timestamp>);
         for Entry { transition, .. } in journal {
@@ -53,7 +55,7 @@ impl Endings {
                 Fact::Booking { id, from: Some(BookingStatus::Confirmed), .. } => {
                     let by_customer = matches!(transition.actor, Actor::User(_, Role::Customer));
                     let called_off = stage == Some(Stage::Cancelled);
-                    let beside = changed.is_some_and(|changed| transition.at <= changed + BESIDE);
+                    let beside = may_come_before(transition.at, changed, decided_beside);
                     let given_up = GivenUp { at: transition.at, called_off, beside, by_customer, edits: endings.edits };
                     endings.given_up.insert(id, given_up);
                 }
