@@ -189,6 +189,25 @@ async fn who_reads_gets_all_of_a_large_answer() {
     assert!(rest(&mut reads).await.len() > LARGE);
 }
 
+/// What counts is how long nothing is taken, not how long all of it takes.
+#[tokio::test]
+async fn who_reads_slowly_gets_all_of_a_large_answer_too() {
+    let served = served(&[("http.request_timeout", "2s")]);
+    let mut stream = served.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let (began, mut some, mut got) = (Instant::now(), vec![0; 1 << 20], 0);
+    loop {
+        let read = stream.read(&mut some).await.expect("it is not cut off");
+        if read == 0 {
+            break;
+        }
+        // A fifteenth of a second for each MiB.
+        time::sleep(Duration::from_nanos(64 * u64::try_from(read).unwrap())).await;
+        got += read;
+    }
+    assert!(got > LARGE && began.elapsed() > Duration::from_secs(4), "{got} bytes in {:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn what_is_no_http_is_refused_and_forgotten() {
     let served = served(&[]);
