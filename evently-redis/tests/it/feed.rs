@@ -13,11 +13,12 @@ use evently_core::{
 };
 use evently_redis::{Options, Redis, RedisSeatFeed};
 use evently_testkit::{Fixture, MemoryPlace, World, customer};
-use evently_testservers::{Redis as Server, shared_redis};
+use evently_testservers::{Proxy, Redis as Server, shared_redis};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, broadcast::error::TryRecvError},
     task,
+    time::timeout,
 };
 
 use crate::support::{PATIENCE, connected, options};
@@ -352,6 +353,24 @@ fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
             client.catches_up(&two).await;
         }
         assert_eq!(two.shown(0, 4).await, two.shown(1, 4).await);
+    });
+}
+
+/// Nobody tells it: what others published is over, and nothing comes after it.
+#[test]
+fn who_was_cut_off_while_others_published_asks_for_what_it_missed() {
+    run(async {
+        let two = Two::new().await;
+        let proxy = Proxy::before(&two.server.url()).unwrap();
+        let options = Options { url: proxy.url(), ..two.options.clone() };
+        let (redis, feed) = feed_at(&options, two.world.store.catalog.clone()).await;
+        let mut subscription = feed.subscribe(two.id(), None).await.unwrap().unwrap();
+        proxy.close();
+        assert!(redis.wait_until_up(false, PATIENCE).await);
+        two.change(0, 3).await;
+        proxy.open();
+        let delta = timeout(PATIENCE, subscription.deltas.recv()).await.expect("it is told").unwrap();
+        assert_eq!(delta.changes.iter().map(|change| change.number).collect::<Vec<_>>(), [3]);
     });
 }
 
