@@ -47,8 +47,10 @@ pub struct Consumer {
 /// What became of acting on an entry.
 enum Outcome {
     Done,
-    /// Not begun: somebody else has, and may be done or gone by the next time.
-    Elsewhere,
+    /// Not begun: somebody else has, and may be done or gone by the next time. Or we have, before the store was away.
+    Elsewhere {
+        ours: bool,
+    },
     Failed(String),
     /// Failed, and it would again.
     Hopeless(String),
@@ -143,12 +145,12 @@ impl Consumer {
                 }
                 Ok(entry) => match self.act_on_entry(&entry, stopping).await {
                     Outcome::Done => {}
-                    // Whoever had the message before us has left it in the middle; that this keeps happening may be its own fault.
-                    Outcome::Elsewhere if redelivered => {
+                    // Whoever had the message before us most likely left it in the middle, and if this keeps happening it may be its own fault.
+                    Outcome::Elsewhere { ours: false } if redelivered => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
                         self.failed(channel, properties, &body, "whoever had begun with it crashed, or was cut off").await?;
                     }
-                    Outcome::Elsewhere => {
+                    Outcome::Elsewhere { .. } => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
                         tracing::debug!(
                             queue = self.work.name(),
@@ -177,7 +179,10 @@ impl Consumer {
     async fn act_on_entry(&self, entry: &Entry, stopping: &mut watch::Receiver<bool>) -> Outcome {
         let mut said = false;
         loop {
-            let outcome = attempt(&*self.handler, entry).await;
+            let outcome = match attempt(&*self.handler, entry).await {
+                Outcome::Elsewhere { .. } => Outcome::Elsewhere { ours: said },
+                outcome => outcome,
+            };
             let Outcome::StoreAway(reason) = &outcome else { return outcome };
             if !std::mem::replace(&mut said, true) {
                 tracing::warn!(queue = self.work.name(), position = entry.position, reason, "waiting for the store");
@@ -262,7 +267,7 @@ async fn attempt(handler: &dyn Handler, entry: &Entry) -> Outcome {
         Ok(Err(error)) => {
             let reason = crate::with_sources(&*error);
             match Trouble::of(&error) {
-                Trouble::Elsewhere => Outcome::Elsewhere,
+                Trouble::Elsewhere => Outcome::Elsewhere { ours: false },
                 Trouble::StoreAway => Outcome::StoreAway(reason),
                 Trouble::ForNow => Outcome::Failed(reason),
                 Trouble::ForGood => Outcome::Hopeless(reason),

@@ -11,7 +11,7 @@ pub(crate) enum What {
     Confirmed,
     /// Acted on.
     Consumed(Work),
-    /// Put aside after a failure, to come again.
+    /// Put aside to come again: after a failure, or because somebody else has begun with it.
     Retried(Work),
     /// Put aside for people to look at.
     Parked(Work),

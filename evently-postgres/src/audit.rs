@@ -28,8 +28,9 @@ const ALL_REFUNDS: &str = refund_sql!("where r.event_id = $1 order by r.created_
 const ALL_TICKETS: &str = ticket_sql!("where t.event_id = $1 order by t.seat, t.id");
 const ALL_ENTRIES: &str = "select sequence, position, content from journal where event_id = $1";
 
-/// What has read an event before it was changed may be written down after that. No transaction of a batch takes longer.
-const BATCH_TAKES: Duration = Duration::from_mins(1);
+/// What has read an event before it was changed may be written down after that. A batch takes no longer, nor more statements that each may take
+/// their time.
+const BATCH_TAKES: (Duration, u32) = (Duration::from_mins(1), 10);
 /// A table is gone through as a whole, which takes longer than a request may. It ends with the transaction.
 const TAKE_TIME: Duration = Duration::from_mins(10);
 const JOURNAL: &str = "select position, entries, content, hash, event_id, sequence from journal \
@@ -125,7 +126,7 @@ async fn event_records(store: &PgStore, id: EventId) -> Result<Option<EventRecor
         refunds: from_rows(&refunds)?,
         tickets: from_rows(&tickets)?,
         journal: entries(store, id, &journal, None).await?,
-        decided_beside: Some(BATCH_TAKES),
+        decided_beside: Some(BATCH_TAKES.0.max(store.statement_timeout() * BATCH_TAKES.1)),
     }))
 }
 

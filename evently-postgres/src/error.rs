@@ -59,7 +59,7 @@ impl Fault {
         matches!(error.code().as_deref(), Some("55P03" | "57014" | "25P03"))
     }
 
-    /// The same for whoever only reads: nothing of theirs is in doubt.
+    /// The fault as whoever only wants to read is told of it: nothing of theirs is in doubt.
     pub(crate) fn of_read(self) -> Self {
         match self {
             Self::InDoubt(error) => Self::Engine(error),

@@ -236,6 +236,7 @@ async fn why_not(place: &Place, host: usize, error: &sqlx::Error) -> Problem {
 /// One host, once it answers. One that is starting is waited for.
 pub(crate) async fn reach(place: &Place, host: usize, patience: Duration) -> Result<Found, sqlx::Error> {
     let until = tokio::time::Instant::now() + patience;
+    let mut starting = None;
     loop {
         let connected = place.connect(host, until.saturating_duration_since(tokio::time::Instant::now())).await;
         let asked = async {
@@ -245,7 +246,14 @@ pub(crate) async fn reach(place: &Place, host: usize, patience: Duration) -> Res
         };
         let late = |_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
         match tokio::time::timeout_at(until, asked).await.unwrap_or_else(late) {
-            Err(error) if is_starting(&error) && tokio::time::Instant::now() + REST < until => tokio::time::sleep(REST).await,
+            Err(error) if is_starting(&error) && tokio::time::Instant::now() + REST < until => {
+                starting = Some(error);
+                tokio::time::sleep(REST).await;
+            }
+            // It has said why, and there was no time left to hear it again.
+            Err(sqlx::Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(starting.unwrap_or(sqlx::Error::Io(error)));
+            }
             found => return found,
         }
     }

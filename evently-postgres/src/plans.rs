@@ -7,7 +7,7 @@ use crate::{
     error::Fault,
     outbox,
     rows::get,
-    store::{During, PgStore},
+    store::{During, PgStore, Reading},
 };
 
 /// How the server goes about one question.
@@ -50,7 +50,7 @@ pub(crate) fn placeholders(statement: &str) -> usize {
 }
 
 async fn plan(store: &PgStore, statement: &str, of_a_batch: bool) -> Result<String, Fault> {
-    let mut tx = if of_a_batch { store.batch(0).await? } else { store.read().await?.0 };
+    let mut tx = if of_a_batch { Reading(store.batch(0).await?) } else { store.read().await? };
     let count = placeholders(statement);
     let nothing = if count == 0 { String::new() } else { format!("({})", vec!["null"; count].join(", ")) };
     tx.define(format!("set local plan_cache_mode = force_generic_plan; prepare explained as {statement}")).await?;
@@ -58,6 +58,6 @@ async fn plan(store: &PgStore, statement: &str, of_a_batch: bool) -> Result<Stri
     // It belongs to the connection, not to the transaction.
     tx.define("deallocate explained".to_owned()).await?;
     let lines = explained?.iter().map(|row| get::<String>(row, 0)).collect::<Result<Vec<_>, Fault>>()?;
-    tx.commit().await?;
+    tx.end().await;
     Ok(lines.join("\n"))
 }

@@ -62,6 +62,10 @@ impl Primary {
         Ok(Self { inner })
     }
 
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.inner.options.statement_timeout
+    }
+
     /// A transaction that begins with this statement. Where a connection was cut before nothing has been asked yet, and another one is taken.
     pub(crate) async fn begin(&self, statement: &'static str) -> Result<Tx, Fault> {
         match self.lease().await?.begin(statement).await {

@@ -1,8 +1,11 @@
 //! The store, and the transactions that everything runs in.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use evently_core::{
@@ -127,6 +130,10 @@ impl PgStore {
 
     pub(crate) const fn checks_versions(&self) -> bool {
         self.guards.versions
+    }
+
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.primary.statement_timeout()
     }
 
     /// A transaction that begins with this statement.

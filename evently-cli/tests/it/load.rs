@@ -176,7 +176,9 @@ impl Customer {
                 told.in_doubt = status == Some("processing");
                 told.paid = status == Some("succeeded");
                 // Charged when the time to pay was over and the seats had gone to somebody else.
-                let gave_back = status == Some("refunded") && body["booking"]["status"] == "expired";
+                let gave_back = status == Some("refunded")
+                    && body["booking"]["status"] == "expired"
+                    && self.recorder.may_have_run_out(booking);
                 assert!(told.paid || told.in_doubt || gave_back, "{body}");
                 told.code = body["booking"]["code"].as_str().map(str::to_owned);
                 // Paid late, after the hold had run out, the seats may be others.

@@ -30,6 +30,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// Whether the time for which somebody was told to have the seats may be over.
+    pub fn may_have_run_out(&self, booking: &str) -> bool {
+        now() >= self.holds[booking].1.from
+    }
+
     /// Notes what came of a request, now that its answer has been read.
     pub fn note(&mut self, asked: &Asked, status: u16, body: &Value) {
         let (sent, answered) = (asked.sent, now());

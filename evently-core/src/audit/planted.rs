@@ -7,7 +7,9 @@ use std::time::Duration;
 use self::faults::{AS_PUBLISHED, HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND, never_edited};
 use super::{Follower, Invariant, Violation, audit_figures, audit_store, check, check_terms};
 use crate::{
-    domain::{BookingState, Entry, EventId, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp},
+    domain::{
+        BookingState, Entry, EventId, Fact, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp,
+    },
     memory::ManualClock,
     ports::{EventRecords, Figures, Outbox},
     story::Story,
@@ -106,6 +108,31 @@ fn what_stands_behind_the_calling_off_is_a_fault_unless_it_may_have_been_decided
         let found = story.check(&EventRecords { decided_beside, ..records.clone() });
         // What follows from an entry that counts for nothing is named as well.
         let named = found.iter().any(|violation| violation.what.ends_with("becomes pending of an event that is cancelled"));
+        assert_eq!((found.is_empty(), named), (is_sound, !is_sound), "{decided_beside:?}: {found:#?}");
+    }
+}
+
+/// Whoever gives up behind the calling-off gets everything back, unless it was decided before: then what was promised.
+#[test]
+fn what_a_customer_gives_up_behind_a_change_is_measured_by_it_unless_it_may_have_been_decided_before_it() {
+    let mut story = Story::begin();
+    let booking = story.hold(0);
+    story.pay(booking);
+    story.call_off();
+    story.cancel(booking);
+    let mut records = story.read();
+    assert_eq!(story.check(&records), []);
+    let promised = i64::from(records.bookings[0].refunds.expect("it has terms").percent) * records.bookings[0].total.amount / 100;
+    records.refunds[0].amount.amount = promised;
+    records.payments[0].refunded = promised;
+    for entry in &mut records.journal {
+        if let Fact::RefundDue { amount, .. } = &mut entry.transition.fact {
+            *amount = promised;
+        }
+    }
+    for (decided_beside, is_sound) in [(None, false), (Some(Duration::ZERO), false), (Some(Duration::from_mins(1)), true)] {
+        let found = story.check(&EventRecords { decided_beside, ..records.clone() });
+        let named = found.iter().any(|violation| violation.invariant == Invariant::Money);
         assert_eq!((found.is_empty(), named), (is_sound, !is_sound), "{decided_beside:?}: {found:#?}");
     }
 }

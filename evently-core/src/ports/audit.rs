@@ -36,7 +36,7 @@ pub struct EventRecords {
     pub tickets: Vec<Ticket>,
     /// Its part of the journal, oldest first.
     pub journal: Vec<Entry>,
-    /// How long after a change of the event something may stand in the journal that was decided before it, as where many write at once;
-    /// `None` where everything stands there in the order in which it was decided.
+    /// What stands behind a change of the event may have been decided before it, as where many write at once, if it happened no later than so
+    /// long after it; `None` where everything stands in the order in which it was decided.
     pub decided_beside: Option<Duration>,
 }

@@ -128,20 +128,6 @@ fn a_file_that_another_process_keeps_to_itself_is_in_use() {
 }
 
 #[test]
-fn whoever_makes_a_file_waits_for_somebody_who_reads_it() {
-    let place = Place::new();
-    let tool = rusqlite::Connection::open(place.path()).unwrap();
-    tool.execute_batch("begin; select * from sqlite_schema").unwrap();
-    std::thread::scope(|scope| {
-        let opens = scope.spawn(|| open(place.path()).map(drop));
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        assert!(!opens.is_finished(), "somebody reads it");
-        tool.execute_batch("commit").unwrap();
-        opens.join().unwrap().unwrap();
-    });
-}
-
-#[test]
 fn many_may_make_the_same_file_at_the_same_time() {
     let place = Place::new();
     std::thread::scope(|scope| {
