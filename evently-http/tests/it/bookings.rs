@@ -277,7 +277,7 @@ async fn a_bookings_history_says_what_happened_and_as_what_somebody_did_it() {
         ("nothing", "payment_captured", "gateway", "nothing"),
         ("pending", "confirmed", "gateway", "nothing"),
         ("confirmed", "refunded", "customer", "nothing"),
-        ("nothing", "refund_due", "customer", "nothing"),
+        ("nothing", "refund_due", "customer", "booking_cancelled"),
     ];
     assert_eq!(entries.collect::<Vec<_>>(), expected);
     assert_eq!((&history[0]["at"], &history[1]["at"]), (&json!("2027-01-15T08:00:00Z"), &json!("2027-01-15T08:00:07Z")));
