@@ -37,8 +37,10 @@ pub async fn serve_app(app: Arc<App>, ready: impl FnOnce(&App, SocketAddr)) -> R
     let bound = listener.local_addr().map_err(listen)?;
     let mut workers = workers::start(&app);
     workers.spawn(auditor::run(Arc::clone(&app)));
+    // Whoever learns that it listens may tell it to stop at once.
+    let stop = server::asked_to_stop();
     ready(&app, bound);
-    let stopped = server::serve(listener, router(&app), limits, server::asked_to_stop()).await;
+    let stopped = server::serve(listener, router(&app), limits, stop).await;
     app.stopping.send_replace(true);
     while workers.join_next().await.is_some() {}
     Ok(stopped)
@@ -48,8 +50,9 @@ pub async fn serve_app(app: Arc<App>, ready: impl FnOnce(&App, SocketAddr)) -> R
 pub async fn work(config: Config, ready: impl FnOnce(&App)) -> Result<(), StartError> {
     let app = Arc::new(compose::open(config).await?);
     let mut workers = workers::start(&app);
+    let stop = server::asked_to_stop();
     ready(&app);
-    server::asked_to_stop().await;
+    stop.await;
     app.stopping.send_replace(true);
     while workers.join_next().await.is_some() {}
     Ok(())

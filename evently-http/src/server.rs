@@ -153,19 +153,25 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Returns at the first SIGTERM or SIGINT.
-pub async fn asked_to_stop() {
-    let interrupted = async { signal::ctrl_c().await.expect("signals can be waited for") };
-    #[cfg(unix)]
-    let terminated = async {
-        signal::unix::signal(signal::unix::SignalKind::terminate()).expect("signals can be waited for").recv().await;
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
+/// Returns at the first SIGTERM or SIGINT since it was made: from then on they no longer end the process by themselves.
+#[cfg(unix)]
+pub fn asked_to_stop() -> impl Future<Output = ()> {
+    use signal::unix::{SignalKind, signal};
+
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+    let [mut interrupted, mut terminated] = kinds.map(|kind| signal(kind).expect("signals can be waited for"));
+    async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
     }
+}
+
+/// Returns when it is interrupted.
+#[cfg(not(unix))]
+pub async fn asked_to_stop() {
+    signal::ctrl_c().await.expect("signals can be waited for");
 }
 
 /// Serves until `stop` returns, and then lets what is under way come to its end.
