@@ -92,7 +92,7 @@ fn gathered(wake: &Receiver<()>) -> bool {
 }
 
 /// Puts in place what no reader needs in the log; how many pages are left in it.
-fn put_in_place(connection: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn put_in_place(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_one("pragma wal_checkpoint(passive)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
 }
 

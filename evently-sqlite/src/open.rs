@@ -12,7 +12,7 @@ use evently_core::ports::Ids;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::{
-    checkpoint::Checkpointer,
+    checkpoint::{self, Checkpointer},
     schema::{self, MigrationFailed},
     store::SqliteStore,
     writer::{Desk, Writer},
@@ -107,7 +107,10 @@ impl SqliteStore {
         check_owner(&path, &writer)?;
         begin_wal(&writer, options).map_err(failed)?;
         set_up(&writer, WRITER_CACHE_KIB, options).map_err(failed)?;
-        schema::migrate(&mut writer).map_err(|failed| migration_failed(&path, failed))?;
+        if schema::migrate(&mut writer).map_err(|failed| migration_failed(&path, failed))? {
+            // The file itself says whose it is and of which version, to whoever looks at it without opening it.
+            checkpoint::put_in_place(&writer).map_err(failed)?;
+        }
         let readers = (0..options.readers.max(1)).map(|_| reader(&path, options)).collect::<Result<_, _>>().map_err(failed)?;
         let checkpointer = connect(&path, options).and_then(|connection| {
             set_up(&connection, READER_CACHE_KIB, options)?;

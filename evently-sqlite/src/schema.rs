@@ -60,24 +60,27 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|version| version as usize)
 }
 
-/// Applies those migrations that the file has not had. Of several processes that do so at the same time each migration is done by one.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<(), MigrationFailed> {
+/// Applies those migrations that the file has not had, and says whether there were any. Of several processes that do so at the same time each
+/// migration is done by one.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<bool, MigrationFailed> {
+    let mut any = false;
     for (i, migration) in MIGRATIONS.iter().enumerate() {
-        step(connection, i, migration).map_err(|source| MigrationFailed { name: migration.name, source })?;
+        any |= step(connection, i, migration).map_err(|source| MigrationFailed { name: migration.name, source })?;
     }
-    Ok(())
+    Ok(any)
 }
 
-fn step(connection: &mut Connection, had: usize, migration: &Migration) -> rusqlite::Result<()> {
+fn step(connection: &mut Connection, had: usize, migration: &Migration) -> rusqlite::Result<bool> {
     if version(connection)? > had {
-        return Ok(());
+        return Ok(false);
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     if version(&tx)? == had {
         apply(&tx, had + 1, migration)?;
     }
-    tx.commit()
+    tx.commit()?;
+    Ok(true)
 }
 
 fn apply(tx: &Transaction<'_>, version: usize, migration: &Migration) -> rusqlite::Result<()> {
@@ -102,8 +105,8 @@ mod tests {
     #[test]
     fn migrating_twice_does_nothing_more() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection).unwrap();
-        migrate(&mut connection).unwrap();
+        assert!(migrate(&mut connection).unwrap());
+        assert!(!migrate(&mut connection).unwrap());
         assert_eq!(version(&connection).unwrap(), VERSION);
         let logged = connection.query_one("select count(*) from migrations", [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(usize::try_from(logged).unwrap(), VERSION);
