@@ -25,9 +25,14 @@ impl Target {
         if rest.is_empty() || rest.contains(['/', '?', '#', '@']) || rest.contains(char::is_whitespace) {
             return Err(right());
         }
-        let has_port = rest.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        let authority = if has_port { rest.to_owned() } else { format!("{rest}:80") };
-        Ok(Self { authority: authority.into() })
+        let has_no_port = rest.ends_with(']') || !rest.contains(':');
+        let (host, port) = if has_no_port { (rest, "80") } else { rest.rsplit_once(':').unwrap_or_default() };
+        // An IPv6 address has colons of its own, and stands in brackets for it.
+        let is_host = !host.is_empty() && (host.starts_with('[') == host.contains(':'));
+        if !is_host || port.parse::<u16>().is_err() {
+            return Err(right());
+        }
+        Ok(Self { authority: format!("{host}:{port}").into() })
     }
 }
 
@@ -292,6 +297,12 @@ mod tests {
         for url in ["", "127.0.0.1:8080", "https://localhost", "http://", "http://a/b", "http://u:p@host", "http://a b"] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
+        for url in ["http://:8080", "http://host:abc", "http://host:", "http://host:65536", "http://a:b:80"] {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+        for (url, address) in [("http://[::1]", "http://[::1]:80"), ("http://[::1]:8080", "http://[::1]:8080")] {
+            assert_eq!(Target::parse(url).unwrap().to_string(), address);
+        }
     }
 
     #[test]
@@ -308,6 +319,8 @@ mod tests {
     fn a_head_says_how_long_its_body_is() {
         let head = read_head(b"HTTP/1.1 201 Created\r\nContent-Length: 12\r\nConnection: close\r\n\r\n").unwrap().unwrap();
         assert!(matches!(head.framing, Framing::Length(12)));
+        let empty = read_head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
+        assert!(matches!(empty.framing, Framing::Length(0)));
         assert_eq!((head.status, head.goes_on), (201, false));
         assert!(read_head(b"HTTP/1.1 201 Created\r\nContent-Le").unwrap().is_none());
         assert!(read_head(b"SSH-2.0-OpenSSH\r\n").is_err());

@@ -91,18 +91,15 @@ fn seat(view: &EventView, text: &str) -> Result<SeatId, Failure> {
         return Ok(id);
     }
     let layout = &view.layout.layout;
-    let place = layout.places().find(|place| {
+    let found = layout.places().filter(|place| {
         // Names may have slashes in them, so that what was typed is not taken apart.
         let rest = text.strip_prefix(place.section.name.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let rest = rest.and_then(|rest| rest.strip_prefix(place.row.label.as_str())).and_then(|rest| rest.strip_prefix('/'));
         rest == Some(place.seat.label.as_str())
     });
-    place.map(|place| place.seat.id).ok_or_else(|| {
-        let failure = Failure::no(format_args!("there is no seat `{text}` at {}", view.event.details.name));
-        let example = layout.places().next();
-        let example = example.map(|place| format!("{}/{}/{}", place.section.name, place.row.label, place.seat.label));
-        failure.hint(format!("name a seat by its id or as Section/Row/Seat, such as {}", example.unwrap_or_default()))
-    })
+    let found = found.map(|place| place.seat.id).collect();
+    let example = place(view, 0).unwrap_or_default();
+    only_one(found, "seat", text, &format!("name a seat by its id or as Section/Row/Seat, such as {example}"))
 }
 
 /// Where a seat is, as [`seats`] reads it.

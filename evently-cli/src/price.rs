@@ -61,6 +61,13 @@ mod tests {
     }
 
     #[test]
+    fn a_price_has_a_name_and_an_amount() {
+        for text in ["Stalls=", "=45", "Stalls", "="] {
+            assert!(text.parse::<NamedPrice>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_amount_is_refused() {
         for text in
             ["", ".", "45.", ".50", "45.0", "45.000", "-1.00", "+1.00", "1,50", "1e3", "4 5", "٣.00", "99999999999999999999"]

@@ -50,11 +50,12 @@ pub fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
 
 /// How wide a line may be; nothing where it is read by a program.
 fn width() -> Option<u16> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let terminal = || {
-        let stdout = std::io::stdout();
-        stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(stdout).ok()).flatten().map(|size| size.ws_col)
-    };
+    let terminal = || rustix::termios::tcgetwinsize(stdout).ok().map(|size| size.ws_col);
     columns.or_else(terminal).filter(|columns| *columns >= 20)
 }
 

@@ -118,3 +118,35 @@ fn explain(plans: &[Plan]) -> Reply {
     let item = |Plan { what, statement, plan }: &Plan| json!({ "what": what, "statement": statement, "plan": plan.lines().collect::<Vec<_>>() });
     Reply::new(people, json!({ "items": plans.iter().map(item).collect::<Vec<Value>>() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_deployment_does_not_go_on_with_a_database_that_cannot_be_written_or_is_not_known() {
+        let right = Inspection {
+            server: "15.14".to_owned(),
+            server_will_do: true,
+            database: "evently".to_owned(),
+            is_replica: false,
+            connections_max: 100,
+            durability: Durability::Crash,
+            replicas: 0,
+            schema: database::SCHEMA_VERSION,
+            time: (SystemClock::new().now(), Instant::now()),
+            schema_is_newer: false,
+        };
+        assert!(status(&right).is_yes());
+        for wrong in [
+            Inspection { server_will_do: false, ..right.clone() },
+            Inspection { is_replica: true, ..right.clone() },
+            Inspection { schema_is_newer: true, ..right.clone() },
+            Inspection { schema: 0, ..right.clone() },
+        ] {
+            assert!(!status(&wrong).is_yes(), "{wrong:?}");
+        }
+    }
+}

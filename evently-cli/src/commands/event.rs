@@ -6,7 +6,7 @@ use clap::Subcommand;
 use evently_core::{
     domain::{EventId, EventStatus, Timestamp},
     ports::EventFilter,
-    services::{Availability, EventView},
+    services::{Availability, Error, EventView},
 };
 use evently_http::compose::App;
 use serde_json::{Value, json};
@@ -78,7 +78,14 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
             let id = names::event(&app, &event).await?.event.id;
             app.events.cancel(&by, id, reason, app.key_or_new(None)).await?;
             // The service would do this too, but it may not be running.
-            while app.upkeep.cancel_called_off().await? > 0 {}
+            let bookings = async {
+                while app.upkeep.cancel_called_off().await? > 0 {}
+                Ok(())
+            };
+            bookings.await.map_err(|error: Error| {
+                let off = format_args!("the event {id} is called off, but cancelling its bookings failed");
+                Failure::from(error).after(off).hint("a running service or `evently worker` goes on with it")
+            })?;
             show(&app, id).await
         }
         EventCommand::List { status, search } => {
@@ -180,5 +187,7 @@ fn in_json(view: &EventView, left: &Availability, now: Timestamp) -> Value {
 
 /// A time as it fits into a table.
 fn to_the_minute(at: Timestamp) -> String {
-    at.to_string().chars().take("2027-05-01T19:30".len()).map(|c| if c == 'T' { ' ' } else { c }).collect()
+    let minute =
+        at.to_string().chars().take("2027-05-01T19:30".len()).map(|c| if c == 'T' { ' ' } else { c }).collect::<String>();
+    minute + "Z"
 }

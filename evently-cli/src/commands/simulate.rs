@@ -170,4 +170,13 @@ mod tests {
             assert_eq!(judged(&many, 1, Duration::from_secs(1), None).is_yes(), yes, "{many:?}");
         }
     }
+
+    #[test]
+    fn the_story_of_the_first_that_failed_is_told() {
+        let breach = Breach { invariant: "1", what: "a seat was sold twice".to_owned() };
+        let broken = Many { seeds: 1000, broken: [(7, breach)].into(), ..Many::default() };
+        let said = in_words(&broken, 1, Duration::from_secs(1), Some(&["somebody holds a seat".to_owned()]));
+        assert!(said.contains("as small as it could be made:\nsomebody holds a seat\n\nviolation: seed 7: "), "{said}");
+        assert!(said.contains("\nfingerprint "), "{said}");
+    }
 }

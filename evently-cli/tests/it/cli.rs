@@ -1,6 +1,6 @@
 //! What each command says, and what it ends with.
 
-use std::{fs::Permissions, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{io::ErrorKind, net::TcpListener, process::Stdio};
 
 use evently_cli::http1::Request;
 use evently_testservers::fresh_database;
@@ -68,8 +68,49 @@ fn a_venue_goes_in_and_comes_out_again() {
     let list = evently.run(&["venue", "list"]);
     assert_eq!(list.stdout.lines().count(), 3, "{}", list.stdout);
     assert!(list.stdout.lines().all(|line| line.len() <= 80 && line.trim_end() == line));
+    // Nobody looks at it.
+    let narrow = Said::from(evently.command(&["venue", "list"]).env("COLUMNS", "40").output().unwrap());
+    assert_eq!(narrow.stdout, list.stdout);
+    let listed = evently.json(&["venue", "list"]);
+    assert_eq!((listed["items"].as_array().unwrap().len(), &listed["items"][0]["seats_total"]), (2, &json!(3)));
+    assert_eq!(venue["categories"][0]["seats"], 2);
+    let shown = evently.run(&["venue", "show", "odeon"]).stdout;
+    let words = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect::<Vec<_>>();
+    for line in [&["Floor", "2", "3"][..], &["Stalls", "2"], &["Circle", "1"]] {
+        assert!(words.iter().any(|words| words == line), "{line:?}: {shown}");
+    }
     let said = evently.run(&["venue", "show", "Nowhere"]);
     assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+    let said = evently.run_with(&["venue", "import", "-"], PLAN);
+    assert_eq!(said.code, 2);
+    assert!(hint_of(&said).contains("--name"), "{said:?}");
+}
+
+/// What is odd about it is no reason to refuse it.
+#[test]
+fn a_plan_that_looks_odd_is_taken_and_says_so() {
+    let evently = Evently::new();
+    let file = plan(&evently, "odeon.csv", PLAN);
+    let linted = evently.json(&["venue", "lint", &file]);
+    assert!(linted["importable"] == true && linted["warnings"].as_array().is_some_and(|found| !found.is_empty()), "{linted}");
+    let mixed = "section,row,seat,category,x,y\nFloor,A,1,Stalls,1,1\nFloor,A,2,Stalls,3,1\nFloor,A,3,Stalls,2,1\n";
+    let said = evently.run(&["venue", "import", &plan(&evently, "mixed.csv", mixed), "--json"]);
+    assert!(said.code == 0 && said.stderr.contains("warning: "), "{said:?}");
+    assert!(said.json()["warnings"].as_array().is_some_and(|found| !found.is_empty()), "{said:?}");
+}
+
+/// Both can be written in the same way, and only one of them was meant.
+#[test]
+fn a_place_that_may_be_two_seats_is_neither() {
+    let evently = Evently::new();
+    let slashes = "section,row,seat,category,x,y\nA,B/1,2,Stalls,1,1\nA/B,1,2,Stalls,1,9\n";
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", slashes)]);
+    let create = ["event", "create", "--venue", "odeon", "--name", "Gala", "--start", "2099-05-01T19:30:00+02:00"];
+    evently.json(&[&create[..], &["--end", "2099-05-01T22:00:00+02:00", "--price", "Stalls=45", "--publish"]].concat());
+    let said = evently.run(&["seats", "block", "Gala", "A/B/1/2"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("there are 2 of the name `A/B/1/2`; name the seat by its id"), "{said:?}");
+    assert_eq!(evently.json(&["event", "show", "Gala"])["availability"]["blocked"], 0);
 }
 
 #[test]
@@ -78,13 +119,20 @@ fn a_plan_that_is_wrong_changes_nothing_and_names_every_fault() {
     let file = plan(&evently, "twice.csv", &format!("{PLAN}Floor,A,1,Stalls,1,1\n"));
     let said = evently.run(&["venue", "import", &file]);
     assert_eq!(said.code, 1);
-    assert!(said.stderr.contains("line 5"), "{said:?}");
+    assert!(said.stderr.contains("line 5") && !said.stderr.contains("more problems"), "{said:?}");
     assert_eq!(evently.json(&["venue", "list"]), json!({ "items": [] }));
     let linted = evently.run(&["venue", "lint", &file, "--json"]);
     assert_eq!(linted.code, 1);
     assert_eq!(linted.json()["problems"].as_array().unwrap().len(), 1);
     let missing = evently.run(&["venue", "lint", "/nowhere/plan.json"]);
     assert_eq!(missing.code, 3);
+    let many = plan(&evently, "many.csv", &(PLAN.to_owned() + &"Floor,A,1,Stalls,1,1\n".repeat(25)));
+    let more = evently.run(&["venue", "lint", &many, "--json"]).json()["more_problems"].as_u64().unwrap();
+    assert!(more > 0);
+    for verb in ["import", "lint"] {
+        let said = evently.run(&["venue", verb, &many]);
+        assert!(format!("{}{}\n", said.stdout, said.stderr).contains(&format!("and {more} more problems\n")), "{said:?}");
+    }
 }
 
 #[test]
@@ -106,7 +154,7 @@ fn an_event_goes_on_sale_and_its_seats_are_blocked_by_their_names() {
     assert_eq!(event["price_categories"][1]["price"], json!({ "amount": 999, "currency": "EUR" }));
     assert_eq!(evently.json(&["event", "publish", "Gala"])["status"], "upcoming");
     let blocked = evently.json(&["seats", "block", "Gala", "Floor/A/1", "Floor/B/1"]);
-    assert_eq!(blocked["seat_ids"].as_array().unwrap().len(), 2);
+    assert_eq!((blocked["seat_ids"].as_array().unwrap().len(), &blocked["status"]), (2, &json!("blocked")));
     let said = evently.run(&["seats", "block", "Gala", "Floor/A/1", "Floor/A/2"]);
     assert_eq!(said.code, 1, "one is blocked already");
     assert!(said.stderr.contains("Floor/A/1 is blocked"), "{said:?}");
@@ -114,6 +162,16 @@ fn an_event_goes_on_sale_and_its_seats_are_blocked_by_their_names() {
     assert_eq!(said.code, 1);
     assert!(hint_of(&said).contains("Floor/A/1"), "{said:?}");
     assert_eq!(evently.json(&["event", "show", "Gala"])["availability"]["blocked"], 2, "all or none");
+    let list = evently.run(&["event", "list"]).stdout;
+    assert!(list.contains("2099-05-01 17:30Z  upcoming") && list.lines().count() == 2, "{list}");
+    let shown = evently.run(&["event", "show", "Gala"]).stdout;
+    let stalls = shown.lines().find(|line| line.starts_with("Stalls")).unwrap_or_default();
+    assert_eq!(stalls.split_whitespace().collect::<Vec<_>>(), ["Stalls", "45.00", "EUR", "2", "1", "0", "0", "1"], "{shown}");
+    assert_eq!(evently.run(&["seats", "unblock", "Gala", "Floor/B/1"]).stdout, "1 seat is available\n");
+    assert_eq!(evently.run(&["seats", "block", "Gala", "Floor/B/1", "Floor/A/2"]).stdout, "2 seats are blocked\n");
+    let said = evently.run(&["event", "cancel", "Gal"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "a part of a name is no name: {said:?}");
+    assert_eq!(evently.json(&["event", "show", "Gala"])["status"], "upcoming");
     assert_eq!(evently.json(&["event", "cancel", "Gala", "--reason", "Rain"])["status"], "cancelled");
     assert_eq!(evently.json(&["event", "list", "--status", "cancelled"])["items"].as_array().unwrap().len(), 1);
 }
@@ -205,6 +263,20 @@ fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     let said = evently.run(&["event", "publish", "Gala"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("there are 2 of the name `Gala`"), "{said:?}");
+    let time = "2099-01-01T00:00:00Z";
+    let flags = [
+        ("description", "Late"),
+        ("opens", time),
+        ("closes", time),
+        ("max-seats", "1"),
+        ("max-held", "1"),
+        ("refund-until", time),
+    ];
+    for (flag, value) in flags.into_iter().chain([("refund-percent", "0"), ("currency", "JPY")]) {
+        let said = evently.run_with(&["event", "create", "--file", "-", &format!("--{flag}"), value], &strange.to_string());
+        assert_eq!(said.code, 2, "the file says it: {flag}: {said:?}");
+    }
+    assert_eq!(evently.json(&["event", "list"])["items"].as_array().unwrap().len(), 2);
     strange["colour"] = json!("red");
     let said = evently.run_with(&["event", "create", "--file", "-"], &strange.to_string());
     assert_eq!(said.code, 2);
@@ -219,11 +291,25 @@ fn a_database_is_right_when_it_has_the_schema_of_this_version() {
     let status = || evently.run(&["db", "status", "--json"]);
     let said = status();
     assert_eq!((said.code, &said.json()["schema"]), (1, &json!(0)), "{said:?}");
-    assert_eq!(evently.run(&["db", "migrate"]).code, 0);
+    let made = evently.run(&["db", "migrate"]);
+    assert!(made.code == 0 && made.stdout.ends_with(" migrations made\n"), "{made:?}");
+    assert_eq!(evently.run(&["db", "migrate"]).stdout, "up to date already\n");
     let said = status();
     assert_eq!((said.code, &said.json()["replica"]), (0, &json!(false)), "{said:?}");
+    let told = evently.run(&["db", "status"]).stdout;
+    assert!(told.contains(", up to date\n") && told.contains("primary, with 0 replicas"), "{told}");
     assert_eq!(said.json()["schema"], said.json()["schema_known"]);
     assert_eq!(Evently::new().run(&["db", "status"]).code, 2, "there is no server to ask");
+    let new = |said: &Said| said.stdout.lines().filter(|line| line.ends_with("  new")).count();
+    let made = evently.run(&["db", "partitions", "--months", "40"]);
+    let others = made.stdout.lines().count() - new(&made);
+    assert!(
+        new(&made) > 0 && others > 2,
+        "beside the heading and the count there is the one for whatever has no month: {made:?}"
+    );
+    assert_eq!(new(&evently.run(&["db", "partitions", "--months", "40"])), 0, "they are there already");
+    let plans = evently.run(&["db", "explain"]);
+    assert!(plans.code == 0 && plans.stdout.contains("changed_seats"), "{plans:?}");
 }
 
 #[test]
@@ -242,6 +328,7 @@ fn accounts_are_made_once_and_get_roles() {
     assert_eq!(evently.json(&["user", "role", &id, "admin"])["role"], "admin");
     let users = evently.json(&["user", "list"]);
     assert_eq!(users["items"][0]["email"], "ada@example.org");
+    assert!(evently.run(&["user", "list"]).stdout.contains("admin  ada@example.org"));
     assert!(!users.to_string().contains("$2b$"), "hashes are nobody's");
 }
 
@@ -261,55 +348,9 @@ fn settings_are_shown_with_who_says_so() {
     let find = |key: &str| settings["settings"].as_array().unwrap().iter().find(|row| row["key"] == key).unwrap().clone();
     assert_eq!(find("data.dir")["source"], "--data");
     assert_eq!(find("rate_limit.enabled")["source"], "EVENTLY__RATE_LIMIT__ENABLED");
-    assert!(!evently.run(&["config", "show"]).stdout.contains("0123456789abcdef"));
-}
-
-#[test]
-fn doctor_looks_at_everything_and_makes_nothing() {
-    let evently = Evently::new();
-    let report = evently.run(&["doctor", "--json"]);
-    let checks = report.json()["checks"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect::<Vec<_>>();
-    for check in ["configuration", "clock", "open files", "data folder", "disk space", "port", "store", "secrets"] {
-        assert!(checks.contains(&json!(check)), "{check} in {checks:?}");
-    }
-    assert_eq!(std::fs::read_dir(evently.data.path()).unwrap().count(), 0);
-    std::fs::write(evently.data.path().join("evently.db"), "this is a letter to somebody".repeat(10)).unwrap();
-    let said = evently.run(&["doctor"]);
-    assert_eq!(said.code, 1);
-    assert!(said.stdout.contains("is not an Evently store"), "{said:?}");
-    assert_eq!(evently.run(&["user", "list"]).code, 3);
-}
-
-#[test]
-fn doctor_warns_of_a_store_that_others_can_get_at_and_not_of_others() {
-    let evently = Evently::new();
-    evently.account("ada@example.org", "customer");
-    let access = || {
-        let report = evently.run(&["doctor", "--json"]).json();
-        let checks = report["checks"].as_array().unwrap().clone();
-        checks.into_iter().find(|check| check["check"] == "store access").unwrap()["state"].clone()
-    };
-    let allow = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    let (folder, file) = (evently.data.path(), evently.data.path().join("evently.db"));
-    for (folder_mode, file_mode, state) in [(0o700, 0o644, "ok"), (0o755, 0o644, "warn"), (0o755, 0o600, "ok")] {
-        allow(folder, folder_mode);
-        allow(&file, file_mode);
-        assert_eq!(access(), state, "{folder_mode:o} {file_mode:o}");
-    }
-}
-
-#[test]
-fn doctor_finds_fault_with_a_secret_that_anybody_else_can_read() {
-    let evently = Evently::new();
-    drop(evently.serve());
-    let secret = evently.data.path().join("auth.secret");
-    for (mode, state) in [(0o600, "ok"), (0o640, "fail"), (0o604, "fail")] {
-        std::fs::set_permissions(&secret, Permissions::from_mode(mode)).unwrap();
-        let report = evently.run(&["doctor", "--json"]).json();
-        let checks = report["checks"].as_array().unwrap();
-        let secrets = checks.iter().find(|check| check["check"] == "secrets").unwrap();
-        assert_eq!(secrets["state"], state, "{mode:o}: {secrets}");
-    }
+    let shown = evently.run(&["config", "show"]).stdout;
+    assert!(shown.contains("auth.secret") && shown.contains("EVENTLY__AUTH__SECRET"), "{shown}");
+    assert!(!shown.contains("0123456789abcdef"), "{shown}");
 }
 
 /// More than are cancelled in one go.
@@ -339,6 +380,27 @@ async fn an_event_that_is_called_off_has_no_booking_left() {
         store.query_row("select count(*) from bookings where status = ?1", [status], |row| row.get::<_, u32>(0)).unwrap()
     };
     assert_eq!((count("pending"), count("cancelled")), (0, BOOKINGS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_called_off_before_its_bookings_fail_is_said_to_be_off() {
+    let evently = Evently::new();
+    let event = evently.event(1);
+    evently.account("ada@example.org", "customer");
+    let service = evently.serve();
+    let ada = service.log_in("ada@example.org").await;
+    let hall = Hall::of(event.clone(), service.connection()).await;
+    let hold = json!({ "event_id": event, "seat_ids": hall.seats }).to_string();
+    let held = service.connection().send(&Request::post("/api/v1/bookings", hold.as_bytes()).by(&ada)).await.unwrap();
+    assert_eq!(held.status, 201);
+    service.kill();
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    store.execute_batch("create trigger broken before update on bookings begin select raise(abort, 'broken'); end").unwrap();
+    let said = evently.run(&["event", "cancel", &event]);
+    let off = format!("error: the event {event} is called off, but cancelling its bookings failed: ");
+    assert!(said.code == 1 && said.stderr.starts_with(&off), "{said:?}");
+    assert!(hint_of(&said).contains("service"), "{said:?}");
+    assert_eq!(evently.json(&["event", "show", &event])["status"], "cancelled");
 }
 
 #[test]
@@ -378,6 +440,19 @@ fn whoever_stops_reading_is_nobodys_panic() {
     }
 }
 
+/// Or half a plan is taken for a backup.
+#[test]
+fn what_could_not_be_written_is_not_done() {
+    let evently = Evently::new();
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    for args in [&["venue", "export", "odeon"][..], &["venue", "list", "--json"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let said = Said::from(evently.command(args).stdout(full).output().unwrap());
+        assert_eq!(said.code, 3, "{args:?}: {said:?}");
+        assert!(said.stderr.starts_with("error: stdout: "), "{said:?}");
+    }
+}
+
 #[test]
 fn the_manual_has_a_page_for_each_command() {
     let evently = Evently::new();
@@ -387,7 +462,7 @@ fn the_manual_has_a_page_for_each_command() {
         assert!(dir.join(page).exists(), "{page}");
     }
     let page = Said::from(bare().args(["man", "venue", "import"]).output().unwrap());
-    assert!(page.stdout.contains("evently"), "{page:?}");
+    assert!(page.stdout.lines().any(|line| line.starts_with(".TH evently")), "{page:?}");
     let said = Said::from(bare().args(["man", "venue", "sell"]).output().unwrap());
     assert_eq!((said.code, said.stderr.as_str()), (2, "error: there is no command `venue sell`\n"));
     let script = Said::from(bare().args(["completions", "zsh"]).output().unwrap());
@@ -433,6 +508,9 @@ async fn the_command_line_works_beside_a_running_service() {
     let history = evently.json(&["booking", "history", id]);
     let steps = history["items"].as_array().unwrap().iter().filter(|step| step["from"].is_string() || step["to"] == "pending");
     let steps = steps.map(|step| step["to"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(history["items"][0]["actor"], "customer", "{history}");
+    let ours = |step: &Value| step["actor"] == "command line" && step["reason"] == "duplicate";
+    assert!(history["items"].as_array().unwrap().iter().any(ours), "{history}");
     assert_eq!((steps.first().map(String::as_str), steps.last().map(String::as_str)), (Some("pending"), Some("refunded")));
     let report = evently.json(&["verify"]);
     assert_eq!((report["ok"].as_bool(), report["checked"]["bookings"].as_u64()), (Some(true), Some(1)));
@@ -441,18 +519,23 @@ async fn the_command_line_works_beside_a_running_service() {
 #[test]
 fn verify_names_what_was_planted_and_ends_with_1() {
     let evently = Evently::new();
-    evently.event(4);
+    evently.event(60);
     assert_eq!(evently.run(&["verify"]).code, 0);
     let file = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
     let changed = file.execute("update seats set status = 2, booking_id = randomblob(16), version = 1 where number = 2", []);
     assert_eq!(changed.unwrap(), 1);
-    drop(file);
     let said = evently.run(&["verify"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.stdout.contains("violation: I1 exclusivity"), "{}", said.stdout);
+    assert!(!said.stdout.contains("--json names them all"), "{}", said.stdout);
     let report = evently.run(&["verify", "--json"]).json();
     assert_eq!(report["ok"], Value::Bool(false));
     assert!(report["violations"].as_array().unwrap().iter().all(|violation| violation["subject"].is_string()));
+    file.execute("update seats set status = 2, booking_id = randomblob(16), version = 1", []).unwrap();
+    let all = evently.run(&["verify", "--json"]).json()["violations"].as_array().unwrap().len();
+    let said = evently.run(&["verify"]).stdout;
+    assert_eq!(said.lines().filter(|line| line.starts_with("violation: ")).count(), 50);
+    assert!(all > 50 && said.contains(&format!("and {} more; --json names them all", all - 50)), "{all}: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -502,6 +585,8 @@ fn the_same_seed_is_told_in_the_same_words() {
     assert_eq!(evently.run(&["simulate", "--seed", "3", "--trace"]).stdout, told.stdout);
     let left = evently.json(&["simulate", "--seed", "3", "--steps", "100"]);
     assert_eq!((left["steps"].as_u64(), left["violations"].as_array().map(Vec::len)), (Some(100), Some(0)));
+    assert_eq!(left["trace"], json!([]), "nobody asked for it");
+    assert!(told.stdout.contains("\nseed 3: "), "{}", told.stdout);
 }
 
 #[test]
@@ -509,6 +594,7 @@ fn many_seeds_say_what_they_met() {
     let evently = Evently::new();
     let many = evently.json(&["simulate", "--seeds", "10..40", "--threads", "2"]);
     assert_eq!((many["seeds"].as_u64(), many["smallest"].clone()), (Some(30), Value::Null));
+    assert_eq!(evently.json(&["simulate", "--seeds", "0..5", "--minutes", "1"])["seeds"], 5);
     assert!(many["rare_states"]["all seats are sold"].as_u64() > Some(0), "{many}");
     for wrong in ["40..10", "10", "a..b"] {
         let said = evently.run(&["simulate", "--seeds", wrong]);

@@ -69,13 +69,18 @@ impl Evently {
         let mut args = args.to_vec();
         args.push("--json");
         let said = self.run(&args);
-        assert_eq!(said.code, 0, "{args:?}: {said:?}");
+        assert!(said.code == 0 && said.stdout.ends_with("}\n"), "{args:?}: {said:?}");
         said.json()
     }
 
     /// Starts the service on a free port, and waits until it listens.
     pub fn serve(&self) -> Service {
         Service::start(self.command(SERVE))
+    }
+
+    /// The same with more flags.
+    pub fn serve_with(&self, flags: &[&str]) -> Service {
+        Service::start(self.command(&[SERVE, flags].concat()))
     }
 
     /// The same at an address of its own.
@@ -85,12 +90,22 @@ impl Evently {
 
     /// Starts what works beside the services, and waits until it does.
     pub fn work(&self) -> Process {
-        Process::start(self.command(&["worker"]), "working").0
+        self.work_until("working")
+    }
+
+    /// The same, and waits until it says this.
+    pub fn work_until(&self, sign: &'static str) -> Process {
+        Process::start(self.command(&["worker"]), sign).0
     }
 
     /// The same from a shell that has first run this.
     pub fn serve_after(&self, shell: &str) -> Service {
-        let direct = self.command(SERVE);
+        Service::start(self.command_after(shell, SERVE))
+    }
+
+    /// The binary with these arguments and the folder, from a shell that has first run this.
+    pub fn command_after(&self, shell: &str, args: &[&str]) -> Command {
+        let direct = self.command(args);
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(direct.get_program()).args(direct.get_args());
         for (name, value) in direct.get_envs() {
@@ -99,7 +114,7 @@ impl Evently {
                 None => command.env_remove(name),
             };
         }
-        Service::start(command)
+        command
     }
 
     /// An account; its id.
@@ -244,12 +259,13 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// Waits for its end after that.
-    pub fn ended(mut self) {
+    /// Waits for its end after that; what it has said.
+    pub fn ended(mut self) -> String {
         let mut child = self.child.take().expect("it runs");
         let status = child.wait().expect("it is ours");
         let said = self.reader.take().expect("it runs").join().expect("reading does not fail");
         assert!(status.success() && !said.contains("panicked"), "{status}: {said}");
+        said
     }
 
     /// Makes it stand still: its connections stay open, and it does nothing.

@@ -21,11 +21,16 @@ const EARLIEST: &str = "2026-11-01T00:00:00Z";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn look(config: &Config) -> Vec<Finding> {
-    vec![clock(), open_files(config), folder(&config.data.dir), room(&config.data.dir), port(config.http.listen)]
+    vec![
+        clock(evently_core::ports::Clock::now(&SystemClock::new())),
+        open_files(config),
+        folder(&config.data.dir),
+        room(&config.data.dir),
+        port(config.http.listen),
+    ]
 }
 
-fn clock() -> Finding {
-    let now = evently_core::ports::Clock::now(&SystemClock::new());
+fn clock(now: Timestamp) -> Finding {
     let earliest: Timestamp = EARLIEST.parse().expect("the time is written right");
     if now < earliest || now > earliest + Duration::from_hours(20 * 365 * 24) {
         let hint = "holds and tokens live by the clock; have it set by NTP";
@@ -87,19 +92,21 @@ fn room(dir: &Path) -> Finding {
     const WHAT: &str = "disk space";
     let place = existing(dir);
     match statvfs(&place) {
-        Ok(disk) => {
-            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let found = format!("{}.{} GiB free", free / GIB, free % GIB * 10 / GIB);
-            let hint = "a full disk stops all sales; make room";
-            if free < GIB / 8 {
-                Finding::fail(WHAT, found, hint)
-            } else if free < 2 * GIB {
-                Finding::warn(WHAT, found, hint)
-            } else {
-                Finding::ok(WHAT, found)
-            }
-        }
+        Ok(disk) => enough(WHAT, disk.f_bavail.saturating_mul(disk.f_frsize)),
         Err(error) => Finding::warn(WHAT, format!("{}: {error}", place.display()), "nobody can tell how much room there is"),
+    }
+}
+
+/// Whether so many free bytes are.
+fn enough(what: &'static str, free: u64) -> Finding {
+    let found = format!("{}.{} GiB free", free / GIB, free % GIB * 10 / GIB);
+    let hint = "a full disk stops all sales; make room";
+    if free < GIB / 8 {
+        Finding::fail(what, found, hint)
+    } else if free < 2 * GIB {
+        Finding::warn(what, found, hint)
+    } else {
+        Finding::ok(what, found)
     }
 }
 
@@ -125,4 +132,28 @@ fn answers(listen: SocketAddr) -> Option<u16> {
         let mut connection = Connection::new(target, PATIENCE);
         connection.send(&Request::get("/health/live")).await.ok().map(|answer| answer.status)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::State, *};
+
+    #[test]
+    fn a_clock_is_wrong_that_shows_a_time_before_this_was_written_or_decades_later() {
+        for (now, state) in [
+            ("1970-01-01T00:00:00Z", State::Fail),
+            ("2026-10-31T23:59:59Z", State::Fail),
+            ("2026-11-01T00:00:00Z", State::Ok),
+            ("2046-10-01T00:00:00Z", State::Ok),
+            ("2047-01-01T00:00:00Z", State::Fail),
+        ] {
+            assert_eq!(clock(now.parse().unwrap()).state, state, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_told_before_it_is() {
+        let states = [0, GIB / 8 - 1, GIB / 8, 2 * GIB - 1, 2 * GIB].map(|free| enough("disk space", free).state);
+        assert_eq!(states, [State::Fail, State::Fail, State::Warn, State::Warn, State::Ok]);
+    }
 }

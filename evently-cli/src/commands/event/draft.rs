@@ -19,11 +19,27 @@ use crate::{
 };
 
 const FILE_BYTES_MAX: usize = 1 << 20;
+/// What a file says, if there is one.
+const IN_FILE: [&str; 13] = [
+    "venue",
+    "name",
+    "description",
+    "start",
+    "end",
+    "currency",
+    "price",
+    "opens",
+    "closes",
+    "max_seats",
+    "max_held",
+    "refund_until",
+    "refund_percent",
+];
 
 #[derive(Debug, Args)]
 pub struct Create {
     /// A JSON file with everything, as `POST /api/v1/admin/events` takes it; `-` is stdin
-    #[arg(long, value_name = "JSON", conflicts_with_all = ["venue", "name", "start", "end", "currency", "price"])]
+    #[arg(long, value_name = "JSON", conflicts_with_all = IN_FILE)]
     file: Option<PathBuf>,
     /// The venue: its id, or its name if no other has it
     #[arg(long, required_unless_present = "file")]
