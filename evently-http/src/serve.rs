@@ -35,10 +35,10 @@ pub async fn serve_app(app: Arc<App>, ready: impl FnOnce(&App, SocketAddr)) -> R
     let listen = |source| StartError::Listen { address, source };
     let listener = server::bind(address).map_err(listen)?;
     let bound = listener.local_addr().map_err(listen)?;
-    let mut workers = workers::start(&app);
-    workers.spawn(auditor::run(Arc::clone(&app)));
     // Whoever learns that it listens may tell it to stop at once.
     let stop = server::asked_to_stop();
+    let mut workers = workers::start(&app);
+    workers.spawn(auditor::run(Arc::clone(&app)));
     ready(&app, bound);
     let stopped = server::serve(listener, router(&app), limits, stop).await;
     app.stopping.send_replace(true);
@@ -49,8 +49,8 @@ pub async fn serve_app(app: Arc<App>, ready: impl FnOnce(&App, SocketAddr)) -> R
 /// Does the work beside the requests, for other processes that take them, until it is told to stop.
 pub async fn work(config: Config, ready: impl FnOnce(&App)) -> Result<(), StartError> {
     let app = Arc::new(compose::open(config).await?);
-    let mut workers = workers::start(&app);
     let stop = server::asked_to_stop();
+    let mut workers = workers::start(&app);
     ready(&app);
     stop.await;
     app.stopping.send_replace(true);

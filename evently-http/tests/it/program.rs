@@ -1,11 +1,19 @@
 //! The program `evently-server`, and what it makes of its flags.
 
 use std::{
+    env,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
     time::Duration,
 };
+
+use evently_http::{
+    config::{Config, Sources},
+    serve::{serve, work},
+    server::Stopped,
+};
+use rustix::process::{Signal, getpid, kill_process};
 
 /// It runs on a data folder of its own, and is killed in the end.
 pub struct Program {
@@ -88,4 +96,34 @@ fn it_leaves_the_work_beside_the_requests_to_others_where_it_is_told_to() {
     });
     assert!(done, "by itself it does it");
     assert!(!leaves_it.has_figures());
+}
+
+const CHILD: &str = "EVENTLY_TEST_IS_TOLD_TO_STOP";
+
+/// The test starts itself a second time: a signal is for a whole process.
+#[tokio::test]
+async fn whoever_is_told_to_stop_as_soon_as_it_runs_stops() {
+    if env::var_os(CHILD).is_some() {
+        return told_to_stop().await;
+    }
+    let ended = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "program::whoever_is_told_to_stop_as_soon_as_it_runs_stops", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    assert!(ended.status.success(), "{}: {}", ended.status, String::from_utf8_lossy(&said));
+}
+
+async fn told_to_stop() {
+    let data = tempfile::tempdir().unwrap();
+    let config = || {
+        let settings = [("data.dir", data.path().to_str().unwrap()), ("http.listen", "127.0.0.1:0")];
+        let flags = settings.map(|(key, value)| ("flag", key, value.to_owned())).into();
+        Config::load(&Sources { flags, ..Sources::default() }).unwrap()
+    };
+    let stop = || kill_process(getpid(), Signal::TERM).unwrap();
+    let stopped = serve(config(), |_, _| stop()).await.unwrap();
+    assert!(matches!(stopped, Stopped::Finished));
+    work(config(), |_| stop()).await.unwrap();
 }
