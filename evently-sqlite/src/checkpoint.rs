@@ -96,6 +96,6 @@ pub(crate) fn put_in_place(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_one("pragma wal_checkpoint(passive)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
 }
 
-fn report(left: rusqlite::Result<i64>) -> Option<i64> {
+pub(crate) fn report(left: rusqlite::Result<i64>) -> Option<i64> {
     left.inspect_err(|error| tracing::warn!(%error, "the write-ahead log could not be put in place")).ok()
 }

@@ -109,7 +109,7 @@ impl SqliteStore {
         set_up(&writer, WRITER_CACHE_KIB, options).map_err(failed)?;
         if schema::migrate(&mut writer).map_err(|failed| migration_failed(&path, failed))? {
             // The file itself says whose it is and of which version, to whoever looks at it without opening it.
-            checkpoint::put_in_place(&writer).map_err(failed)?;
+            checkpoint::report(checkpoint::put_in_place(&writer));
         }
         let readers = (0..options.readers.max(1)).map(|_| reader(&path, options)).collect::<Result<_, _>>().map_err(failed)?;
         let checkpointer = connect(&path, options).and_then(|connection| {

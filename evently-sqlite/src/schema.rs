@@ -60,8 +60,8 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|version| version as usize)
 }
 
-/// Applies those migrations that the file has not had, and says whether there were any. Of several processes that do so at the same time each
-/// migration is done by one.
+/// Applies those migrations that the file has not had, and says whether there were any to begin with. Of several processes that do so at the
+/// same time each migration is done by one.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<bool, MigrationFailed> {
     let mut any = false;
     for (i, migration) in MIGRATIONS.iter().enumerate() {
