@@ -28,8 +28,10 @@ impl Target {
         let has_no_port = rest.ends_with(']') || !rest.contains(':');
         let (host, port) = if has_no_port { (rest, "80") } else { rest.rsplit_once(':').unwrap_or_default() };
         // An IPv6 address has colons of its own, and stands in brackets for it.
-        let is_host = !host.is_empty() && (host.starts_with('[') == host.contains(':'));
-        if !is_host || port.parse::<u16>().is_err() {
+        let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_host = in_brackets.map_or(!host.is_empty() && !host.contains([':', '[', ']']), |host| host.contains(':'));
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        if !is_host || !is_port {
             return Err(right());
         }
         Ok(Self { authority: format!("{host}:{port}").into() })
@@ -297,7 +299,10 @@ mod tests {
         for url in ["", "127.0.0.1:8080", "https://localhost", "http://", "http://a/b", "http://u:p@host", "http://a b"] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
-        for url in ["http://:8080", "http://host:abc", "http://host:", "http://host:65536", "http://a:b:80"] {
+        for url in ["http://:8080", "http://host:abc", "http://host:", "http://host:65536", "http://host:+80", "http://a:b:80"] {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+        for url in ["http://[::1", "http://::1", "http://[::1]x:80", "http://]", "http://[]:80"] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
         for (url, address) in [("http://[::1]", "http://[::1]:80"), ("http://[::1]:8080", "http://[::1]:8080")] {

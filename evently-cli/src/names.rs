@@ -97,9 +97,21 @@ fn seat(view: &EventView, text: &str) -> Result<SeatId, Failure> {
         let rest = rest.and_then(|rest| rest.strip_prefix(place.row.label.as_str())).and_then(|rest| rest.strip_prefix('/'));
         rest == Some(place.seat.label.as_str())
     });
-    let found = found.map(|place| place.seat.id).collect();
-    let example = place(view, 0).unwrap_or_default();
-    only_one(found, "seat", text, &format!("name a seat by its id or as Section/Row/Seat, such as {example}"))
+    match &found.collect::<Vec<_>>()[..] {
+        [one] => Ok(one.seat.id),
+        [] => {
+            let example = place(view, 0).unwrap_or_default();
+            let failure = Failure::no(format_args!("there is no seat `{text}` at {}", view.event.details.name));
+            Err(failure.hint(format!("name a seat by its id or as Section/Row/Seat, such as {example}")))
+        }
+        several => {
+            let each = several.iter().map(|place| {
+                format!("{} (section {}, row {}, seat {})", place.seat.id, place.section.name, place.row.label, place.seat.label)
+            });
+            let each = each.collect::<Vec<_>>().join(" or ");
+            Err(Failure::usage(format_args!("`{text}` may be {each}")).hint("name the seat by its id"))
+        }
+    }
 }
 
 /// Where a seat is, as [`seats`] reads it.

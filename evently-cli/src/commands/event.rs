@@ -84,7 +84,7 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
             };
             bookings.await.map_err(|error: Error| {
                 let off = format_args!("the event {id} is called off, but cancelling its bookings failed");
-                Failure::from(error).after(off).hint("a running service or `evently worker` goes on with it")
+                Failure::from(error).after(off)
             })?;
             show(&app, id).await
         }

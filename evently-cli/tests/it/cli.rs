@@ -68,7 +68,7 @@ fn a_venue_goes_in_and_comes_out_again() {
     let list = evently.run(&["venue", "list"]);
     assert_eq!(list.stdout.lines().count(), 3, "{}", list.stdout);
     assert!(list.stdout.lines().all(|line| line.len() <= 80 && line.trim_end() == line));
-    // Nobody looks at it.
+    // It is no terminal.
     let narrow = Said::from(evently.command(&["venue", "list"]).env("COLUMNS", "40").output().unwrap());
     assert_eq!(narrow.stdout, list.stdout);
     let listed = evently.json(&["venue", "list"]);
@@ -109,8 +109,11 @@ fn a_place_that_may_be_two_seats_is_neither() {
     evently.json(&[&create[..], &["--end", "2099-05-01T22:00:00+02:00", "--price", "Stalls=45", "--publish"]].concat());
     let said = evently.run(&["seats", "block", "Gala", "A/B/1/2"]);
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(said.stderr.contains("there are 2 of the name `A/B/1/2`; name the seat by its id"), "{said:?}");
+    assert!(said.stderr.contains(" (section A/B, row 1, seat 2)"), "{said:?}");
     assert_eq!(evently.json(&["event", "show", "Gala"])["availability"]["blocked"], 0);
+    let (id, _) = said.stderr.split_once(" (section A, row B/1, seat 2)").unwrap();
+    let id = id.rsplit(' ').next().unwrap();
+    assert_eq!(evently.json(&["seats", "block", "Gala", id])["seat_ids"], json!([id]));
 }
 
 #[test]
@@ -275,6 +278,7 @@ fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     for (flag, value) in flags.into_iter().chain([("refund-percent", "0"), ("currency", "JPY")]) {
         let said = evently.run_with(&["event", "create", "--file", "-", &format!("--{flag}"), value], &strange.to_string());
         assert_eq!(said.code, 2, "the file says it: {flag}: {said:?}");
+        assert!(said.stderr.contains("cannot be used with"), "{flag}: {said:?}");
     }
     assert_eq!(evently.json(&["event", "list"])["items"].as_array().unwrap().len(), 2);
     strange["colour"] = json!("red");
@@ -399,7 +403,7 @@ async fn an_event_that_is_called_off_before_its_bookings_fail_is_said_to_be_off(
     let said = evently.run(&["event", "cancel", &event]);
     let off = format!("error: the event {event} is called off, but cancelling its bookings failed: ");
     assert!(said.code == 1 && said.stderr.starts_with(&off), "{said:?}");
-    assert!(hint_of(&said).contains("service"), "{said:?}");
+    assert!(hint_of(&said).contains("evently verify"), "{said:?}");
     assert_eq!(evently.json(&["event", "show", &event])["status"], "cancelled");
 }
 

@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::recorder;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A data folder of its own, and the binary working on it.
@@ -137,6 +139,18 @@ impl Evently {
             .json(&[&args[..], &["2099-05-01T22:00:00Z", "--price", "Stalls=45.00", "--max-held", "100", "--publish"]].concat());
         event["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// Waits until something is so; false if it is not after a minute.
+pub fn within_a_minute(is_so: impl Fn() -> bool) -> bool {
+    let began = recorder::now();
+    while recorder::now() - began < 60_000_000 {
+        if is_so() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
 }
 
 const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];

@@ -97,7 +97,7 @@ fn room(dir: &Path) -> Finding {
     }
 }
 
-/// Whether so many free bytes are.
+/// Whether so many free bytes are enough.
 fn enough(what: &'static str, free: u64) -> Finding {
     let found = format!("{}.{} GiB free", free / GIB, free % GIB * 10 / GIB);
     let hint = "a full disk stops all sales; make room";
