@@ -119,26 +119,30 @@ fn explain(plans: &[Plan]) -> Reply {
     Reply::new(people, json!({ "items": plans.iter().map(item).collect::<Vec<Value>>() }))
 }
 
+/// What is found where all is right, for tests.
+#[cfg(test)]
+pub(super) fn inspected() -> Inspection {
+    Inspection {
+        server: "15.14".to_owned(),
+        server_will_do: true,
+        database: "evently".to_owned(),
+        is_replica: false,
+        connections_max: 100,
+        durability: Durability::Crash,
+        replicas: 0,
+        schema: database::SCHEMA_VERSION,
+        time: (SystemClock::new().now(), tokio::time::Instant::now()),
+        schema_is_newer: false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     #[test]
     fn a_deployment_does_not_go_on_with_a_database_that_cannot_be_written_or_is_not_known() {
-        let right = Inspection {
-            server: "15.14".to_owned(),
-            server_will_do: true,
-            database: "evently".to_owned(),
-            is_replica: false,
-            connections_max: 100,
-            durability: Durability::Crash,
-            replicas: 0,
-            schema: database::SCHEMA_VERSION,
-            time: (SystemClock::new().now(), Instant::now()),
-            schema_is_newer: false,
-        };
+        let right = inspected();
         assert!(status(&right).is_yes());
         for wrong in [
             Inspection { server_will_do: false, ..right.clone() },

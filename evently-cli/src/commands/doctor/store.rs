@@ -201,24 +201,8 @@ fn secrets(config: &Config) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::{super::State, *};
-
-    fn inspected() -> Inspection {
-        Inspection {
-            server: "15.14".to_owned(),
-            server_will_do: true,
-            database: "evently".to_owned(),
-            is_replica: false,
-            connections_max: 100,
-            durability: Durability::Crash,
-            replicas: 0,
-            schema: database::SCHEMA_VERSION,
-            time: (SystemClock::new().now(), Instant::now()),
-            schema_is_newer: false,
-        }
-    }
+    use crate::commands::db::inspected;
 
     /// The states of what is said of the store, its version, its durability and its clock.
     fn states(found: Inspection) -> Vec<State> {
