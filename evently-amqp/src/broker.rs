@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     counted,
-    topology::{Topology, TopologyError},
+    topology::{Inspection, Topology, TopologyError},
 };
 
 /// How long the broker may take to answer before it counts as away.
@@ -172,7 +172,7 @@ impl Broker {
                 shared.is_away(&error);
                 None
             }
-            Err(ConnectError::Hopeless(error)) => return Err(error),
+            Err(ConnectError::Unusable(error)) => return Err(error),
         };
         let keeper = tokio::spawn(keep(Arc::clone(&shared), uri, first));
         Ok(Self { inner: Arc::new(Inner { shared, keeper }) })
@@ -299,7 +299,7 @@ async fn keep(shared: Arc<Shared>, uri: AMQPUri, mut current: Option<Arc<Connect
                 current = Some(shared.is_up(connections));
             }
             Err(ConnectError::Away(error)) => shared.is_away(&error),
-            Err(ConnectError::Hopeless(error)) => {
+            Err(ConnectError::Unusable(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the message broker is of no use as it is");
                 shared.is_away(&error);
             }
@@ -321,9 +321,21 @@ async fn ended(Connections { sending, receiving }: &Connections) -> lapin::Error
     ErrorKind::InvalidConnectionState(lapin::ConnectionState::Closed).into()
 }
 
-enum ConnectError {
+/// Why there is no connection to a broker.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It is away, and may come back by itself.
+    #[error(transparent)]
     Away(Away),
-    Hopeless(OpenError),
+    /// It cannot be used as it is.
+    #[error(transparent)]
+    Unusable(OpenError),
+}
+
+impl From<OpenError> for ConnectError {
+    fn from(error: OpenError) -> Self {
+        Self::Unusable(error)
+    }
 }
 
 impl From<lapin::Error> for ConnectError {
@@ -334,7 +346,7 @@ impl From<lapin::Error> for ConnectError {
                 AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
             )
         {
-            return Self::Hopeless(OpenError::Refused(said.get_message().to_string()));
+            return Self::Unusable(OpenError::Refused(said.get_message().to_string()));
         }
         Self::Away(error.into())
     }
@@ -350,21 +362,28 @@ impl From<TopologyError> for ConnectError {
     fn from(error: TopologyError) -> Self {
         match error {
             TopologyError::Away { source, .. } => source.into(),
-            other => Self::Hopeless(other.into()),
+            other => Self::Unusable(other.into()),
         }
     }
 }
 
 async fn connect(uri: &AMQPUri, topology: &Topology) -> Result<Connections, ConnectError> {
-    let connect = async |name: &str| {
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        timeout(PATIENCE, Connection::connect_uri(uri.clone(), properties)).await
-    };
-    let sending = connect("evently, sending").await??;
+    let sending = connect_as("evently, sending", uri).await?;
     let channel = timeout(PATIENCE, sending.create_channel()).await??;
     timeout(PATIENCE, topology.declare(&channel)).await??;
-    let receiving = connect("evently, receiving").await??;
+    let receiving = connect_as("evently, receiving", uri).await?;
     Ok(Connections { sending, receiving })
+}
+
+async fn connect_as(name: &str, uri: &AMQPUri) -> Result<Connection, ConnectError> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    Ok(timeout(PATIENCE, Connection::connect_uri(uri.clone(), properties)).await??)
+}
+
+/// What there is to know of the broker at `url`; nothing is made there, and nothing changed.
+pub async fn inspect(url: &str, topology: &Topology) -> Result<Inspection, ConnectError> {
+    let connection = connect_as("evently, looking", &uri(url)?).await?;
+    Ok(timeout(PATIENCE, topology.look(&connection)).await??)
 }
 
 fn uri(url: &str) -> Result<AMQPUri, OpenError> {

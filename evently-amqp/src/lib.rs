@@ -53,11 +53,11 @@ mod publisher;
 mod run;
 mod topology;
 
-pub use broker::{Away, Broker, OpenError, Options, State};
+pub use broker::{Away, Broker, ConnectError, OpenError, Options, State, inspect};
 pub use consumer::Consumer;
 pub use parked::{Parked, ParkedQueue};
 pub use publisher::AmqpCarrier;
-pub use topology::{Topology, TopologyError, Work};
+pub use topology::{Inspection, Topology, TopologyError, Work};
 
 /// An error with all that led to it, in one line.
 fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {

@@ -1,7 +1,7 @@
 //! Exchanges and queues: what they are called, and what they must be like.
 
 use lapin::{
-    Channel, ErrorKind, ExchangeKind,
+    Channel, Connection, ErrorKind, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable},
@@ -145,14 +145,12 @@ impl Topology {
     /// Makes what is missing, and makes sure that the rest is as it must be.
     pub(crate) async fn declare(&self, channel: &Channel) -> Result<(), TopologyError> {
         let exchange = self.exchange();
-        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let declared = channel.exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, options, FieldTable::default());
-        declared.await.map_err(|error| explain(&exchange, error))?;
+        declare_exchange(channel, &exchange).await?;
+        for (queue, arguments) in self.queues() {
+            declare_queue(channel, &queue, arguments).await?;
+        }
         for work in Work::ALL {
-            let (queue, retry, parked) = (self.queue(work), self.retry(work), self.parked(work));
-            declare_queue(channel, &queue, work_queue(work)).await?;
-            declare_queue(channel, &retry, retry_queue(&queue)).await?;
-            declare_queue(channel, &parked, Vec::new()).await?;
+            let queue = self.queue(work);
             for key in work.keys() {
                 let (options, none) = (QueueBindOptions::default(), FieldTable::default());
                 let bound = channel.queue_bind(queue.as_str().into(), exchange.as_str().into(), (*key).into(), options, none);
@@ -161,6 +159,73 @@ impl Topology {
         }
         Ok(())
     }
+
+    /// All queues, and what they must be like.
+    fn queues(&self) -> impl Iterator<Item = (String, Arguments)> {
+        Work::ALL.into_iter().flat_map(|work| {
+            let queue = self.queue(work);
+            let (retry, parked) = (self.retry(work), self.parked(work));
+            let waits = retry_queue(&queue);
+            [(queue, work_queue(work)), (retry, waits), (parked, Vec::new())]
+        })
+    }
+
+    /// What there is of it; what is there must be as it must be, and what is not is not made.
+    pub(crate) async fn look(&self, connection: &Connection) -> Result<Inspection, TopologyError> {
+        let (exchange, mut found) = (self.exchange(), Inspection::default());
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let asked = channel(connection, &exchange).await?;
+        let there = asked.exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, options, FieldTable::default()).await;
+        match if_there(&exchange, there)? {
+            Some(()) => declare_exchange(&asked, &exchange).await?,
+            None => found.missing.push(exchange),
+        }
+        let parked = Work::ALL.map(|work| self.parked(work));
+        for (queue, arguments) in self.queues() {
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            // The broker closes the channel of whoever asks for what is not there.
+            let asked = channel(connection, &queue).await?;
+            let there = asked.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
+            match if_there(&queue, there)? {
+                Some(there) => {
+                    declare_queue(&asked, &queue, arguments).await?;
+                    found.parked += if parked.contains(&queue) { there.message_count() } else { 0 };
+                }
+                None => found.missing.push(queue),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What there is to know of a broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// The exchange and the queues that are not there; whoever connects next makes them.
+    pub missing: Vec<String>,
+    /// How many messages people have to look at.
+    pub parked: u32,
+}
+
+async fn channel(connection: &Connection, for_what: &str) -> Result<Channel, TopologyError> {
+    connection.create_channel().await.map_err(|error| explain(for_what, error))
+}
+
+/// The answer to a passive declaration.
+fn if_there<T>(name: &str, answer: lapin::Result<T>) -> Result<Option<T>, TopologyError> {
+    match answer {
+        Ok(there) => Ok(Some(there)),
+        Err(error) => match error.kind() {
+            ErrorKind::ProtocolError(said) if *said.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Ok(None),
+            _ => Err(explain(name, error)),
+        },
+    }
+}
+
+async fn declare_exchange(channel: &Channel, name: &str) -> Result<(), TopologyError> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declared = channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default());
+    declared.await.map_err(|error| explain(name, error))
 }
 
 type Arguments = Vec<(&'static str, AMQPValue)>;

@@ -2,19 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evently_amqp::{AmqpCarrier, Broker};
+use evently_amqp::{AmqpCarrier, Broker, ConnectError, Inspection};
 use evently_core::{
     cache::{Caches, Seal},
     memory::MemorySeatFeed,
     ports::{Carrier, Catalog, Clock, RateLimits, SeatFeed, SeatLocks},
     rate::LocalRateLimits,
 };
+pub use evently_redis::Health;
 use evently_redis::{Options, Redis, RedisCache, RedisRateLimits, RedisSeatFeed, RedisSeatLocks};
 
-use crate::{compose::StartError, config::Config};
+use crate::{
+    compose::StartError,
+    config::{Config, ServerUrl},
+};
 
 /// How long a start waits for Redis.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long somebody who only looks does: several Sentinels may have to be asked one after the other.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The servers that the configuration names.
 #[derive(Clone)]
@@ -23,6 +29,23 @@ pub struct Shared {
     pub redis: Option<Redis>,
     /// For what has happened.
     pub broker: Option<Broker>,
+}
+
+/// How it is with Redis, and where it is; none where there is to be none. Nothing is kept there.
+pub async fn inspect_redis(config: &Config) -> Option<(&ServerUrl, Result<Health, evently_redis::OpenError>)> {
+    let url = config.redis.url.0.as_ref()?;
+    let redis = match Redis::open(&Options::new(url.reveal())) {
+        Ok(redis) => redis,
+        Err(error) => return Some((url, Err(error))),
+    };
+    let _ = tokio::time::timeout(LOOK, redis.wait_until_known()).await;
+    Some((url, Ok(redis.health())))
+}
+
+/// What there is to know of RabbitMQ, and where it is; none where there is to be none. Nothing is changed there.
+pub async fn inspect_rabbitmq(config: &Config) -> Option<(&ServerUrl, Result<Inspection, ConnectError>)> {
+    let url = config.rabbitmq.url.0.as_ref()?;
+    Some((url, evently_amqp::inspect(url.reveal(), &config.rabbitmq.prefix.topology()).await))
 }
 
 impl Shared {

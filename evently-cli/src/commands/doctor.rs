@@ -1,7 +1,10 @@
-//! `evently doctor`: whether this machine and the data folder are fit for the service. It changes nothing.
+//! `evently doctor`: whether this machine, the store and the servers beside it are fit for the service. It changes nothing.
 
 mod machine;
+mod servers;
 mod store;
+
+use std::error::Error;
 
 use serde_json::json;
 
@@ -47,11 +50,18 @@ impl Finding {
     }
 }
 
+/// What has gone wrong, and what led to it.
+fn with_cause(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
 pub fn run(global: &Global) -> Result<Reply, Failure> {
     let config = shop::config(global)?;
     let mut findings = vec![Finding::ok("configuration", "can be read")];
     findings.extend(machine::look(&config));
-    findings.extend(super::threads()?.block_on(store::look(&config)));
+    let threads = super::threads()?;
+    findings.extend(threads.block_on(store::look(&config)));
+    findings.extend(threads.block_on(servers::look(&config)));
     let mut table = Table::new(["", "WHAT", "FOUND"]);
     for finding in &findings {
         table.row([finding.state.name().to_owned(), finding.what.to_owned(), finding.found.clone()]);

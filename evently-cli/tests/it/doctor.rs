@@ -2,6 +2,13 @@
 
 use std::{fs::Permissions, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 
+use evently_http::messages::{Topology, Work};
+use evently_testservers::{fresh_namespace, shared_rabbitmq, shared_redis};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
+};
 use serde_json::{Value, json};
 
 use crate::evently::{Evently, Said, within_a_minute};
@@ -12,7 +19,96 @@ fn look(evently: &Evently, what: &str) -> Value {
 }
 
 fn state(report: &Said, what: &str) -> Value {
-    report.json()["checks"].as_array().unwrap().iter().find(|check| check["check"] == what).unwrap()["state"].clone()
+    check(report, what)["state"].clone()
+}
+
+/// One line of a report.
+fn check(report: &Said, what: &str) -> Value {
+    report.json()["checks"].as_array().unwrap().iter().find(|check| check["check"] == what).unwrap().clone()
+}
+
+/// What it says of one of the servers, and how it ends: with 1 exactly where that is of no use.
+fn check_server(what: &str, setting: &'static str, url: &str) -> (String, String) {
+    let said = Evently::new().with("EVENTLY__HTTP__LISTEN", "127.0.0.1:0").with(setting, url).run(&["doctor", "--json"]);
+    let found = check(&said, what);
+    assert_eq!(said.code, i32::from(found["state"] == "fail"), "{said:?}");
+    assert!(!said.stdout.contains("hush"), "{said:?}");
+    (found["state"].as_str().unwrap().to_owned(), format!("{} {}", found["found"], found["hint"]))
+}
+
+/// An address at which nobody is.
+fn nobody() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn doctor_says_what_is_in_the_way_of_redis() {
+    let url = shared_redis().unwrap();
+    let look = |url: &str| check_server("redis", "EVENTLY__REDIS__URL", url);
+    assert_eq!(look(&url).0, "ok");
+    let host = url.strip_prefix("redis://").unwrap().split('/').next().unwrap();
+    for (wrong, problem, remedy) in [
+        (format!("redis://{}", nobody()), "unreachable", "is the server up"),
+        (format!("redis://me:hush@{host}"), "password", "redis://user:password@host:port"),
+        (format!("redis://{host}/999999999"), "database", "redis://host:port/0"),
+        ("redis://host:port".to_owned(), "not one of Redis", "redis.url"),
+    ] {
+        let (state, said) = look(&wrong);
+        assert!(state == "fail" && said.contains(problem) && said.contains(remedy), "{wrong}: {said}");
+    }
+    let evently = Evently::new();
+    assert!(!evently.run(&["doctor"]).stdout.contains("redis"), "there is to be none");
+}
+
+#[test]
+fn doctor_says_what_is_in_the_way_of_rabbitmq() {
+    let url = shared_rabbitmq().unwrap();
+    for (wrong, why) in [
+        (format!("amqp://me:hush@{}", nobody()), "did not do as it was asked"),
+        (url.replace("guest:guest", "guest:hush"), "does not let us in"),
+        (url.replace("%2f", "nowhere"), "does not let us in"),
+        ("amqp://host:port".to_owned(), "right would be amqp://"),
+    ] {
+        let (state, said) = check_server("rabbitmq", "EVENTLY__RABBITMQ__URL", &wrong);
+        assert!(state == "fail" && said.contains(why), "{wrong}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn doctor_looks_at_the_queues_and_makes_none() {
+    let url = tokio::task::spawn_blocking(shared_rabbitmq).await.unwrap().unwrap();
+    let prefix = fresh_namespace();
+    let topology = Topology::try_new(&prefix).unwrap();
+    let evently = Evently::new().with("EVENTLY__RABBITMQ__URL", &url).with("EVENTLY__RABBITMQ__PREFIX", &prefix);
+    let evently = evently.with("EVENTLY__HTTP__LISTEN", "127.0.0.1:0");
+    let look = || {
+        let found = check(&evently.run(&["doctor", "--json"]), "rabbitmq");
+        (found["state"].as_str().unwrap().to_owned(), found["found"].to_string())
+    };
+    let (jobs, parked) = (topology.queue(Work::Jobs), topology.parked(Work::Jobs));
+    for _ in 0..2 {
+        let (state, said) = look();
+        let all = [topology.exchange(), jobs.clone(), topology.retry(Work::Notifications), topology.parked(Work::Analytics)];
+        assert!(state == "ok" && all.iter().all(|name| said.contains(name)), "{said}");
+    }
+    assert_eq!(evently.json(&["queue", "list"]), json!({ "items": [] }));
+    let (state, said) = look();
+    assert!(state == "ok" && !said.contains(&prefix), "that has made them: {said}");
+
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let how = BasicPublishOptions::default();
+    let sent = channel.basic_publish("".into(), parked.into(), how, b"what is this", BasicProperties::default());
+    sent.await.unwrap().await.unwrap();
+    let (state, said) = look();
+    assert!(state == "warn" && said.contains("1 parked"), "{said}");
+
+    channel.queue_delete(jobs.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    channel.queue_declare(jobs.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
+    let (state, said) = look();
+    assert!(state == "fail" && said.contains(&format!("{jobs} exists at the broker with another shape")), "{said}");
 }
 
 #[test]

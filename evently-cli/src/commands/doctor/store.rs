@@ -16,7 +16,7 @@ use evently_http::{
     database::{self, Durability, Inspection},
 };
 
-use super::Finding;
+use super::{Finding, with_cause};
 
 /// The header of a SQLite file; <https://sqlite.org/fileformat2.html#the_database_header>.
 struct Header([u8; 100]);
@@ -63,8 +63,7 @@ fn server(url: &str, inspected: Result<Inspection, impl std::error::Error>) -> V
     let found = match inspected {
         Ok(found) => found,
         Err(error) => {
-            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            return vec![Finding::fail(WHAT, format!("{error}{cause}"), "look at store.url, and whether the server runs")];
+            return vec![Finding::fail(WHAT, with_cause(&error), "look at store.url, and whether the server runs")];
         }
     };
     let place = format!("{} on PostgreSQL {} ({url})", found.database, found.server);
