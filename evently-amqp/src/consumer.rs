@@ -47,10 +47,8 @@ pub struct Consumer {
 /// What became of acting on an entry.
 enum Outcome {
     Done,
-    /// Not begun: somebody else has, and may be done or gone by the next time. Or we have, before the store was away.
-    Elsewhere {
-        ours: bool,
-    },
+    /// Not begun: somebody else has, and may be done or gone by the next time.
+    Elsewhere,
     Failed(String),
     /// Failed, and it would again.
     Hopeless(String),
@@ -130,7 +128,7 @@ impl Consumer {
         delivery: Delivery,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<Option<(Acker, usize)>, Away> {
-        let Delivery { properties, data, acker, redelivered, .. } = delivery;
+        let Delivery { properties, data, acker, .. } = delivery;
         let brought = message::open(&properties, &data);
         let entries = brought.len();
         for entry in brought {
@@ -145,12 +143,7 @@ impl Consumer {
                 }
                 Ok(entry) => match self.act_on_entry(&entry, stopping).await {
                     Outcome::Done => {}
-                    // Whoever had the message before us most likely left it in the middle, and if this keeps happening it may be its own fault.
-                    Outcome::Elsewhere { ours: false } if redelivered => {
-                        let (properties, body) = message::alone(properties.clone(), &data, &entry);
-                        self.failed(channel, properties, &body, "whoever had begun with it crashed, or was cut off").await?;
-                    }
-                    Outcome::Elsewhere { .. } => {
+                    Outcome::Elsewhere => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
                         tracing::debug!(
                             queue = self.work.name(),
@@ -179,10 +172,7 @@ impl Consumer {
     async fn act_on_entry(&self, entry: &Entry, stopping: &mut watch::Receiver<bool>) -> Outcome {
         let mut said = false;
         loop {
-            let outcome = match attempt(&*self.handler, entry).await {
-                Outcome::Elsewhere { .. } => Outcome::Elsewhere { ours: said },
-                outcome => outcome,
-            };
+            let outcome = attempt(&*self.handler, entry).await;
             let Outcome::StoreAway(reason) = &outcome else { return outcome };
             if !std::mem::replace(&mut said, true) {
                 tracing::warn!(queue = self.work.name(), position = entry.position, reason, "waiting for the store");
@@ -267,7 +257,7 @@ async fn attempt(handler: &dyn Handler, entry: &Entry) -> Outcome {
         Ok(Err(error)) => {
             let reason = crate::with_sources(&*error);
             match Trouble::of(&error) {
-                Trouble::Elsewhere => Outcome::Elsewhere { ours: false },
+                Trouble::Elsewhere => Outcome::Elsewhere,
                 Trouble::StoreAway => Outcome::StoreAway(reason),
                 Trouble::ForNow => Outcome::Failed(reason),
                 Trouble::ForGood => Outcome::Hopeless(reason),

@@ -41,7 +41,7 @@ pub use figures::{Figures, SalesFilter};
 pub use gateway::{Charge, Charged, GatewayUnavailable, PaymentGateway, Webhook, WebhookError};
 pub use handler::Handler;
 pub use ids::Ids;
-pub use inbox::{BegunElsewhere, Inbox, Taken};
+pub use inbox::{Begun, BegunElsewhere, Inbox, Taken};
 pub use mailer::{Attachment, Mail, MailFailed, Mailer};
 pub use outbox::Outbox;
 pub use passwords::{PasswordHash, PasswordHasher, PasswordsBusy};

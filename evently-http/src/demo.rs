@@ -60,7 +60,7 @@ pub async fn seed(app: &App, passwords: &dyn PasswordHasher) -> Result<bool, Sta
                 told = true;
                 tokio::time::sleep(PAUSE).await;
             }
-            Taken::Ours => tokio::select! {
+            Taken::Ours | Taken::TakenOver => tokio::select! {
                 made = make(app, passwords) => {
                     let inbox = &app.store.inbox;
                     match made {
@@ -86,7 +86,7 @@ async fn take(app: &App, claim: Claim) -> Result<Taken, StartError> {
 async fn lost(app: &App, claim: Claim) -> Result<(), StartError> {
     loop {
         tokio::time::sleep(CLAIM_LASTS / 3).await;
-        if take(app, claim).await? != Taken::Ours {
+        if !take(app, claim).await?.is_ours() {
             return Ok(());
         }
     }

@@ -1,20 +1,21 @@
 //! Which messages have been acted on.
 
 use async_trait::async_trait;
-use evently_core::ports::{Claim, Inbox, StoreError, Taken};
+use evently_core::ports::{Begun, Claim, Inbox, StoreError, Taken};
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::{
     error::Fault,
-    rows::{get, position_to_sql, to_sql},
+    rows::{get, position_to_sql, time, to_sql},
     store::{During, PgStore, values},
 };
 
 /// Whoever has waited for the row judges it as it is then.
-const TAKE: &str = "insert into inbox as i (consumer, message, owner, claimed_until, done) values ($1, $2, $3, $5, false) \
-    on conflict (consumer, message) do update set owner = excluded.owner, claimed_until = excluded.claimed_until \
-    where not i.done and (i.owner = excluded.owner or i.claimed_until <= $4)";
-const IS_DONE: &str = "select done from inbox where consumer = $1 and message = $2";
+const FIND: &str = "select owner, claimed_until, done from inbox where consumer = $1 and message = $2 for update";
+const TAKE: &str = "insert into inbox (consumer, message, owner, claimed_until, done) values ($1, $2, $3, $4, false) \
+    on conflict (consumer, message) do nothing";
+const TAKE_OVER: &str = "update inbox set owner = $3, claimed_until = $4 where consumer = $1 and message = $2";
 const DONE: &str = "update inbox set done = true where consumer = $1 and message = $2 and owner = $3";
 const LET_GO: &str = "delete from inbox where consumer = $1 and message = $2 and owner = $3 and not done";
 
@@ -36,15 +37,21 @@ impl Inbox for PgStore {
 async fn take(store: &PgStore, consumer: &str, message: u64, claim: &Claim) -> Result<Taken, Fault> {
     let message = position_to_sql(message);
     let mut tx = store.write().await?;
-    let taken = tx.execute(TAKE, values![consumer, message, claim.owner, to_sql(claim.now), to_sql(claim.until)]).await? == 1;
-    // A statement of its own sees what was committed while the first waited.
-    let row = if taken { None } else { tx.one(IS_DONE, values![consumer, message]).await? };
+    let found = tx.one(FIND, values![consumer, message]).await?.as_ref().map(begun).transpose()?;
+    let taken = Taken::by(claim, found.as_ref());
+    let written = if taken.is_ours() {
+        let sql = if found.is_some() { TAKE_OVER } else { TAKE };
+        tx.execute(sql, values![consumer, message, claim.owner, to_sql(claim.until)]).await?
+    } else {
+        0
+    };
     tx.commit().await?;
-    match row {
-        _ if taken => Ok(Taken::Ours),
-        Some(row) if get(&row, 0)? => Ok(Taken::Done),
-        _ => Ok(Taken::Others),
-    }
+    // Where there was nothing to be found, somebody may have been faster.
+    Ok(if taken.is_ours() && written == 0 { Taken::Others } else { taken })
+}
+
+fn begun(row: &PgRow) -> Result<Begun, Fault> {
+    Ok(Begun { owner: get(row, 0)?, until: time(row, 1)?, done: get(row, 2)? })
 }
 
 /// Whether the message is the owner's.

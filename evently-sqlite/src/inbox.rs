@@ -1,21 +1,23 @@
 //! Which messages have been acted on.
 
 use async_trait::async_trait;
-use evently_core::ports::{Claim, Inbox, StoreError, Taken};
-use rusqlite::{Transaction, params};
+use evently_core::{
+    domain::Timestamp,
+    ports::{Begun, Claim, Inbox, StoreError, Taken},
+};
+use rusqlite::{Row, Transaction, params};
 use uuid::Uuid;
 
 use crate::{
     SqliteStore,
-    rows::{execute, position_to_sql, value},
+    rows::{each_row, execute, position_to_sql},
     statements::statements,
 };
 
 statements! {
-    TAKE = "insert into inbox (consumer, message, owner, claimed_until, done) values (?1, ?2, ?3, ?5, 0) \
-        on conflict (consumer, message) do update set owner = ?3, claimed_until = ?5 \
-        where done = 0 and (owner = ?3 or claimed_until <= ?4)";
-    IS_DONE = "select done from inbox where consumer = ?1 and message = ?2";
+    FIND = "select owner, claimed_until, done from inbox where consumer = ?1 and message = ?2";
+    TAKE = "insert into inbox (consumer, message, owner, claimed_until, done) values (?1, ?2, ?3, ?4, 0) \
+        on conflict (consumer, message) do update set owner = ?3, claimed_until = ?4";
     DONE = "update inbox set done = 1 where consumer = ?1 and message = ?2 and owner = ?3";
     LET_GO = "delete from inbox where consumer = ?1 and message = ?2 and owner = ?3 and done = 0";
 }
@@ -23,13 +25,13 @@ statements! {
 #[async_trait]
 impl Inbox for SqliteStore {
     async fn take(&self, consumer: &str, message: u64, claim: &Claim) -> Result<Taken, StoreError> {
-        let (consumer, message, Claim { owner, now, until }) = (consumer.to_owned(), position_to_sql(message), *claim);
+        let (consumer, message, claim) = (consumer.to_owned(), position_to_sql(message), *claim);
         let take = move |tx: &Transaction<'_>| {
-            if execute(tx, TAKE, params![consumer, message, owner, now.as_micros(), until.as_micros()])? == 1 {
-                return Ok(Taken::Ours);
+            let taken = Taken::by(&claim, each_row(tx, FIND, params![consumer, message], begun)?.first());
+            if taken.is_ours() {
+                execute(tx, TAKE, params![consumer, message, claim.owner, claim.until.as_micros()])?;
             }
-            let done = value::<bool>(tx, IS_DONE, params![consumer, message])?;
-            Ok(if done == Some(true) { Taken::Done } else { Taken::Others })
+            Ok(taken)
         };
         self.write("take_message", take).await
     }
@@ -46,4 +48,8 @@ impl Inbox for SqliteStore {
             move |tx: &Transaction<'_>| execute(tx, LET_GO, params![consumer, position_to_sql(message), owner]).map(drop);
         self.write("let_message_go", let_go).await
     }
+}
+
+fn begun(row: &Row<'_>) -> rusqlite::Result<Begun> {
+    Ok(Begun { owner: row.get(0)?, until: Timestamp::from_micros(row.get(1)?), done: row.get(2)? })
 }

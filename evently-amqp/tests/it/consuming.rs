@@ -1,21 +1,8 @@
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use async_trait::async_trait;
+use std::time::Duration;
 
 use evently_amqp::{Broker, Options, ParkedQueue, Work};
-use evently_core::{
-    domain::Entry,
-    ports::{BegunElsewhere, Handler, OtherError, StoreError, StoreErrorKind},
-};
-use futures_util::StreamExt as _;
-use lapin::{
-    options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions},
-    types::FieldTable,
-};
+use evently_core::ports::{BegunElsewhere, StoreError, StoreErrorKind};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
 
 use crate::{
     proxy::Proxy,
@@ -77,51 +64,6 @@ async fn what_somebody_else_has_begun_with_comes_again_and_again_and_is_not_coun
     running.stop().await;
     told.nothing_more();
     assert_eq!(ParkedQueue::new(broker, Work::Analytics).count().await.unwrap(), 0);
-}
-
-/// Fails for the first entry in these ways, one after the other.
-struct Fails(Mutex<VecDeque<OtherError>>);
-
-#[async_trait]
-impl Handler for Fails {
-    async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
-        let fails = if entry.position == 1 { self.0.lock().unwrap().pop_front() } else { None };
-        fails.map_or(Ok(()), Err)
-    }
-}
-
-/// Else a message that makes its process crash would do so for ever. Where it was the store that cut us short, it was we who had begun.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_in_the_middle_of_a_message_counts_as_a_failure_of_it_and_a_store_that_is_away_does_not() {
-    let away = || StoreError::new(StoreErrorKind::Unavailable, "test", std::io::Error::other("away")).into();
-    let crashed = Some("whoever had begun with it crashed, or was cut off");
-    for (ways, expected) in [
-        (vec![BegunElsewhere.into()], vec![(Some("1"), 1, crashed)]),
-        (vec![away(), BegunElsewhere.into(), BegunElsewhere.into()], vec![]),
-    ] {
-        let (world, url) = (sold(1).await, url().await);
-        let broker = Broker::open(Options { attempts: 1, ..options(&url, &world) }).await.unwrap();
-        hand_on_all(&world, &relay_to(&world, &broker)).await;
-        let (connection, channel) = channel(&url).await;
-        let queue = broker.topology().queue(Work::Analytics);
-        let consuming = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
-        let got = soon(consuming.await.unwrap().next()).await.unwrap().unwrap();
-        assert_eq!(got.properties.message_id().as_ref().unwrap().as_str(), "1");
-        connection.close(200, "".into()).await.unwrap();
-
-        let fails = Arc::new(Fails(Mutex::new(ways.into())));
-        let running = Running::start(&broker, Work::Analytics, fails.clone());
-        soon(async {
-            while !fails.0.lock().unwrap().is_empty() {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        running.stop().await;
-        let parked = ParkedQueue::new(broker, Work::Analytics).list(10).await.unwrap();
-        let parked = parked.iter().map(|message| (message.id.as_deref(), message.attempts, message.reason.as_deref()));
-        assert_eq!(parked.collect::<Vec<_>>(), expected);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

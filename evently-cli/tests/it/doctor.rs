@@ -46,7 +46,7 @@ fn nobody() -> String {
 fn doctor_says_what_is_in_the_way_of_redis() {
     let url = shared_redis().unwrap();
     let look = |url: &str| check_server("redis", "EVENTLY__REDIS__URL", url);
-    assert_eq!(look(&url).0, "ok");
+    assert_eq!(look(url).0, "ok");
     let host = url.strip_prefix("redis://").unwrap().split('/').next().unwrap();
     for (wrong, problem, remedy) in [
         (format!("redis://{}", nobody()), "unreachable", "is the server up"),

@@ -1,13 +1,10 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{
-    MemoryStore,
-    store::{ConsumerRow, InboxRow},
-};
+use super::{MemoryStore, store::ConsumerRow};
 use crate::{
     domain::Entry,
-    ports::{Claim, Inbox, Outbox, StoreError, Taken},
+    ports::{Begun, Claim, Inbox, Outbox, StoreError, Taken},
 };
 
 #[async_trait]
@@ -46,29 +43,26 @@ impl Outbox for MemoryStore {
 #[async_trait]
 impl Inbox for MemoryStore {
     async fn take(&self, consumer: &str, message: u64, claim: &Claim) -> Result<Taken, StoreError> {
-        let ours = InboxRow { claim: (claim.owner, claim.until), done: false };
+        let ours = Begun { owner: claim.owner, until: claim.until, done: false };
         let mut state = self.state();
-        let taken = match state.inbox.get(&(consumer.to_owned(), message)) {
-            Some(row) if row.done => Taken::Done,
-            Some(row) if row.claim.0 != claim.owner && claim.now < row.claim.1 => Taken::Others,
-            _ => Taken::Ours,
-        };
-        if taken == Taken::Ours {
-            state.inbox.insert((consumer.to_owned(), message), ours);
+        let key = (consumer.to_owned(), message);
+        let taken = Taken::by(claim, state.inbox.get(&key));
+        if taken.is_ours() {
+            state.inbox.insert(key, ours);
         }
         Ok(taken)
     }
 
     async fn done(&self, consumer: &str, message: u64, owner: Uuid) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let row = state.inbox.get_mut(&(consumer.to_owned(), message)).filter(|row| row.claim.0 == owner);
+        let row = state.inbox.get_mut(&(consumer.to_owned(), message)).filter(|row| row.owner == owner);
         Ok(row.map(|row| row.done = true).is_some())
     }
 
     async fn let_go(&self, consumer: &str, message: u64, owner: Uuid) -> Result<(), StoreError> {
         let key = (consumer.to_owned(), message);
         let mut state = self.state();
-        if state.inbox.get(&key).is_some_and(|row| row.claim.0 == owner && !row.done) {
+        if state.inbox.get(&key).is_some_and(|row| row.owner == owner && !row.done) {
             state.inbox.remove(&key);
         }
         Ok(())

@@ -145,7 +145,7 @@ impl Chores for MemoryStore {
 
     async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let mut state = self.state();
-        let old = state.inbox.iter().filter(|(_, row)| row.done && row.claim.1 < before).map(|(key, _)| key.clone());
+        let old = state.inbox.iter().filter(|(_, row)| row.done && row.until < before).map(|(key, _)| key.clone());
         let old = old.take(limit as usize).collect::<Vec<_>>();
         for key in &old {
             state.inbox.remove(key);

@@ -10,7 +10,7 @@ use crate::{
         Answer, Booking, BookingCode, BookingId, Email, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund, RefundId,
         Sales, Seat, SeatChange, SessionId, Ticket, TicketCode, TicketId, Timestamp, Transition, User, UserId, Venue, VenueId,
     },
-    ports::{Ids, PasswordHash, Session, TokenDigest},
+    ports::{Begun, Ids, PasswordHash, Session, TokenDigest},
     sync::{Mutex, MutexGuard, lock},
 };
 
@@ -55,7 +55,7 @@ pub(super) struct State {
     pub answers: FxHashMap<[u8; 32], ([u8; 32], Answer)>,
     pub journal: Vec<Transition>,
     pub consumers: FxHashMap<String, ConsumerRow>,
-    pub inbox: BTreeMap<(String, u64), InboxRow>,
+    pub inbox: BTreeMap<(String, u64), Begun>,
     pub sales: Sales,
     pub sales_position: u64,
     pub users: BTreeMap<UserId, (User, PasswordHash)>,
@@ -103,10 +103,4 @@ pub(super) struct ConsumerRow {
     pub position: u64,
     /// The latest owner, and when its claim ends.
     pub claim: Option<(Uuid, Timestamp)>,
-}
-
-pub(super) struct InboxRow {
-    /// The latest owner, and when its claim ends.
-    pub claim: (Uuid, Timestamp),
-    pub done: bool,
 }

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{Claim, StoreError};
+use crate::domain::Timestamp;
 
 /// Remembers which messages a consumer has acted on, so that each is acted on once however often it comes.
 ///
@@ -11,7 +12,7 @@ use super::{Claim, StoreError};
 /// # Contract
 /// - **Once.** A message that is done is never taken again.
 /// - **One at a time.** Of all who take a message one has it, until it lets go or its claim is over.
-/// - **Who was taken over has no say.** Only the latest owner says what becomes of a message.
+/// - **Who was taken over has no say.** Only the latest owner says what becomes of a message, and knows that it took it over.
 /// - **In any order.** Each message is on its own.
 #[async_trait]
 pub trait Inbox: Send + Sync {
@@ -30,10 +31,41 @@ pub trait Inbox: Send + Sync {
 pub enum Taken {
     /// Whoever asked has to act on it.
     Ours,
+    /// The same, and somebody had begun with it who has not said in time what became of it: most likely they have crashed, maybe because of it.
+    TakenOver,
     /// Somebody else is acting on it, or has crashed while doing so.
     Others,
     /// It has been acted on.
     Done,
+}
+
+impl Taken {
+    /// What comes of a claim to a message of which this is remembered.
+    pub fn by(claim: &Claim, remembered: Option<&Begun>) -> Self {
+        match remembered {
+            None => Self::Ours,
+            Some(Begun { done: true, .. }) => Self::Done,
+            Some(begun) if begun.owner == claim.owner => Self::Ours,
+            Some(begun) if claim.now < begun.until => Self::Others,
+            Some(_) => Self::TakenOver,
+        }
+    }
+
+    /// Whether whoever asked has it.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::TakenOver)
+    }
+}
+
+/// What an inbox remembers of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Who took it last.
+    pub owner: Uuid,
+    /// Until when it is theirs alone.
+    pub until: Timestamp,
+    /// Whether it has been acted on.
+    pub done: bool,
 }
 
 /// A message is not acted on because it [is somebody else's](Taken::Others).

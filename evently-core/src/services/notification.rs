@@ -146,6 +146,11 @@ impl Handler for NotificationService {
         match inbox.take(Self::CONSUMER, entry.position, &claim).await? {
             Taken::Done => return Ok(()),
             Taken::Others => return Err(BegunElsewhere.into()),
+            // A mail that crashes whoever sends it is to count as one that fails, or it would be tried for ever.
+            Taken::TakenOver => {
+                inbox.let_go(Self::CONSUMER, entry.position, claim.owner).await?;
+                return Err("whoever had begun with it crashed, or was cut off".into());
+            }
             Taken::Ours => {}
         }
         if planted!(MailIsDoneFirst) {

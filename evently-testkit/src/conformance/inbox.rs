@@ -53,7 +53,12 @@ pub async fn who_crashed_with_a_message_is_taken_over_and_has_no_say(world: Worl
     assert_eq!(inbox.take("mail", 7, &world.claim()).await.unwrap(), Taken::Others);
     world.wait(Duration::from_micros(1));
     let next = world.claim();
-    assert_eq!(inbox.take("mail", 7, &next).await.unwrap(), Taken::Ours);
+    assert_eq!(inbox.take("mail", 7, &next).await.unwrap(), Taken::TakenOver);
+    assert_eq!(
+        inbox.take("mail", 7, &next.prolonged(world.now())).await.unwrap(),
+        Taken::Ours,
+        "nobody takes over from themselves"
+    );
     assert!(!inbox.done("mail", 7, crashed.owner).await.unwrap());
     inbox.let_go("mail", 7, crashed.owner).await.unwrap();
     assert_eq!(inbox.take("mail", 7, &crashed.prolonged(world.now())).await.unwrap(), Taken::Others);
