@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::{
+    process::{Signal, getpid, kill_process},
+    termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr},
+};
 
 use crate::failure::Failure;
 
@@ -43,21 +46,39 @@ fn hidden(prompt: &str) -> Result<String, Failure> {
     let mut stderr = io::stderr();
     write!(stderr, "{prompt}").and_then(|()| stderr.flush()).map_err(failed)?;
     let shown = Shown::hide().map_err(|error| failed(error.into()))?;
-    let line = line();
+    let typed = typed();
     drop(shown);
     // The end of the line was not shown either.
     writeln!(stderr).map_err(failed)?;
-    line
+    let mut typed = typed.map_err(failed)?;
+    if typed.last() == Some(&CTRL_C) {
+        // Whoever started this program learns how it ended.
+        kill_process(getpid(), Signal::INT).map_err(|error| failed(error.into()))?;
+    }
+    typed.pop_if(|last| *last == b'\n');
+    String::from_utf8(typed).map_err(|_| Failure::usage("a password is text"))
 }
+
+/// What a terminal hands over at once: a line, with its end.
+fn typed() -> io::Result<Vec<u8>> {
+    let mut stdin = io::stdin().lock();
+    let typed = stdin.fill_buf()?.to_vec();
+    stdin.consume(typed.len());
+    Ok(typed)
+}
+
+const CTRL_C: u8 = 3;
 
 /// A terminal that shows again what is typed when this is dropped.
 struct Shown(Termios);
 
 impl Shown {
+    /// From now on Ctrl-C ends a line, as the signal would end this process without showing anything again.
     fn hide() -> rustix::io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
         tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
         Ok(Self(before))
     }

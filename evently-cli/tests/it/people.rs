@@ -62,6 +62,15 @@ fn a_password_is_typed_twice_and_never_shown() {
     assert_eq!(evently.json(&["user", "list"])["items"].as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn who_gives_up_at_a_password_sees_again_what_they_type() {
+    let evently = Evently::new();
+    let create = ["user", "create", "--email", "ada@example.org", "--name", "Ada"];
+    let given_up = at_a_terminal(evently.command(&create), &[("Password: ", "correct h\u{3}")]);
+    assert_eq!((given_up.code, given_up.stderr.as_str()), (-1, "Password: \n"), "ended by the signal");
+    assert_eq!(evently.json(&["user", "list"])["items"].as_array().unwrap().len(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_told_all_that_belongs_to_a_booking() {
     let evently = Evently::new();
