@@ -163,6 +163,13 @@ pub struct PaymentBody {
     created_at: Timestamp,
 }
 
+impl PaymentBody {
+    /// The payment as others than its buyer see it.
+    pub fn for_others(payment: &Payment) -> Self {
+        Self { client_secret: None, ..payment.into() }
+    }
+}
+
 impl From<&Payment> for PaymentBody {
     fn from(payment: &Payment) -> Self {
         let (client_secret, failure) = match &payment.state {

@@ -1,12 +1,13 @@
 //! What goes on beside the requests.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use evently_amqp::Consumer;
 use evently_core::{
     ports::Handler,
     services::{Error, Relay},
 };
+use futures_util::FutureExt as _;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::compose::{App, stopped};
@@ -98,10 +99,18 @@ impl Worker {
         let Self { name, pause, work } = self;
         let mut stopping = app.stopping.subscribe();
         loop {
-            let more = work(Arc::clone(&app)).await.unwrap_or_else(|error| {
-                tracing::warn!(worker = name, error = &error as &dyn std::error::Error, "worker will try again");
-                false
-            });
+            let more = match AssertUnwindSafe(async { work(Arc::clone(&app)).await }).catch_unwind().await {
+                Ok(Ok(more)) => more,
+                Ok(Err(error)) => {
+                    tracing::warn!(worker = name, error = &error as &dyn std::error::Error, "worker will try again");
+                    false
+                }
+                // What it panicked at may be gone the next time, and what it does is done by nobody else.
+                Err(_) => {
+                    tracing::error!(worker = name, "a worker panicked, and will try again");
+                    false
+                }
+            };
             if *stopping.borrow() {
                 return;
             }
@@ -150,10 +159,12 @@ async fn deliver_webhooks(app: Arc<App>) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use evently_core::{
-        domain::Timestamp,
+        domain::{Email, Role, SessionId, Timestamp, User, UserId},
         memory::ManualClock,
-        ports::{Claim, Taken},
+        ports::{Claim, Clock as _, PasswordHash, Session, Taken},
     };
 
     use super::*;
@@ -186,14 +197,64 @@ mod tests {
         assert_eq!(names(&SHARED), shared);
     }
 
+    /// An application on a store of its own, and its clock.
+    async fn app(folder: &tempfile::TempDir) -> (Arc<App>, Arc<ManualClock>) {
+        let flags = vec![("test", "data.dir", folder.path().to_str().unwrap().to_owned())];
+        let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        (Arc::new(compose::open_at(config, clock.clone()).await.unwrap()), clock)
+    }
+
+    /// One round of a worker.
+    async fn round(app: &Arc<App>, name: &str) -> bool {
+        let worker = SHARED.into_iter().find(|worker| worker.name == name).unwrap();
+        (worker.work)(app.clone()).await.unwrap()
+    }
+
+    /// Else one bad row would end what it is about for everybody, until somebody starts the process again.
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_panics_goes_on() {
+        static ROUNDS: AtomicU32 = AtomicU32::new(0);
+        let folder = tempfile::tempdir().unwrap();
+        let (app, _) = app(&folder).await;
+        let worker = every(SOON, "test", |app| {
+            Box::pin(async move {
+                match ROUNDS.fetch_add(1, Ordering::Relaxed) {
+                    0 => panic!("out of its mind"),
+                    1 => Ok(true),
+                    _ => {
+                        app.stopping.send_replace(true);
+                        Ok(false)
+                    }
+                }
+            })
+        });
+        worker.repeat(app).await;
+        assert_eq!(ROUNDS.load(Ordering::Relaxed), 3);
+    }
+
+    /// Nobody misses them, and the table grows.
+    #[tokio::test]
+    async fn logins_that_have_ended_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, clock) = app(&folder).await;
+        let (now, id) = (clock.now(), || app.ids.uuid(clock.now()));
+        let (user_id, email) = (UserId::from_uuid(id()), Email::parse("ada@example.org").unwrap());
+        let ada = User { id: user_id, email, name: "Ada".to_owned(), role: Role::Customer, created_at: now };
+        app.store.accounts.add(&ada, &PasswordHash("$2b$…".to_owned())).await.unwrap();
+        let session = Session { id: SessionId::from_uuid(id()), user_id, expires_at: now + HOUR };
+        app.store.sessions.open(&session, &[1; 32]).await.unwrap();
+        assert!(!round(&app, "forget sessions").await);
+        clock.advance(Duration::from_hours(31 * 24));
+        assert!(round(&app, "forget sessions").await, "there may be more");
+        assert!(!round(&app, "forget sessions").await);
+    }
+
     /// Nobody misses what is not forgotten, and the table grows.
     #[tokio::test]
     async fn messages_that_nobody_sends_again_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let flags = vec![("test", "data.dir", folder.path().to_str().unwrap().to_owned())];
-        let config = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-        let app = Arc::new(compose::open_at(config, clock.clone()).await.unwrap());
+        let (app, clock) = app(&folder).await;
         let take = async || {
             let claim = Claim::new(&*app.ids, &*clock);
             (claim, app.store.inbox.take("tests", 1, &claim).await.unwrap())
@@ -203,8 +264,7 @@ mod tests {
         assert!(app.store.inbox.done("tests", 1, claim.owner).await.unwrap());
         clock.advance(Duration::from_hours(31 * 24));
         assert_eq!(take().await.1, Taken::Done);
-        let worker = SHARED.into_iter().find(|worker| worker.name == "forget messages").unwrap();
-        assert!((worker.work)(app.clone()).await.unwrap(), "there may be more");
+        assert!(round(&app, "forget messages").await, "there may be more");
         assert_eq!(take().await.1, Taken::Ours, "as if it had never come");
     }
 }

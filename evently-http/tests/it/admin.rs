@@ -335,6 +335,24 @@ async fn a_ticket_opens_the_door_once() {
     assert_eq!(void["result"], "cancelled");
 }
 
+/// Whoever has it can show it to the gateway in the buyer's place.
+#[tokio::test]
+async fn what_a_buyers_browser_shows_to_the_gateway_is_shown_to_nobody_else() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let admin = app.person("admin", Role::Admin).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let secret = app.pay(&ada, &id, "tok_3ds").await.expect(200)["payment"]["client_secret"].clone();
+    let own = app.get(&format!("/api/v1/bookings/{id}"), Some(&ada)).await.expect(200);
+    assert_eq!((own["payments"][0]["client_secret"].clone(), secret.is_string()), (secret.clone(), true));
+    for by in [organizer, admin] {
+        let shown = app.get(&format!("/api/v1/admin/bookings/{id}"), Some(&by)).await.expect(200);
+        assert_eq!(shown["payments"][0]["status"], "requires_action");
+        assert!(!shown.to_string().contains(secret.as_str().unwrap()), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn an_overview_has_the_sales_of_ones_own_events() {
     let app = TestApp::new().await;

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evently_core::ports::{CLAIM_LASTS, Claim};
+use evently_core::{
+    domain::PaymentState,
+    ports::{CLAIM_LASTS, Claim},
+};
 use evently_http::{auditor, metrics::metrics_text, workers};
 use tokio::time::{sleep, timeout};
 
@@ -138,6 +141,31 @@ async fn a_webhook_that_cannot_be_taken_in_keeps_back_no_other() {
         }
     };
     timeout(PATIENCE, paid).await.expect("the other one is paid");
+    drop(workers);
+}
+
+/// Money that was taken after all would else stay with the house.
+#[tokio::test]
+async fn what_was_given_up_is_asked_about_for_a_day() {
+    let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let paying = app.pay(&ada, &id, "tok_timeout").await.expect(200);
+    let id = paying["payment"]["id"].as_str().unwrap().parse().unwrap();
+    let became = async || app.app.store.bookings.payment(id).await.unwrap().unwrap().state;
+    let failed = |reason: &str| PaymentState::Failed { reason: reason.to_owned() };
+    app.advance(3600);
+    app.app.payments.reconcile().await.unwrap();
+    assert_eq!(became().await, failed("no_answer"));
+    app.advance(24 * 3600);
+    let workers = workers::start(&app.app);
+    let asked = async {
+        while became().await != failed("never_charged") {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, asked).await.expect("it is asked about");
     drop(workers);
 }
 

@@ -112,7 +112,7 @@ pub async fn show(
     let view = app.events.view(records.booking.event_id).await?;
     Ok(Json(BookingFile {
         booking: ManagedBookingBody::new(&view, &records.booking, app.clock.now()),
-        payments: records.payments.iter().map(Into::into).collect(),
+        payments: records.payments.iter().map(PaymentBody::for_others).collect(),
         refunds: records.refunds.iter().map(Into::into).collect(),
         tickets: records.tickets.iter().filter_map(|ticket| TicketBody::new(&view, ticket)).collect(),
         history: transitions(records),
