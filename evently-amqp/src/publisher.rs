@@ -130,3 +130,30 @@ async fn confirmed(confirm: PublisherConfirm) -> Result<(), Away> {
         Confirmation::NotRequested => Err(Away::NotTaken("it confirms nothing".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evently_core::services::InProcess;
+    use evently_testkit::{MemoryPlace, World};
+    use evently_testservers::shared_rabbitmq;
+
+    use super::*;
+    use crate::{broker::Options, topology::Topology};
+
+    /// The relay passes over what counts as carried, and nobody would ever hear of it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_cannot_be_sent_does_not_count_as_carried() {
+        let world = World::new(MemoryPlace).await;
+        world.event(1, 1).await;
+        let entries = world.store.outbox.after(0, 100).await.unwrap();
+        let url = tokio::task::spawn_blocking(shared_rabbitmq).await.unwrap().unwrap();
+        let topology = Topology::try_new(&format!("test-publisher-{}", std::process::id())).unwrap();
+        let broker = Broker::open(Options { topology, ..Options::new(url, world.clock.clone()) }).await.unwrap();
+        let carrier = AmqpCarrier::new(broker.clone(), Arc::new(InProcess::new(Vec::new())));
+        let channel = broker.channel().await.unwrap();
+        assert!(carrier.publish(&channel, &entries).await.is_ok());
+        channel.close(200, "closed by somebody".into()).await.unwrap();
+        let error = carrier.publish(&channel, &entries).await.unwrap_err();
+        assert_eq!(error.taken, 0, "{error:?}");
+    }
+}

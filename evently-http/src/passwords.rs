@@ -87,6 +87,8 @@ fn counts_whole(password: &str) -> bool {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn hasher() -> BcryptHasher {
@@ -147,6 +149,35 @@ mod tests {
         };
         let (_, refused) = tokio::join!(work, crowd);
         assert_eq!(refused, 20 - WAITING_PER_CORE);
+    }
+
+    /// Or whoever logs in and hangs up, again and again, would have any number of cores busy.
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_keeps_its_place_until_it_is_done() {
+        let hasher = BcryptHasher::new(4, 1);
+        let (blocked, unblock) = std::sync::mpsc::channel::<()>();
+        let hung_up = hasher.in_turn(move || unblock.recv()).now_or_never();
+        assert!(hung_up.is_none(), "it has begun");
+        let rest = futures_util::future::join_all((0..=WAITING_PER_CORE).map(|_| hasher.in_turn(|| ())));
+        let release = async { drop(blocked) };
+        let (answers, ()) = tokio::join!(biased; rest, release);
+        assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1);
+    }
+
+    /// Or an answer that comes at once would tell that there is no account.
+    #[tokio::test]
+    async fn nobodys_password_is_hashed_in_its_turn_like_any_other() {
+        let hasher = BcryptHasher::new(4, 1);
+        let hash = hasher.hash("somebody's").await.unwrap();
+        let (blocked, unblock) = std::sync::mpsc::channel::<()>();
+        let crowd = futures_util::future::join_all((0..WAITING_PER_CORE).map(|_| hasher.in_turn(|| ())));
+        let last = async {
+            let answers = [hasher.verify("wrong", Some(&hash)).await, hasher.verify("wrong", None).await];
+            drop(blocked);
+            answers
+        };
+        let (_, _, answers) = tokio::join!(biased; hasher.in_turn(move || unblock.recv()), crowd, last);
+        assert_eq!(answers, [Err(PasswordsBusy); 2]);
     }
 
     #[tokio::test]

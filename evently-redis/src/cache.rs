@@ -228,6 +228,20 @@ async fn listen(cache: &Weak<Inner>, mut listener: Listener) {
 mod tests {
     use super::*;
 
+    /// However soon the server is back: what it has kept from before the change may be there until then.
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_forgotten_is_missing_for_as_long_as_it_may_be_there() {
+        const INSTANT: Duration = Duration::from_millis(1);
+        let mut pending = Pending::default();
+        let key = CacheKey::new("test", 1);
+        pending.add(key.clone());
+        tokio::time::advance(KEPT_MOST.saturating_sub(INSTANT)).await;
+        assert_eq!(pending.left(), std::slice::from_ref(&key));
+        assert!(pending.has(&key));
+        tokio::time::advance(INSTANT).await;
+        assert!(pending.left().is_empty() && !pending.has(&key), "by now it is gone by itself");
+    }
+
     /// A change that could not be told to the server, after so many others that it is not remembered by itself.
     #[tokio::test(start_paused = true)]
     async fn where_more_could_not_be_forgotten_than_is_remembered_all_are_missing_until_nothing_is_left() {

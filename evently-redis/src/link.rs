@@ -341,3 +341,39 @@ impl Drop for Link {
         self.look.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use evently_testservers::{fresh_namespace, shared_redis};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Longer than anything here should take on a busy machine.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// Or one hiccup would be many: what was asked before it fails by and by, and by then the server is there again.
+    #[tokio::test]
+    async fn a_call_that_fails_late_takes_away_no_connection_but_its_own() {
+        let (namespace, probe) = (fresh_namespace(), Duration::from_millis(20));
+        let options = Options { namespace, probe, timeout: PATIENCE, ..Options::new(shared_redis().unwrap()) };
+        let redis = Redis::open(&options).unwrap();
+        assert!(redis.wait_until_up(true, PATIENCE).await);
+        let broken = || Err::<(), _>(RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset)));
+        let (held_up, goes_on) = oneshot::channel::<()>();
+        let late = redis.call("test", |_| async move {
+            let _ = goes_on.await;
+            broken()
+        });
+        let meanwhile = async {
+            assert!(redis.call("test", |_| async move { broken() }).await.is_err());
+            assert!(!redis.health().up, "both had this connection");
+            assert!(redis.wait_until_up(true, PATIENCE).await);
+            drop(held_up);
+        };
+        let (failed, ()) = tokio::join!(biased; late, meanwhile);
+        assert!(failed.is_err() && redis.health().up);
+    }
+}

@@ -52,9 +52,13 @@ impl CountedBookings {
         self.left.store(calls, SeqCst);
     }
 
-    /// Whether it can not be asked for a booking from now on, though it decides.
+    /// Whether it cannot be asked for a booking or a payment from now on, though it decides.
     pub fn set_blind(&self, is_blind: bool) {
         self.is_blind.store(is_blind, SeqCst);
+    }
+
+    fn look(&self, at: &'static str) -> Result<(), StoreError> {
+        if self.is_blind.load(SeqCst) { Err(StoreError::new(StoreErrorKind::Unavailable, at, "no")) } else { Ok(()) }
     }
 
     /// What happens before it decides the next time, when that has been asked for already.
@@ -79,9 +83,7 @@ impl Bookings for CountedBookings {
     }
 
     async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
-        if self.is_blind.load(SeqCst) {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "booking", "no"));
-        }
+        self.look("booking")?;
         self.store.booking(id).await
     }
 
@@ -98,6 +100,7 @@ impl Bookings for CountedBookings {
     }
 
     async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        self.look("payment")?;
         self.store.payment(id).await
     }
 

@@ -101,3 +101,24 @@ pub struct EventFilter {
     /// Drafts of everybody too, where no status is asked for.
     pub drafts: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// What could not be read again is due until it is.
+    #[test]
+    fn nothing_that_has_changed_is_lost_where_more_changes() {
+        let events = |ids: &[u128]| Elsewhere::Events(ids.iter().map(|id| EventId::from_uuid(Uuid::from_u128(*id))).collect());
+        assert_eq!(events(&[1, 2]).then(events(&[2, 3])), events(&[1, 2, 3]));
+        assert_eq!(events(&[1]).then(Elsewhere::Unchanged), events(&[1]));
+        assert_eq!(Elsewhere::Unchanged.then(events(&[1])), events(&[1]));
+        for all in [Elsewhere::Anything, Elsewhere::AnotherRun] {
+            assert_eq!((events(&[1]).then(all.clone()), all.clone().then(events(&[1]))), (all.clone(), all));
+        }
+        assert_eq!(Elsewhere::AnotherRun.then(Elsewhere::Anything), Elsewhere::AnotherRun);
+        assert_eq!(Elsewhere::Anything.then(Elsewhere::AnotherRun), Elsewhere::AnotherRun);
+    }
+}

@@ -344,6 +344,40 @@ async fn only_pages_of_known_origins_may_call() {
     assert!(response.headers()["access-control-allow-headers"].to_str().unwrap().contains("idempotency-key"));
 }
 
+/// Or its script would see nothing but a broken network, and not when to come again.
+#[tokio::test]
+async fn a_page_of_a_known_origin_is_told_why_it_is_refused() {
+    let app = app(&[("http.in_flight_max", "1"), ("rate_limit.bookings", "1/minute")]);
+    let ask = async |method: &str, path: &str| {
+        let asked = Request::builder().method(method).uri(path).header("origin", "https://evently.com");
+        let response = app.send(asked, Body::empty()).await;
+        let allowed = response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+        assert_eq!(allowed, Some("https://evently.com"), "{} to {path}", response.status());
+        response.status().as_u16()
+    };
+    let crowd = async {
+        app.waiting.notified().await;
+        let refused = ask("GET", "/api/v1/events").await;
+        app.gate.add_permits(1);
+        refused
+    };
+    assert_eq!(tokio::join!(app.get("/api/v1/waiting"), crowd).1, 503);
+    assert_eq!([ask("POST", "/api/v1/bookings").await, ask("POST", "/api/v1/bookings").await], [415, 429]);
+    assert_eq!(ask("GET", "/api/v1/panic").await, 500);
+}
+
+#[tokio::test]
+async fn what_a_browser_asks_beforehand_is_not_counted() {
+    let app = app(&[("rate_limit.bookings", "1/minute")]);
+    for _ in 0..3 {
+        let asks = Request::options("/api/v1/bookings").header("origin", "https://evently.com");
+        let response = app.send(asks.header("access-control-request-method", "POST"), Body::empty()).await;
+        assert_eq!((response.status().as_u16(), response.headers().get("ratelimit-limit")), (200, None));
+    }
+    let sent = Request::post("/api/v1/bookings").header("content-type", "application/json");
+    assert_eq!(app.send(sent, "{}").await.status(), 200);
+}
+
 #[tokio::test]
 async fn long_text_is_compressed_for_whoever_can_read_it() {
     let app = app(&[]);

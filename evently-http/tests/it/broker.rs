@@ -18,7 +18,7 @@ use crate::app::{Person, TestApp};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until it holds.
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

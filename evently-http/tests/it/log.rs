@@ -1,24 +1,48 @@
-//! What the log says of a sale.
+//! What the log says of requests, and what it does not.
 
 use std::{
+    fs::File,
     io::{Read, Seek},
     sync::Arc,
 };
 
-use http::Method;
+use http::{Method, Request};
 use serde_json::{Value, json};
+use tracing::subscriber::DefaultGuard;
 
 use crate::app::{PASSWORD, TestApp};
+
+/// What is logged until it is read.
+struct Log {
+    paper: File,
+    _kept: DefaultGuard,
+}
+
+impl Log {
+    fn begin() -> Self {
+        let paper = tempfile::tempfile().unwrap();
+        let writer = Arc::new(paper.try_clone().unwrap());
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
+        Self { paper, _kept: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// All of it, and the lines of requests.
+    fn read(mut self) -> (String, Vec<Value>) {
+        let mut text = String::new();
+        self.paper.rewind().unwrap();
+        self.paper.read_to_string(&mut text).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines = lines.filter(|line| line["target"] == "evently_http::access").collect();
+        (text, lines)
+    }
+}
 
 #[tokio::test]
 async fn every_step_of_a_sale_says_who_did_what_about_which_event() {
     let app = TestApp::new().await;
     let (organizer, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
-    let mut paper = tempfile::tempfile().unwrap();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(Arc::new(paper.try_clone().unwrap())).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let log = Log::begin();
     app.post("/auth/login", None, json!({"email": "ada@example.org", "password": PASSWORD})).await.expect(200);
     let id = app.hold(&ada, event, &[0]).await;
     app.advance(60);
@@ -26,12 +50,7 @@ async fn every_step_of_a_sale_says_who_did_what_about_which_event() {
     app.pay(&ada, &id, "tok_visa").await.expect(200);
     app.call(Method::POST, &format!("/api/v1/bookings/{id}/cancel"), Some(&ada), None).await.expect(200);
     app.call(Method::POST, &format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), None).await.expect(200);
-    drop(guard);
-    let mut text = String::new();
-    paper.rewind().unwrap();
-    paper.read_to_string(&mut text).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let lines = lines.filter(|line| line["target"] == "evently_http::access").collect::<Vec<_>>();
+    let (text, lines) = log.read();
     assert!(lines.iter().all(|line| line["duration_ms"].is_number()), "{lines:?}");
     let said = lines.iter().map(|line| [&line["action"], &line["user_id"], &line["event_id"]].map(Value::as_str));
     let event = event.to_string();
@@ -46,4 +65,44 @@ async fn every_step_of_a_sale_says_who_did_what_about_which_event() {
     ];
     assert_eq!(said.collect::<Vec<_>>(), expected);
     assert!(!text.contains("ada@example.org") && !text.contains(PASSWORD), "no addresses and no secrets: {text}");
+}
+
+/// Some type their password where the address belongs.
+#[tokio::test]
+async fn nothing_that_was_typed_at_a_refused_login_is_in_the_log() {
+    let app = TestApp::new().await;
+    app.customer("ada").await;
+    let log = Log::begin();
+    let typed = ["ada@example.org", "bob@example.org", PASSWORD, "wrong-password"];
+    for email in &typed[..3] {
+        let body = json!({"email": email, "password": typed[3]});
+        app.post("/auth/login", None, body).await.refused(401, "invalid_credentials");
+    }
+    let (text, lines) = log.read();
+    assert_eq!(lines.iter().filter(|line| line["action"] == "login").count(), 3, "{text}");
+    for typed in typed {
+        assert!(!text.contains(typed), "{typed} is in {text}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_body_that_cannot_be_read_is_in_the_log() {
+    let app = TestApp::new().await;
+    let log = Log::begin();
+    let secret = "hush-hush";
+    let bodies = [
+        ("/auth/login", format!(r#"{{"email": "ada@example.org", "password": "{secret}""#), 400),
+        ("/auth/login", format!(r#"{{"email": "ada@example.org", "password": "{secret}"}} {secret}"#), 400),
+        ("/auth/login", format!(r#"{{"email": "ada@example.org", "password": ["{secret}"]}}"#), 422),
+        ("/auth/refresh", format!(r#"{{"refresh_token": {secret}}}"#), 400),
+        ("/auth/refresh", format!(r#"{{"token": "{secret}"}}"#), 422),
+    ];
+    let sent = bodies.len();
+    for (path, body, status) in bodies {
+        let request = Request::post(path).header("content-type", "application/json");
+        app.send(request.body(body.into()).unwrap()).await.expect(status);
+    }
+    let (text, lines) = log.read();
+    assert_eq!(lines.len(), sent, "{text}");
+    assert!(!text.contains(secret) && !text.contains("ada@example.org"), "{text}");
 }

@@ -1,5 +1,10 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use evently_core::{
+    domain::HoldTerms,
+    memory::MemorySeatFeed,
+    services::{BoxOffice, OfficeSize, PaymentParts, PaymentService},
+};
 use futures_util::FutureExt;
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -252,6 +257,41 @@ async fn a_gateway_is_known_by_the_secret_that_was_set() {
             .header("evently-signature", &delivery.signature);
         app.send(request.body(delivery.body.clone().into()).unwrap()).await.expect(status);
     }
+}
+
+/// A gateway sends again what was refused, and nothing else.
+#[tokio::test]
+async fn a_webhook_that_cannot_be_taken_in_is_refused_and_counts_when_it_comes_again() {
+    let app = TestApp::new().await;
+    let closed = app.beside(&[]).await.altered(|app| {
+        let (store, clock) = (app.store.clone(), app.clock.clone());
+        let feed = Arc::new(MemorySeatFeed::new(store.catalog));
+        // Nobody works there.
+        let (office, _) = BoxOffice::open(store.bookings.clone(), feed, clock.clone(), OfficeSize::default());
+        app.payments = Arc::new(PaymentService::new(PaymentParts {
+            office,
+            store: store.bookings,
+            chores: store.chores,
+            events: app.events.clone(),
+            gateway: app.sandbox.clone(),
+            clock,
+            ids: app.ids.clone(),
+            terms: HoldTerms::default(),
+        }));
+    });
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_slow").await.expect(200);
+    app.advance(2);
+    let [delivery] = &app.app.sandbox.deliveries(app.now())[..] else { panic!("one webhook") };
+    for (app, status) in [(&closed, 503), (&app, 204)] {
+        let request = Request::post("/webhooks/payments/sandbox")
+            .header("content-type", "application/json")
+            .header("evently-signature", &delivery.signature);
+        app.send(request.body(delivery.body.clone().into()).unwrap()).await.expect(status);
+    }
+    assert_eq!(app.status_of(&ada, &id).await, "confirmed");
 }
 
 #[tokio::test]

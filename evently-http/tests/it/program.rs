@@ -4,16 +4,20 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use evently_http::{
     config::{Config, Sources},
-    serve::{serve, work},
+    serve::{serve, serve_app, work},
     server::Stopped,
 };
 use rustix::process::{Signal, getpid, kill_process};
+use tokio::{io::AsyncWriteExt, sync::oneshot};
+
+use crate::{app::TestApp, broker::until, server::answer};
 
 /// It runs on a data folder of its own, and is killed in the end.
 pub struct Program {
@@ -100,30 +104,84 @@ fn it_leaves_the_work_beside_the_requests_to_others_where_it_is_told_to() {
 
 const CHILD: &str = "EVENTLY_TEST_IS_TOLD_TO_STOP";
 
-/// The test starts itself a second time: a signal is for a whole process.
-#[tokio::test]
-async fn whoever_is_told_to_stop_as_soon_as_it_runs_stops() {
+/// Starts the test itself a second time, and waits for that: a signal is for a whole process. True in the second one.
+fn is_alone(test: &str) -> bool {
     if env::var_os(CHILD).is_some() {
-        return told_to_stop().await;
+        return true;
     }
     let ended = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "program::whoever_is_told_to_stop_as_soon_as_it_runs_stops", "--nocapture"])
+        .args(["--exact", &format!("program::{test}"), "--nocapture"])
         .env(CHILD, "1")
         .output()
         .unwrap();
-    let said = [ended.stdout, ended.stderr].concat();
-    assert!(ended.status.success(), "{}: {}", ended.status, String::from_utf8_lossy(&said));
+    let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    assert!(ended.status.success() && said.contains("1 passed"), "{}: {said}", ended.status);
+    false
 }
 
-async fn told_to_stop() {
+fn config(data: &Path) -> Config {
+    let settings = [("data.dir", data.to_str().unwrap()), ("http.listen", "127.0.0.1:0")];
+    let flags = settings.map(|(key, value)| ("flag", key, value.to_owned())).into();
+    Config::load(&Sources { flags, ..Sources::default() }).unwrap()
+}
+
+/// Tells this process to stop.
+fn stop() {
+    kill_process(getpid(), Signal::TERM).unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_stop_as_soon_as_it_runs_stops() {
+    if !is_alone("whoever_is_told_to_stop_as_soon_as_it_runs_stops") {
+        return;
+    }
     let data = tempfile::tempdir().unwrap();
-    let config = || {
-        let settings = [("data.dir", data.path().to_str().unwrap()), ("http.listen", "127.0.0.1:0")];
-        let flags = settings.map(|(key, value)| ("flag", key, value.to_owned())).into();
-        Config::load(&Sources { flags, ..Sources::default() }).unwrap()
-    };
-    let stop = || kill_process(getpid(), Signal::TERM).unwrap();
-    let stopped = serve(config(), |_, _| stop()).await.unwrap();
+    let stopped = serve(config(data.path()), |_, _| stop()).await.unwrap();
     assert!(matches!(stopped, Stopped::Finished));
-    work(config(), |_| stop()).await.unwrap();
+    work(config(data.path()), |_| stop()).await.unwrap();
+}
+
+/// Or what it had claimed would be left to nobody for a while, and a mail might go out twice.
+#[tokio::test]
+async fn whoever_works_for_others_finishes_what_it_has_begun_when_it_is_told_to_stop() {
+    if !is_alone("whoever_works_for_others_finishes_what_it_has_begun_when_it_is_told_to_stop") {
+        return;
+    }
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &booking, "tok_visa").await.expect(200);
+    let waiting = app.app.relay.waiting().await.unwrap();
+    // Each worker has begun with a round by the time the signal is noticed.
+    work(config(&app.app.config.data.dir), |_| stop()).await.unwrap();
+    assert!(app.app.relay.waiting().await.unwrap() < waiting, "what was handed on is noted");
+}
+
+/// A drain may take minutes, and what is paid meanwhile is not to wait for the next process.
+#[tokio::test]
+async fn the_work_beside_the_requests_goes_on_until_the_last_of_them() {
+    if !is_alone("the_work_beside_the_requests_goes_on_until_the_last_of_them") {
+        return;
+    }
+    let app = TestApp::with(&[("http.listen", "127.0.0.1:0"), ("http.drain", "1h")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let (listens, address) = oneshot::channel();
+    let served = tokio::spawn(serve_app(app.app.clone(), |_, address| listens.send(address).unwrap()));
+    let address = address.await.unwrap();
+    stop();
+    until("it drains", async || {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        answer(&mut stream).await.contains("connection: close\r\n")
+    })
+    .await;
+    // A round that was under way may have caught the first one.
+    for seat in 0..2 {
+        app.hold(&ada, event, &[seat]).await;
+        app.advance(300);
+        until("the hold is ended", async || app.app.store.chores.pending_total().await.unwrap() == 0).await;
+    }
+    served.abort();
 }

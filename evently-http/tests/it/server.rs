@@ -104,7 +104,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// One answer with a short body.
-async fn answer(stream: &mut TcpStream) -> String {
+pub async fn answer(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let complete = |text: &str| {
         let (head, body) = text.split_once("\r\n\r\n")?;

@@ -622,6 +622,29 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
     });
 }
 
+#[test]
+fn who_paid_twice_is_told_of_each_what_goes_back() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 8).await;
+        let held = world.hold(&event, customer(1), &[0, 1]).await;
+        let first = world.start_payment(&held).await;
+        world.wait(Duration::from_secs(20));
+        for payment in [world.start_payment(&held).await, first] {
+            world.report(payment.id, GatewayReport::Succeeded).await;
+        }
+        world.cancel(customer(1), held.id).await.unwrap();
+        let post = Arc::new(Post::default());
+        let relay = relay(&world, Arc::new(InProcess::new(vec![notifications(&world, post.clone())])));
+        while relay.hand_on().await.unwrap() > 0 {}
+        let told = post.sent.sent();
+        let about = |subject: &str| told.iter().find(|mail| mail.subject.ends_with(subject)).unwrap().text.clone();
+        assert!(about("goes back").contains("Your payment of 90.00 EUR"), "{told:#?}");
+        assert!(about("is cancelled").contains("Of the 90.00 EUR that you paid 45.00 EUR are on their way back"), "{told:#?}");
+    });
+}
+
 /// The mail could not be sent for a while.
 #[test]
 fn nobody_is_told_late_that_seats_are_theirs_which_they_have_given_up() {
@@ -717,7 +740,7 @@ fn of_entries_in_a_row_figures_ask_the_store_for_the_first_alone() {
 fn figures_that_somebody_has_just_asked_for_are_shared_for_a_minute() {
     evently_testkit::run(async {
         let world = World::new(MemoryPlace).await;
-        let event = world.event(1, 8).await;
+        let [event, other] = [world.event(1, 8).await, world.event(1, 8).await];
         let cache = Arc::new(MemoryCache::new(world.clock.clone()));
         let [first, second] = [(); 2].map(|()| {
             let caches = Caches::shared(world.clock.clone(), cache.clone(), Seal::new(b"secret"));
@@ -728,6 +751,7 @@ fn figures_that_somebody_has_just_asked_for_are_shared_for_a_minute() {
         let by = Principal { user_id, role, session_id: SessionId::from_uuid(Uuid::nil()) };
         let holds =
             async |service: &AnalyticsService, from, to| service.event(&by, event.id(), from, to).await.unwrap().total.holds;
+        assert_eq!(first.event(&by, other.id(), None, None).await.unwrap().total.holds, 0, "each event has its own");
         world.hold(&event, customer(1), &[0]).await;
         assert_eq!(holds(&first, None, None).await, 1);
         world.hold(&event, customer(2), &[1]).await;

@@ -10,13 +10,13 @@ use evently_core::{
     cache::{Caches, Seal},
     domain::{
         Actor, Command, Entry, Event, EventChange, EventId, EventStatus, Layout, LayoutId, Principal, Request, SeatChange,
-        SeatMap, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
+        SeatMap, SeatStatus, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemorySeatFeed, SeededIds},
     ports::{Carrier, Catalog, Elsewhere, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
     services::{BoxOffice, EventService, EventView, Forgetting, LayoutView, OfficeSize},
 };
-use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World};
+use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World, customer};
 use tokio::{sync::Semaphore, task::JoinSet};
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ struct Shelf {
     written: AtomicBool,
     layouts: AtomicUsize,
     maps: AtomicUsize,
+    /// Whether the next seat map cannot be read.
+    torn: AtomicBool,
     /// Whether a list is handed out only when it may be.
     holds_back: AtomicBool,
     listed: Semaphore,
@@ -64,6 +66,9 @@ impl Catalog for Shelf {
 
     async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
         self.maps.fetch_add(1, SeqCst);
+        if self.torn.swap(false, SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "seat_map", "no"));
+        }
         self.store.seat_map(event).await
     }
 
@@ -124,6 +129,7 @@ impl House {
             written: AtomicBool::new(false),
             layouts: AtomicUsize::new(0),
             maps: AtomicUsize::new(0),
+            torn: AtomicBool::new(false),
             holds_back: AtomicBool::new(false),
             listed: Semaphore::new(0),
             may_go: Semaphore::new(0),
@@ -159,6 +165,22 @@ async fn what_could_not_be_read_again_is_read_again_later() {
     assert!(house.service.refresh().await.unwrap(), "it is still due");
     assert_eq!(house.board.refreshed.load(SeqCst), 1);
     assert!(!house.service.refresh().await.unwrap(), "and then it is done");
+}
+
+/// Else who watches an event whose seats could not be read once would see them as they were until others write again.
+#[tokio::test]
+async fn seats_that_could_not_be_read_again_are_read_again_later() {
+    let House { world, shelf, service, .. } = House::open().await;
+    let event = world.event(1, 8).await;
+    let seats = async || service.seat_map(event.id()).await.unwrap().statuses()[..2].to_vec();
+    assert_eq!(seats().await, [SeatStatus::Available; 2]);
+    world.hold(&event, customer(1), &[0]).await;
+    shelf.written.store(true, SeqCst);
+    shelf.torn.store(true, SeqCst);
+    assert!(service.refresh().await.is_err());
+    assert_eq!(seats().await, [SeatStatus::Available; 2]);
+    assert!(service.refresh().await.unwrap());
+    assert_eq!(seats().await, [SeatStatus::Reserved, SeatStatus::Available]);
 }
 
 /// Else each that was ever asked for would be kept, and read again whenever others write.
