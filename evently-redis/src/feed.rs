@@ -36,6 +36,8 @@ use crate::{
 
 /// How often something is tried that others keep getting in the way of.
 const TRIES: u32 = 4;
+/// What is published within this process has no number, and comes after all that has one.
+const OF_OUR_OWN: u64 = u64::MAX;
 
 /// The feed of an instance among others. While Redis is away it is a feed for this process alone, whose states have numbers that no other
 /// feed gives; whoever follows it begins anew when Redis goes and when it is back.
@@ -190,11 +192,19 @@ impl Inner {
         }
     }
 
-    /// What there was before is better than nothing, unless it was let go of.
+    /// What there was before is better than nothing, unless it was let go of. What came meanwhile is not in it.
     fn put_back(&self, event: EventId, old: Option<Topic>) {
         let mut topics = self.topics();
-        if topics.remove(&event).is_some() {
-            topics.extend(old.map(|old| (event, old)));
+        let (Some(Topic::Joining(missed)), Some(old)) = (topics.remove(&event), old) else { return };
+        topics.insert(event, old);
+        drop(topics);
+        for entry in missed {
+            if entry.seq == OF_OUR_OWN {
+                self.publish_here(event, &entry.changes);
+            } else {
+                // Where something is missing before it, the next one shows that.
+                self.hear(event, entry.seq, vec![entry]);
+            }
         }
     }
 
@@ -292,7 +302,7 @@ impl Inner {
         }
         match topics.get_mut(&event) {
             Some(Topic::Local(board)) => board.publish(changes.iter().copied()),
-            Some(Topic::Joining(missed)) => missed.push(Entry { seq: u64::MAX, changes: changes.to_vec() }),
+            Some(Topic::Joining(missed)) => missed.push(Entry { seq: OF_OUR_OWN, changes: changes.to_vec() }),
             Some(Topic::Shared(_)) | None => unreachable!("it has just been made local"),
         }
     }

@@ -2,14 +2,14 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
 };
 
 use async_trait::async_trait;
 use evently_core::{
     domain::{Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, SeatStatus, Timestamp, Venue, VenueId},
-    ports::{Catalog, Elsewhere, EventFilter, Page, SeatFeed, StoreError, Subscription},
+    ports::{Catalog, Elsewhere, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
 };
 use evently_redis::{Options, Redis, RedisSeatFeed};
 use evently_testkit::{Fixture, MemoryPlace, World, customer};
@@ -378,6 +378,8 @@ fn who_was_cut_off_while_others_published_asks_for_what_it_missed() {
 struct Gate {
     catalog: Arc<dyn Catalog>,
     run: AtomicU64,
+    /// Whether whoever asks is told nothing.
+    is_away: AtomicBool,
     asked: Semaphore,
     may_go: Semaphore,
 }
@@ -408,6 +410,9 @@ impl Catalog for Gate {
         let map = self.catalog.seat_map(event).await;
         self.asked.add_permits(1);
         self.may_go.acquire().await.expect("it is not closed").forget();
+        if self.is_away.load(SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "seat_map", "no"));
+        }
         map
     }
 
@@ -426,7 +431,8 @@ impl Gate {
     }
 
     fn closed(catalog: Arc<dyn Catalog>) -> Self {
-        Self { catalog, run: AtomicU64::new(1), asked: Semaphore::new(0), may_go: Semaphore::new(0) }
+        let [asked, may_go] = [(); 2].map(|()| Semaphore::new(0));
+        Self { catalog, run: AtomicU64::new(1), is_away: AtomicBool::new(false), asked, may_go }
     }
 }
 
@@ -446,6 +452,31 @@ fn what_is_published_while_seats_are_read_without_the_server_is_shown() {
         feed.publish(&two.commit(3).await).await;
         gate.may_go.add_permits(1);
         assert_eq!(looks.await.unwrap().statuses(), two.stored().await.statuses());
+    });
+}
+
+/// The server comes back for a moment, and before the seats are read anew it and the store are away.
+#[test]
+fn what_is_published_while_seats_are_read_in_vain_is_shown_with_what_there_was() {
+    run(async {
+        let two = Two::new().await;
+        let gate = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        let (redis, feed) = feed_at(&two.options, gate.clone()).await;
+        gate.may_go.add_permits(1);
+        feed.seat_map(two.id()).await.unwrap().unwrap();
+        gate.asked.acquire().await.unwrap().forget();
+        two.server.kill();
+        assert!(redis.wait_until_up(false, PATIENCE).await);
+        feed.publish(&two.commit(3).await).await;
+        two.server.restart().unwrap();
+        timeout(PATIENCE, gate.asked.acquire()).await.expect("it is read anew").unwrap().forget();
+        two.server.kill();
+        assert!(redis.wait_until_up(false, PATIENCE).await);
+        feed.publish(&two.commit(4).await).await;
+        gate.is_away.store(true, SeqCst);
+        gate.may_go.add_permits(1);
+        let shown = feed.seat_map(two.id()).await.unwrap().unwrap();
+        assert_eq!(shown.statuses(), two.stored().await.statuses());
     });
 }
 
