@@ -112,11 +112,7 @@ impl SqliteStore {
             checkpoint::report(checkpoint::put_in_place(&writer));
         }
         let readers = (0..options.readers.max(1)).map(|_| reader(&path, options)).collect::<Result<_, _>>().map_err(failed)?;
-        let checkpointer = connect(&path, options).and_then(|connection| {
-            set_up(&connection, READER_CACHE_KIB, options)?;
-            Ok(connection)
-        });
-        let checkpointer = Checkpointer::start(checkpointer.map_err(failed)?)
+        let checkpointer = Checkpointer::start(in_place(&path, options).map_err(failed)?)
             .map_err(|source| OpenError::Failed { path: path.clone(), source: source.into() })?;
         let desk = Desk::new(writer, &path, WAL_BYTES_MAX, checkpointer).map_err(failed)?;
         let writer = Writer::start(desk).map_err(|source| OpenError::Failed { path: path.clone(), source: source.into() })?;
@@ -242,6 +238,13 @@ fn reader(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// The connection that puts in place what the log holds.
+fn in_place(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let connection = connect(path, options)?;
+    set_up(&connection, READER_CACHE_KIB, options)?;
+    Ok(connection)
+}
+
 fn migration_failed(path: &Path, MigrationFailed { name, source }: MigrationFailed) -> OpenError {
     match code(&source) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse(path.to_owned()),
@@ -279,6 +282,15 @@ mod tests {
         let set_to = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(set_to("synchronous"), 2, "full");
         assert_eq!((set_to("foreign_keys"), set_to("mmap_size")), (1, 0));
+    }
+
+    /// Otherwise the log begins anew over what a loss of power takes away.
+    #[test]
+    fn what_is_put_in_place_reaches_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = in_place(&directory.path().join("evently.db"), &Options::default()).unwrap();
+        let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(synchronous, 2, "full");
     }
 
     /// SQLite puts its log beside the file itself.

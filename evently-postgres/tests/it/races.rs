@@ -4,17 +4,22 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{
-        BookingId, Command, Email, EventChange, EventId, HoldTerms, Outcome, Rejection, Request, Role, Sales, SessionId,
-        Timestamp, User, UserId,
+        ANSWERS_KEPT, BookingId, Command, Email, EventChange, EventId, HoldTerms, Outcome, Rejection, Request, Role, Sales,
+        SessionId, Timestamp, User, UserId,
     },
     memory::SeededIds,
-    ports::{Accounts, Audit, Bookings, EventRecords, Figures, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind},
+    ports::{
+        Accounts, Audit, Bookings, Chores, EventRecords, Figures, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind,
+    },
 };
 use evently_postgres::{Guards, Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM, World, customer};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::support::Place;
+use crate::{
+    elsewhere::{hold_of, on_sale},
+    support::Place,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const CALLERS: u32 = 64;
@@ -178,11 +183,12 @@ async fn together(instances: &[PgStore], command: impl Fn(u32) -> Command) -> us
     made
 }
 
+/// For rows, and not for their turn.
 const TWO_WAIT: &str = "select count(*) >= 2 from pg_stat_activity \
-    where datname = current_database() and wait_event_type = 'Lock'";
+    where datname = current_database() and wait_event in ('transactionid', 'tuple')";
 
 /// Has two do the same at the same moment: both have come to the rows that the statement locks before either gets further.
-async fn two_at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+pub async fn two_at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     place: &Place,
     lock: &'static str,
     each: impl Fn(u8) -> F,
@@ -311,4 +317,70 @@ async fn figures_that_are_begun_anew_keep_nothing_of_what_is_being_added() {
     sqlx::raw_sql("commit").execute(&mut other).await.unwrap();
     reset.await.unwrap().unwrap();
     assert_eq!(Figures::all(&store).await.unwrap(), (0, Sales::default()));
+}
+
+/// It is found while it is old, and comes to be deleted when it has been replaced.
+#[tokio::test]
+async fn an_answer_that_is_replaced_meanwhile_is_not_forgotten() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    // Nobody gives up before the other one has come.
+    let options = Options { statement_timeout: Duration::from_mins(1), ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
+    let event = on_sale(&store, &ids).await;
+    let keyed = |seat| [hold_of(&ids, &event, seat).with_key(World::key("a", ""))];
+    store.apply(NOW, &keyed(0)).await.unwrap();
+    let later = NOW + ANSWERS_KEPT;
+
+    let url = place.options().url;
+    let (mut holder, mut watcher) = (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&url).await.unwrap());
+    let mut locked = holder.begin().await.unwrap();
+    sqlx::query("select from answers for update").execute(&mut *locked).await.unwrap();
+    // Who comes to the row first has it first.
+    let (asks, anew) = (store.clone(), keyed(1));
+    let asks = tokio::spawn(async move { asks.apply(later, &anew).await.unwrap().answers.remove(0) });
+    while !sqlx::query_scalar::<_, bool>(ONE_WAITS).fetch_one(&mut watcher).await.unwrap() {
+        assert!(!asks.is_finished(), "it does not get past the lock");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let forgets = store.clone();
+    let forgets = tokio::spawn(async move { forgets.forget_answers(later, 10).await.unwrap() });
+    while !sqlx::query_scalar::<_, bool>(TWO_WAIT).fetch_one(&mut watcher).await.unwrap() {
+        assert!(!asks.is_finished() && !forgets.is_finished(), "nobody gets past the lock");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    locked.rollback().await.unwrap();
+    assert!(!asks.await.unwrap().replayed);
+    assert_eq!(forgets.await.unwrap(), 0);
+    assert!(store.apply(later, &keyed(2)).await.unwrap().answers[0].replayed);
+}
+
+/// Otherwise a booking would be shown with what has become of it since.
+#[tokio::test]
+async fn what_is_read_by_several_statements_is_of_one_moment() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    // Whoever waits in the middle does not give up.
+    let options = Options { statement_timeout: Duration::from_mins(1), ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
+    let event = on_sale(&store, &ids).await;
+    let answer = store.apply(NOW, &[hold_of(&ids, &event, 0)]).await.unwrap().answers.remove(0);
+    let Ok(Outcome::Booking(held)) = answer.result else { panic!("{answer:?}") };
+    let before = store.records(held.id).await.unwrap();
+
+    let url = place.options().url;
+    let (mut other, mut watcher) = (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&url).await.unwrap());
+    // The booking comes before its payments, and its history after them.
+    sqlx::raw_sql("begin; lock table payments in access exclusive mode").execute(&mut other).await.unwrap();
+    let reader = store.clone();
+    let reads = tokio::spawn(async move { reader.records(held.id).await.unwrap() });
+    while !sqlx::query_scalar::<_, bool>(ONE_WAITS).fetch_one(&mut watcher).await.unwrap() {
+        assert!(!reads.is_finished(), "it does not get past the lock");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let extend = Command::Extend { booking_id: held.id, terms: HoldTerms::default() };
+    store.apply(NOW + Duration::from_mins(1), &[Request::new(SYSTEM, extend)]).await.unwrap();
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    assert_eq!(reads.await.unwrap(), before);
+    assert_ne!(store.records(held.id).await.unwrap(), before, "it was extended meanwhile");
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use evently_core::{
-    domain::{Request, Timestamp, VenueId},
+    domain::{Command, EventChange, Outcome, Request, Timestamp, VenueId},
     memory::SeededIds,
     ports::{Bookings, Catalog, Elsewhere, EventFilter, Page},
 };
@@ -32,7 +32,7 @@ async fn make_venue(store: &PgStore, seed: u64) -> (Fixture, VenueId) {
     (event, venue)
 }
 
-fn of_organizer(command: evently_core::domain::Command) -> Request {
+fn of_organizer(command: Command) -> Request {
     Request::new(ORGANIZER, command)
 }
 
@@ -87,6 +87,24 @@ async fn who_has_written_sees_it_and_the_others_what_the_replica_has() {
     let (_, theirs) = make_venue(&other, 2).await;
     assert!(store.venue(theirs).await.unwrap().is_some());
     assert_eq!(name_of(&store, venue).await, "After", "who has seen the one sees the other");
+}
+
+/// A list that is older than their own change would be taken for newer.
+#[tokio::test]
+async fn who_has_changed_an_event_or_called_it_off_sees_that_in_lists() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (event, venue) = make_venue(&store, 1).await;
+    store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap();
+    let (event_id, filter) = (event.id(), EventFilter { now: NOW, ..EventFilter::default() });
+    let change = EventChange { name: Some("Twelfth Night".to_owned()), ..EventChange::default() };
+    for command in [Command::EditEvent { event_id, change }, Command::CancelEvent { event_id, reason: None }] {
+        stand_still(&pair, &store, venue).await;
+        let answer = store.apply(NOW, &[of_organizer(command)]).await.unwrap().answers.remove(0);
+        let Ok(Outcome::Event(changed)) = answer.result else { panic!("{answer:?}") };
+        assert_eq!(store.events(&filter, Page { after: None, limit: 10 }).await.unwrap(), [changed]);
+        pair.replay(true);
+    }
 }
 
 /// It was asked before, and answers after.

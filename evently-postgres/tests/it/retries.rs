@@ -116,6 +116,29 @@ async fn who_stands_still_in_the_middle_of_a_batch_holds_nobody_up() {
     assert_eq!(stopped.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
 }
 
+/// A pooler keeps no settings, so that each transaction says for how long it may be waited for.
+#[tokio::test]
+async fn who_stands_still_in_the_middle_of_a_batch_is_given_up_through_a_pooler_as_well() {
+    for place in [Place::new(), Place::pooled()] {
+        let ids = Arc::new(SeededIds::new(7));
+        let options = Options { statement_timeout: Duration::from_millis(12_345), ..place.options() };
+        let store = place.open_with(ids.clone(), &options).await;
+        place.execute(
+            "create function look() returns trigger language plpgsql as $$
+            begin
+                if current_setting('idle_in_transaction_session_timeout') <> '12345ms' then
+                    raise exception 'it is waited for for %', current_setting('idle_in_transaction_session_timeout');
+                end if;
+                return new;
+            end $$;
+            create trigger look before insert on journal for each statement execute function look();",
+        );
+        let event = Fixture::new(&*ids, NOW, 1, 1);
+        let make = [event.create_venue(), event.create_event()].map(|command| Request::new(ORGANIZER, command));
+        store.apply(NOW, &make).await.unwrap();
+    }
+}
+
 /// Whoever asks may have read their clock before others, wait, and be decided after them; or have a clock that is wrong.
 #[tokio::test]
 async fn time_does_not_go_back_whatever_the_clocks_of_those_who_ask_say() {

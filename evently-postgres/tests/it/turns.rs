@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{Request, Timestamp},
+    domain::{BookingId, Command, HoldTerms, Request, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Bookings, StoreError},
+    ports::{Bookings, Ids, StoreError},
 };
 use evently_postgres::{Options, PgStore};
-use evently_testkit::{Fixture, ORGANIZER};
+use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
 use sqlx::Connection as _;
 
-use crate::support::Place;
+use crate::{races::two_at_once, support::Place};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -93,6 +93,27 @@ async fn who_stands_still_in_their_turn_is_not_waited_for() {
         sqlx::raw_sql("rollback").execute(&mut still).await.unwrap();
         make_an_event(&store, 9).await.unwrap();
     }
+}
+
+/// Each has read what the customer has on hold before the other has written, and no row is of both.
+#[tokio::test]
+async fn whoever_has_waited_for_their_turn_in_vain_still_minds_the_others() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = Fixture::new(&*ids, NOW, 1, 2).with(|event| event.details.max_seats_held = 1);
+    let commands = [event.create_venue(), event.create_event(), event.publish()];
+    store.apply(NOW, &commands.map(|command| Request::new(ORGANIZER, command))).await.unwrap();
+    let mut still = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    sqlx::raw_sql("begin; lock table turns in exclusive mode").execute(&mut still).await.unwrap();
+    let user_id = UserId::from_uuid(ids.uuid(NOW));
+    let held = two_at_once(&place, "select from seats for update", |n| {
+        let (booking_id, seats) = (BookingId::from_uuid(ids.uuid(NOW)), event.seats(&[n.into()]));
+        let hold = Command::Hold { booking_id, event_id: event.id(), user_id, seats, terms: HoldTerms::default() };
+        let store = store.clone();
+        async move { store.apply(NOW, &[Request::new(SYSTEM, hold)]).await.unwrap().answers.remove(0).result.is_ok() }
+    });
+    assert_eq!(held.await.iter().filter(|held| **held).count(), 1, "the event allows one seat");
 }
 
 /// What holds somebody up for too long does so whether others wait for them or not.

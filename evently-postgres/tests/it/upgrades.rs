@@ -1,6 +1,6 @@
 //! A database of an earlier version, opened by this one.
 
-use std::{borrow::Cow, fs, path::Path, sync::Arc};
+use std::{borrow::Cow, fs, path::Path, sync::Arc, time::Duration};
 
 use evently_core::memory::SeededIds;
 use evently_postgres::{Options, PgStore};
@@ -61,4 +61,28 @@ async fn bookings_of_an_earlier_version_keep_their_history_and_their_claims() {
     assert_eq!((history, claims), (vec![1, 3], vec![5]));
     let entries: Vec<i32> = sqlx::query_scalar("select entries from journal").fetch_all(&mut connection).await.unwrap();
     assert_eq!(entries, [1, 1, 1], "each is a line of its own");
+}
+
+const TWO_WAIT: &str = "select count(*) >= 2 from pg_stat_activity \
+    where datname = current_database() and wait_event_type = 'Lock'";
+
+/// Both have found the database as it was before either is through with the first migration.
+#[tokio::test]
+async fn of_two_who_come_up_with_a_new_version_at_once_one_migrates_and_the_other_waits() {
+    let database = shared_postgres().unwrap().fresh_database().unwrap();
+    let mut holder = PgConnection::connect(database.url()).await.unwrap();
+    migrations_before().run(&mut holder).await.unwrap();
+    let mut watcher = PgConnection::connect(database.url()).await.unwrap();
+    // What has been done can be read, and nothing written down.
+    sqlx::raw_sql("begin; lock table _sqlx_migrations in share mode").execute(&mut holder).await.unwrap();
+    let options = Options { connections: 4, ..Options::new(database.url()) };
+    let opened = || PgStore::open(Arc::new(SeededIds::new(1)), &options);
+    let goes_away = async {
+        while !sqlx::query_scalar::<_, bool>(TWO_WAIT).fetch_one(&mut watcher).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
+        Ok(())
+    };
+    tokio::try_join!(opened(), opened(), goes_away).unwrap();
 }

@@ -256,3 +256,18 @@ pub async fn old_answers_are_forgotten_and_new_ones_are_not(world: World) {
     assert!(!world.answer(keyed(4, "a")).await.replayed);
     assert!(world.answer(keyed(3, "d")).await.replayed);
 }
+
+/// Its key has been used again after its time, and nobody had forgotten the old one by then.
+pub async fn an_answer_in_the_place_of_an_old_one_is_not_forgotten(world: World) {
+    let event = world.event(1, 4).await;
+    let ask = || {
+        let hold = world.hold_command(&event, customer(1), &[0]);
+        world.answer(Request::new(customer(1), hold).with_key(World::key("a", "")))
+    };
+    ask().await;
+    world.wait(ANSWERS_KEPT);
+    assert!(!ask().await.replayed);
+    // A store may have kept the old one beside it.
+    world.store.chores.forget_answers(world.now(), 10).await.unwrap();
+    assert!(ask().await.replayed, "it is of now");
+}

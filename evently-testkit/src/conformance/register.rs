@@ -174,6 +174,7 @@ macro_rules! store_conformance {
                 what_one_gateway_has_to_do_does_not_stand_in_the_way_of_another
                 a_payment_that_was_given_up_is_asked_about_until_it_is_decided
                 old_answers_are_forgotten_and_new_ones_are_not
+                an_answer_in_the_place_of_an_old_one_is_not_forgotten
                 logins_that_have_ended_are_forgotten_and_others_are_not
             }
             catalog {
