@@ -302,6 +302,14 @@ mod tests {
         assert_eq!(retry_queue("evently.jobs"), expected.map(|(argument, value)| (argument, text(value))));
     }
 
+    /// Or a buyer's mails overtake each other, and the last that they read is not how things are.
+    #[test]
+    fn mails_and_figures_come_to_one_consumer_at_a_time_and_jobs_to_all() {
+        let one = vec![("x-single-active-consumer", AMQPValue::Boolean(true))];
+        assert_eq!([Work::Notifications, Work::Analytics].map(work_queue), [one.clone(), one]);
+        assert_eq!(work_queue(Work::Jobs), []);
+    }
+
     /// A mail is sent for each, and a job done.
     #[test]
     fn each_work_gets_what_it_acts_on() {

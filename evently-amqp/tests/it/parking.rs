@@ -164,3 +164,21 @@ async fn what_could_not_be_replayed_stays_parked() {
     assert!(back.is_ok(), "it is lost");
     assert_eq!(parked.list(10).await.unwrap()[0].id.as_deref(), Some("7"));
 }
+
+/// Somebody has looked at it, and may have put right what was wrong but for a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_replayed_is_tried_as_often_as_at_first() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(2, 5)], || Err("no post today".into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(8).await, [1, 2, 3, 4, 5, 6, 2, 2]);
+    let parked = ParkedQueue::new(broker, Work::Analytics);
+    until_parked(&parked, 1).await;
+    assert_eq!(parked.replay(Some("2")).await.unwrap(), 1);
+    assert_eq!(told.take(3).await, [2, 2, 2], "at last it went well");
+    running.stop().await;
+    told.nothing_more();
+    assert_eq!(parked.count().await.unwrap(), 0);
+}

@@ -344,6 +344,19 @@ async fn only_pages_of_known_origins_may_call() {
     assert!(response.headers()["access-control-allow-headers"].to_str().unwrap().contains("idempotency-key"));
 }
 
+/// Or a browser keeps back the whole request: without the first of them nobody is logged in.
+#[tokio::test]
+async fn a_page_of_a_known_origin_may_send_every_header_that_is_read() {
+    let app = app(&[]);
+    let asks = Request::options("/api/v1/bookings").header("origin", "https://evently.com");
+    let response = app.send(asks.header("access-control-request-method", "POST"), Body::empty()).await;
+    let allowed = response.headers()["access-control-allow-headers"].to_str().unwrap();
+    let allowed = allowed.split(',').map(str::trim).collect::<Vec<_>>();
+    for name in ["authorization", "content-type", "if-none-match", "idempotency-key", "traceparent", "x-request-id"] {
+        assert!(allowed.contains(&name), "{name}: {allowed:?}");
+    }
+}
+
 /// Or its script would see nothing but a broken network, and not when to come again.
 #[tokio::test]
 async fn a_page_of_a_known_origin_is_told_why_it_is_refused() {

@@ -175,6 +175,19 @@ async fn only_an_admin_sees_accounts_and_changes_roles_and_it_counts_at_once() {
     app.call(Method::PATCH, &path, Some(&admin), role("king")).await.refused(422, "validation_failed");
 }
 
+/// Whoever could give themselves another role could do everything.
+#[tokio::test]
+async fn neither_organizers_nor_staff_see_accounts_or_change_roles() {
+    let app = TestApp::new().await;
+    for (name, role) in [("organizer", Role::Organizer), ("door", Role::Staff)] {
+        let by = app.person(name, role).await;
+        app.get("/api/v1/admin/users", Some(&by)).await.refused(403, "forbidden");
+        let path = format!("/api/v1/admin/users/{}", by.id);
+        app.call(Method::PATCH, &path, Some(&by), Some(json!({"role": "admin"}))).await.refused(403, "forbidden");
+        assert_eq!(app.get("/api/v1/me", Some(&by)).await.expect(200)["role"], role.name());
+    }
+}
+
 /// Logins are limited for each account, and not here for each address.
 async fn limited() -> TestApp {
     let settings = [
@@ -236,6 +249,22 @@ async fn nobody_is_locked_out_by_somebody_elses_tries() {
     }
     log_in(&app, home, "ada@example.org", PASSWORD).await.refused(429, "rate_limited");
     log_in(&app, work, "ada@example.org", PASSWORD).await.expect(200);
+}
+
+/// Many a machine takes another address of its network every day.
+#[tokio::test]
+async fn who_has_moved_within_their_network_is_not_locked_out_by_somebody_elses_tries() {
+    let app = limited().await;
+    app.customer("ada").await;
+    log_in(&app, "2001:db8:1:2::1", "ada@example.org", PASSWORD).await.expect(200);
+    while log_in(&app, "203.0.113.1", "ada@example.org", "wrong").await.status != 429 {}
+    log_in(&app, "2001:db8:1:2::2", "ada@example.org", PASSWORD).await.expect(200);
+    log_in(&app, "2001:db8:1:3::1", "ada@example.org", PASSWORD).await.refused(429, "rate_limited");
+    for n in 0..10 {
+        let own = format!("2001:db8:1:2::{n}");
+        log_in(&app, &own, "ada@example.org", "wrong").await.refused(401, "invalid_credentials");
+    }
+    log_in(&app, "2001:db8:1:2::a", "ada@example.org", "wrong").await.refused(429, "rate_limited");
 }
 
 #[tokio::test]

@@ -646,3 +646,29 @@ async fn of_a_plan_with_much_wrong_the_first_is_told_and_how_much_more_there_is(
     assert_eq!(errors.len(), 21);
     assert_eq!(errors[20], json!({"field": "body", "code": "invalid_plan", "message": "and 5 more"}));
 }
+
+/// As it says beforehand how long it is.
+#[tokio::test]
+async fn a_plan_may_be_as_long_as_a_file_and_nothing_else_may() {
+    let app = TestApp::with(&[("http.body_limit", "1KiB"), ("http.import_limit", "8KiB")]).await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let send = async |path: &str, body: &Value| {
+        let length = body.to_string().len().to_string();
+        app.call_with(Method::POST, path, Some(&organizer), Some(body.clone()), &[("content-length", &length)]).await
+    };
+    let seat = |n: usize| json!({"label": n.to_string(), "x": n, "y": 1, "category": "Seats"});
+    let plan = |seats: usize| {
+        let row = json!({"label": "1", "seats": (1..=seats).map(seat).collect::<Vec<_>>()});
+        json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [row]}]})
+    };
+    let venue = send("/api/v1/admin/venues", &plan(50)).await.expect(201);
+    send("/api/v1/admin/venues", &plan(200)).await.refused(413, "body_too_large");
+    let event = |description: &str| {
+        json!({
+            "name": "A night out", "description": description, "venue_id": venue["id"], "start_time": "2027-02-01T19:00:00Z",
+            "end_time": "2027-02-01T21:00:00Z", "currency": "EUR", "price_categories": [{"name": "Seats", "price": 100}],
+        })
+    };
+    send("/api/v1/admin/events", &event("Bring a friend.")).await.expect(201);
+    send("/api/v1/admin/events", &event(&"Bring a friend. ".repeat(100))).await.refused(413, "body_too_large");
+}

@@ -7,6 +7,8 @@ use evently_core::{
     ports::{CLAIM_LASTS, Claim},
 };
 use evently_http::{auditor, metrics::metrics_text, workers};
+use http::Method;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::app::TestApp;
@@ -187,4 +189,71 @@ async fn without_a_broker_too_a_mail_that_cannot_be_sent_keeps_back_no_other() {
     let mails = std::fs::read_dir(data.join("mail")).unwrap().map(|mail| std::fs::read_to_string(mail.unwrap().path()).unwrap());
     let mails = mails.collect::<Vec<_>>();
     assert!(mails.len() == 1 && mails[0].contains("To: bob <bob@example.org>"), "{mails:?}");
+}
+
+/// Without anybody who asks for it, and without a broker.
+#[tokio::test]
+async fn what_was_paid_for_an_event_that_was_called_off_goes_back_by_itself() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    app.post(&format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), json!({})).await.expect(200);
+    let workers = workers::start(&app.app);
+    let paid_back = async {
+        let path = format!("/api/v1/bookings/{id}");
+        while app.get(&path, Some(&ada)).await.expect(200)["payments"][0]["status"] != "refunded" {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, paid_back).await.expect("it goes back");
+    drop(workers);
+    assert_eq!(app.status_of(&ada, &id).await, "refunded");
+}
+
+/// Else it would be pending for ever, and its buyer could not even pay again.
+#[tokio::test]
+async fn a_gateway_that_never_said_anything_is_asked() {
+    let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let paying = app.pay(&ada, &id, "tok_timeout").await.expect(200);
+    let id = paying["payment"]["id"].as_str().unwrap().parse().unwrap();
+    app.advance(3600);
+    let workers = workers::start(&app.app);
+    let asked = async {
+        while app.app.store.bookings.payment(id).await.unwrap().unwrap().state == PaymentState::Processing {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, asked).await.expect("it is asked about");
+    drop(workers);
+}
+
+/// Nobody misses what is not forgotten, and the table grows.
+#[tokio::test]
+async fn answers_that_nobody_may_ask_for_any_more_are_forgotten() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    for (seat, key) in [(0, "k-1"), (1, "k-2")] {
+        let body = app.hold_of(event, &[seat]).await;
+        app.call_with(Method::POST, "/api/v1/bookings", Some(&ada), Some(body), &[("idempotency-key", key)]).await.expect(201);
+    }
+    let store = rusqlite::Connection::open(app.app.config.data.dir.join("evently.db")).unwrap();
+    store.busy_timeout(PATIENCE).unwrap();
+    let answers = || store.query_one("select count(*) from answers", [], |row| row.get::<_, u32>(0)).unwrap();
+    assert!(answers() > 1);
+    app.advance(25 * 3600);
+    let workers = workers::start(&app.app);
+    let forgotten = async {
+        // The last one stays, so that its number is not given again.
+        while answers() > 1 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, forgotten).await.expect("they are forgotten");
+    drop(workers);
 }

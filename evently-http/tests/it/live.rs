@@ -77,6 +77,20 @@ async fn one_client_follows_only_so_often() {
         .expect("its place is free again");
 }
 
+/// Else whoever has a network of their own, with more addresses than anybody can count, takes the places of all others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_follows_only_so_often_whatever_addresses_they_come_from() {
+    let settings = [("http.live_per_client", "2"), ("http.trusted_proxies", "127.0.0.1")];
+    let (_app, event, address) = served(&settings).await;
+    let mut following = Vec::new();
+    for own in ["2001:db8:1:2::1", "2001:db8:1:2::2"] {
+        following.push(follow(address, event, own).await.unwrap());
+    }
+    let Err(Error::Http(refused)) = follow(address, event, "2001:db8:1:2::3").await else { panic!("it is refused") };
+    assert_eq!(refused.status(), 429);
+    assert!(follow(address, event, "2001:db8:1:3::1").await.is_ok(), "somebody else");
+}
+
 /// Else live feeds could take all open files, and nobody else would be let in.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_follows_keeps_the_place_of_a_connection() {

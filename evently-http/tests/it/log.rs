@@ -10,7 +10,7 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{PASSWORD, Person, TestApp};
 
 /// What is logged until it is read.
 struct Log {
@@ -105,4 +105,36 @@ async fn nothing_of_a_body_that_cannot_be_read_is_in_the_log() {
     let (text, lines) = log.read();
     assert_eq!(lines.len(), sent, "{text}");
     assert!(!text.contains(secret) && !text.contains("ada@example.org"), "{text}");
+}
+
+/// Whoever reads a log could else pay with somebody's card, act in their name, or come in with their ticket.
+#[tokio::test]
+async fn nothing_that_lets_somebody_in_or_pays_is_in_the_log() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    app.customer("ada").await;
+    let log = Log::begin();
+    let login = json!({"email": "ada@example.org", "password": PASSWORD});
+    let first = app.post("/auth/login", None, login).await.expect(200);
+    let second = app.post("/auth/refresh", None, json!({"refresh_token": first["refresh_token"]})).await.expect(200);
+    let token = |tokens: &Value, kind: &str| tokens[kind].as_str().unwrap().to_owned();
+    let [token, refresh_token] = ["access_token", "refresh_token"].map(|kind| token(&second, kind));
+    let ada = Person { id: String::new(), token, refresh_token };
+    let (paid, declined) = (app.hold(&ada, event, &[0]).await, app.hold(&ada, event, &[1]).await);
+    app.pay(&ada, &declined, "tok_declined").await.expect(402);
+    app.pay(&ada, &paid, "tok_visa").await.expect(200);
+    let tickets = app.get(&format!("/api/v1/bookings/{paid}/tickets"), Some(&ada)).await.expect(200);
+    let code = tickets[0]["code"].as_str().unwrap();
+    let reading = json!({"code": code, "event_id": event});
+    for result in ["admitted", "already_admitted"] {
+        let told = app.post("/api/v1/admin/check-ins", Some(&organizer), reading.clone()).await.expect(200);
+        assert_eq!(told["result"], result);
+    }
+    app.post("/auth/logout", None, json!({"refresh_token": ada.refresh_token})).await.expect(204);
+    let (text, lines) = log.read();
+    assert!(lines.iter().any(|line| line["action"] == "payment_made") && lines.iter().any(|line| line["action"] == "check_in"));
+    let first = ["access_token", "refresh_token"].map(|kind| first[kind].as_str().unwrap());
+    for secret in [first[0], first[1], &ada.token, &ada.refresh_token, "tok_visa", "tok_declined", code] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
 }
