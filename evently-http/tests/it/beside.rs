@@ -11,7 +11,7 @@ use http::Method;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::app::TestApp;
+use crate::{app::TestApp, broker::until};
 
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -111,12 +111,7 @@ async fn bookings_that_are_pending_are_counted() {
     let sold = app.hold(&ada, event, &[3]).await;
     app.pay(&ada, &sold, "tok_visa").await.expect(200);
     let workers = workers::start(&app.app);
-    let counted = async {
-        while ["active_bookings_total", "evently_pending_bookings"].map(figure) != ["3", "3"] {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, counted).await.expect("the gauges say so");
+    until("the gauges say so", async || ["active_bookings_total", "evently_pending_bookings"].map(figure) == ["3", "3"]).await;
     drop(workers);
 }
 
@@ -137,12 +132,7 @@ async fn a_webhook_that_cannot_be_taken_in_keeps_back_no_other() {
     assert_eq!(store.execute(spoils, [&bookings[0].1]).unwrap(), 1);
     app.advance(60);
     let workers = workers::start(&app.app);
-    let paid = async {
-        while app.status_of(&bookings[1].0, &bookings[1].1).await != "confirmed" {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, paid).await.expect("the other one is paid");
+    until("the other one is paid", async || app.status_of(&bookings[1].0, &bookings[1].1).await == "confirmed").await;
     drop(workers);
 }
 
@@ -162,12 +152,7 @@ async fn what_was_given_up_is_asked_about_for_a_day() {
     assert_eq!(became().await, failed("no_answer"));
     app.advance(24 * 3600);
     let workers = workers::start(&app.app);
-    let asked = async {
-        while became().await != failed("never_charged") {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, asked).await.expect("it is asked about");
+    until("it is asked about", async || became().await == failed("never_charged")).await;
     drop(workers);
 }
 
@@ -201,13 +186,8 @@ async fn what_was_paid_for_an_event_that_was_called_off_goes_back_by_itself() {
     app.pay(&ada, &id, "tok_visa").await.expect(200);
     app.post(&format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), json!({})).await.expect(200);
     let workers = workers::start(&app.app);
-    let paid_back = async {
-        let path = format!("/api/v1/bookings/{id}");
-        while app.get(&path, Some(&ada)).await.expect(200)["payments"][0]["status"] != "refunded" {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, paid_back).await.expect("it goes back");
+    let path = format!("/api/v1/bookings/{id}");
+    until("it goes back", async || app.get(&path, Some(&ada)).await.expect(200)["payments"][0]["status"] == "refunded").await;
     drop(workers);
     assert_eq!(app.status_of(&ada, &id).await, "refunded");
 }
@@ -223,12 +203,10 @@ async fn a_gateway_that_never_said_anything_is_asked() {
     let id = paying["payment"]["id"].as_str().unwrap().parse().unwrap();
     app.advance(3600);
     let workers = workers::start(&app.app);
-    let asked = async {
-        while app.app.store.bookings.payment(id).await.unwrap().unwrap().state == PaymentState::Processing {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, asked).await.expect("it is asked about");
+    until("it is asked about", async || {
+        app.app.store.bookings.payment(id).await.unwrap().unwrap().state != PaymentState::Processing
+    })
+    .await;
     drop(workers);
 }
 
@@ -248,12 +226,7 @@ async fn answers_that_nobody_may_ask_for_any_more_are_forgotten() {
     assert!(answers() > 1);
     app.advance(25 * 3600);
     let workers = workers::start(&app.app);
-    let forgotten = async {
-        // The last one stays, so that its number is not given again.
-        while answers() > 1 {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, forgotten).await.expect("they are forgotten");
+    // The last one stays, so that its number is not given again.
+    until("they are forgotten", async || answers() == 1).await;
     drop(workers);
 }
