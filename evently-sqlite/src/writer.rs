@@ -195,9 +195,9 @@ mod tests {
     };
 
     use evently_core::memory::SeededIds;
-    use rusqlite::Transaction;
     use tempfile::TempDir;
 
+    use super::*;
     use crate::{Options, SqliteStore};
 
     fn store() -> (TempDir, SqliteStore) {
@@ -258,6 +258,19 @@ mod tests {
         assert!(first.await.unwrap().unwrap());
         store.write("nothing", |_| Ok(())).await.unwrap();
         assert_eq!(consumers(&store).await, 0);
+    }
+
+    /// Else they would soon give up on other processes that write.
+    #[test]
+    fn who_has_shortened_the_log_is_as_patient_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("evently.db")).unwrap();
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+        connection.busy_timeout(Duration::from_secs(7)).unwrap();
+        connection.execute_batch("create table t (n)").unwrap();
+        truncate(&connection).unwrap();
+        let patience = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(patience, 7_000);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -52,7 +52,7 @@ impl CountedBookings {
         self.left.store(calls, SeqCst);
     }
 
-    /// Whether it cannot be asked for a booking or a payment from now on, though it decides.
+    /// Whether it cannot be asked for a booking, alone or with what belongs to it, or a payment from now on, though it decides.
     pub fn set_blind(&self, is_blind: bool) {
         self.is_blind.store(is_blind, SeqCst);
     }
@@ -96,6 +96,7 @@ impl Bookings for CountedBookings {
     }
 
     async fn records(&self, id: BookingId) -> Result<Option<BookingRecords>, StoreError> {
+        self.look("records")?;
         self.store.records(id).await
     }
 

@@ -237,3 +237,98 @@ fn check_password(invalid: &mut Invalid, password: &str, email: &str) {
     let varied = password.chars().any(|c| !password.starts_with(c));
     invalid.require(varied, "password", "too_easy", "not one character over and over");
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        memory::{ManualClock, PlainPasswords, PlainTokens, SeededIds},
+        ports::{Credentials, PasswordHash, StoreErrorKind, TakenBack},
+        sync::ready,
+    };
+
+    /// A store that is away.
+    struct Away;
+
+    fn away<T>() -> Result<T, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unavailable, "test", "it is away"))
+    }
+
+    #[async_trait]
+    impl Accounts for Away {
+        async fn add(&self, _: &User, _: &PasswordHash) -> Result<bool, StoreError> {
+            away()
+        }
+
+        async fn user(&self, _: UserId) -> Result<Option<User>, StoreError> {
+            away()
+        }
+
+        async fn credentials(&self, _: &Email) -> Result<Option<Credentials>, StoreError> {
+            away()
+        }
+
+        async fn users(&self, _: Page<UserId>) -> Result<Vec<User>, StoreError> {
+            away()
+        }
+
+        async fn set_role(&self, _: UserId, _: Role) -> Result<Option<User>, StoreError> {
+            away()
+        }
+    }
+
+    #[async_trait]
+    impl Sessions for Away {
+        async fn open(&self, _: &Session, _: &TokenDigest) -> Result<(), StoreError> {
+            away()
+        }
+
+        async fn rotate(&self, _: &TokenDigest, _: &TokenDigest, _: Timestamp) -> Result<Rotation, StoreError> {
+            away()
+        }
+
+        async fn revoke(&self, _: &TokenDigest) -> Result<(), StoreError> {
+            away()
+        }
+
+        async fn holder(&self, _: SessionId) -> Result<Option<User>, StoreError> {
+            away()
+        }
+
+        async fn taken_back(&self, _: u64) -> Result<TakenBack, StoreError> {
+            away()
+        }
+    }
+
+    /// Whoever believes it tries other passwords, or throws away a login that is good.
+    #[test]
+    fn while_the_store_is_away_nobody_is_told_that_a_password_or_a_token_is_wrong() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        let ids = Arc::new(SeededIds::new(1));
+        let now = clock.now();
+        let (id, user_id) = (SessionId::from_uuid(ids.uuid(now)), UserId::from_uuid(ids.uuid(now)));
+        let auth = AuthService::new(AuthParts {
+            accounts: Arc::new(Away),
+            sessions: Arc::new(Away),
+            passwords: Arc::new(PlainPasswords),
+            tokens: Arc::new(PlainTokens),
+            clock: clock.clone(),
+            ids,
+            caches: Caches::local(clock),
+            terms: AuthTerms::default(),
+        });
+        let session = Session { id, user_id, expires_at: now + Duration::from_hours(1) };
+        let token = auth.pair(&session, String::new(), now).access_token;
+        let (email, password) = ("ada@example.org", "long enough");
+        let told = [
+            ready(auth.register(email, password, "Ada", Role::Customer)).err(),
+            ready(auth.login(email, password)).err(),
+            ready(auth.refresh("evr_1")).err(),
+            ready(auth.logout("evr_1")).err(),
+            ready(auth.authenticate(&token)).err(),
+        ];
+        assert!(told.iter().all(|error| matches!(error, Some(AuthError::Store(_)))), "{told:?}");
+    }
+}

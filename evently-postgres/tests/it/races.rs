@@ -7,9 +7,10 @@ use evently_core::{
         ANSWERS_KEPT, BookingId, Command, Email, EventChange, EventId, HoldTerms, Outcome, Rejection, Request, Role, Sales,
         SessionId, Timestamp, User, UserId,
     },
-    memory::SeededIds,
+    memory::{ManualClock, SeededIds},
     ports::{
-        Accounts, Audit, Bookings, Chores, EventRecords, Figures, Ids, PasswordHash, Rotation, Session, Sessions, StoreErrorKind,
+        Accounts, Audit, Bookings, CLAIM_LASTS, Chores, Claim, EventRecords, Figures, Ids, Inbox, PasswordHash, Rotation,
+        Session, Sessions, StoreErrorKind, Taken,
     },
 };
 use evently_postgres::{Guards, Options, PgStore};
@@ -226,6 +227,23 @@ async fn of_two_who_spend_a_token_at_once_the_second_ends_the_session() {
     rotations.sort_by_key(|rotation| *rotation != Ok(Rotation::Rotated(session)));
     assert_eq!(rotations, [Ok(Rotation::Rotated(session)), Ok(Rotation::Reused)]);
     assert_eq!(store.holder(session.id).await.unwrap(), None, "somebody has stolen it");
+}
+
+/// Both find that whoever had it has crashed.
+#[tokio::test]
+async fn of_two_who_take_a_message_over_at_once_one_has_it() {
+    let place = Place::new();
+    let (ids, clock) = (Arc::new(SeededIds::new(7)), ManualClock::new(NOW));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    assert_eq!(store.take("mail", 7, &Claim::new(&*ids, &clock)).await.unwrap(), Taken::Ours);
+    clock.advance(CLAIM_LASTS);
+    let mut taken = two_at_once(&place, "select from inbox for update", |_| {
+        let (store, claim) = (store.clone(), Claim::new(&*ids, &clock));
+        async move { store.take("mail", 7, &claim).await.unwrap() }
+    })
+    .await;
+    taken.sort_by_key(|taken| *taken != Taken::TakenOver);
+    assert_eq!(taken, [Taken::TakenOver, Taken::Others]);
 }
 
 /// An extension changes the booking and none of its seats.

@@ -10,12 +10,18 @@ use std::{
 };
 
 use evently_core::{
-    domain::{Command, EventChange, Outcome, Request, Timestamp, VenueId},
+    domain::{
+        Actor, BookingId, BookingStatus, Command, Email, EventChange, GatewayReport, HoldTerms, Outcome, PaymentId, Request,
+        Role, SessionId, Timestamp, User, VenueId,
+    },
     memory::SeededIds,
-    ports::{Bookings, Catalog, Elsewhere, EventFilter, Page},
+    ports::{
+        Accounts, BookingFilter, Bookings, Catalog, Chores, Elsewhere, EventFilter, Ids, Outbox, Page, PasswordHash, Session,
+        Sessions,
+    },
 };
 use evently_postgres::{Options, PgStore, Pooler, Problem, Time, Way};
-use evently_testkit::{Fixture, ORGANIZER};
+use evently_testkit::{Fixture, GATEWAY, HOUSE, ORGANIZER, customer};
 use evently_testservers::{PgBouncer, Postgres, Proxy};
 
 use crate::pair::{Pair, Replicated, until, until_in_use, until_up};
@@ -87,6 +93,60 @@ async fn who_has_written_sees_it_and_the_others_what_the_replica_has() {
     let (_, theirs) = make_venue(&other, 2).await;
     assert!(store.venue(theirs).await.unwrap().is_some());
     assert_eq!(name_of(&store, venue).await, "After", "who has seen the one sees the other");
+}
+
+/// Nobody who buys keeps others from the replica, and nobody misses in it what they have bought.
+#[tokio::test]
+async fn what_is_ones_own_and_what_is_due_is_what_the_primary_says() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (event, venue) = make_venue(&store, 1).await;
+    store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap();
+    stand_still(&pair, &store, venue).await;
+
+    let (ids, terms, ada) = (SeededIds::new(9), HoldTerms::default(), customer(1));
+    let Actor::User(user_id, _) = ada else { unreachable!("customers have accounts") };
+    let [bought, held] = [(); 2].map(|()| BookingId::from_uuid(ids.uuid(NOW)));
+    let (payment_id, event_id) = (PaymentId::from_uuid(ids.uuid(NOW)), event.id());
+    let hold = |booking_id, seat| Command::Hold { booking_id, event_id, user_id, seats: event.seats(&[seat]), terms };
+    let start = Command::StartPayment { payment_id, booking_id: bought, provider: "sandbox".to_owned(), terms };
+    let (report, reference, message, instead, answers) = (GatewayReport::Succeeded, None, None, Vec::new(), None);
+    let settle = Command::SettlePayment { payment_id, report, reference, message, instead, terms, answers };
+    let buy = [(ada, hold(bought, 0)), (ada, start), (GATEWAY, settle), (ada, hold(held, 1))];
+    let applied = store.apply(NOW, &buy.map(|(by, command)| Request::new(by, command))).await.unwrap();
+    assert!(applied.answers.iter().all(|answer| answer.result.is_ok()), "{applied:?}");
+
+    let records = store.records(bought).await.unwrap().unwrap();
+    assert_eq!((records.booking.status(), records.payments.len()), (BookingStatus::Confirmed, 1));
+    for filter in [(Some(user_id), None), (Some(user_id), Some(event_id)), (None, Some(event_id)), (None, None)] {
+        let (filter, page) =
+            (BookingFilter { user_id: filter.0, event_id: filter.1, status: None }, Page { after: None, limit: 9 });
+        assert_eq!(store.bookings(&filter, page).await.unwrap().len(), 2, "{filter:?}");
+    }
+    assert_eq!(store.booking(bought).await.unwrap(), Some(records.booking.clone()));
+    assert_eq!(store.booking_by_code(records.booking.code.unwrap()).await.unwrap(), Some(records.booking.clone()));
+    assert_eq!(store.payment(payment_id).await.unwrap(), Some(records.payments[0].clone()));
+    assert_eq!(store.ticket(records.tickets[0].id).await.unwrap(), Some(records.tickets[0].clone()));
+    assert_eq!(store.seat_map(event_id).await.unwrap().unwrap().counts().available, 8);
+    assert_eq!(store.due_holds(NOW + terms.ttl, 9).await.unwrap(), [held]);
+    let give_up = Command::Cancel { booking_id: bought, expected: None, reason: None };
+    store.apply(NOW, &[Request::new(HOUSE, give_up)]).await.unwrap();
+    assert_eq!(store.owed_refunds("sandbox", Page { after: None, limit: 9 }).await.unwrap().len(), 1);
+    let last = store.after(0, 100).await.unwrap().pop().unwrap();
+    assert_eq!(last.transition.booking_id(), Some(bought));
+
+    let email = Email::parse("ada@example.org").unwrap();
+    let user = User { id: user_id, email: email.clone(), name: "Ada".to_owned(), role: Role::Customer, created_at: NOW };
+    assert!(Accounts::add(&store, &user, &PasswordHash("x".to_owned())).await.unwrap());
+    let session = Session { id: SessionId::from_uuid(ids.uuid(NOW)), user_id, expires_at: NOW + terms.ttl };
+    Sessions::open(&store, &session, &[1; 32]).await.unwrap();
+    assert!(store.user(user_id).await.unwrap().is_some() && store.credentials(&email).await.unwrap().is_some());
+    assert_eq!(store.users(Page { after: None, limit: 9 }).await.unwrap(), std::slice::from_ref(&user));
+    assert_eq!(store.holder(session.id).await.unwrap(), Some(user));
+    store.revoke(&[1; 32]).await.unwrap();
+    assert_eq!(store.holder(session.id).await.unwrap(), None);
+    assert_eq!(store.taken_back(0).await.unwrap().sessions, [session.id]);
+    assert_eq!(name_of(&store, venue).await, "Before", "the replica answers all the while");
 }
 
 /// A list that is older than their own change would be taken for newer.

@@ -11,8 +11,8 @@ use std::{
 use evently_core::{
     audit,
     domain::{
-        Admission, Booking, BookingState, BookingStatus, Command, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, Outcome,
-        Payment, PaymentState, RefundState, Rejection, Request, SeatStatus, Thing, TicketState, Timestamp,
+        Admission, Booking, BookingState, BookingStatus, Command, EventChange, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT,
+        NotOnSale, Outcome, Payment, PaymentState, RefundState, Rejection, Request, SeatStatus, Thing, TicketState, Timestamp,
     },
     memory::SeededIds,
     ports::Ids,
@@ -594,4 +594,19 @@ pub async fn a_clock_that_steps_back_breaks_nothing(world: World) {
     assert_eq!((records.payments[0].captured(), records.refunds[0].amount.amount), (4500, 4500));
     // What was decided over what somebody had written was decided later than that, so that nothing is wrong.
     assert_eq!(audit::check(&records, Some(&event.layout), world.now()), []);
+}
+
+/// Else a clock that is wrong for a moment would end every sale for good.
+pub async fn a_clock_that_was_far_ahead_is_gone_by_no_longer(world: World) {
+    let (event, now) = (world.event(1, 4).await, world.now());
+    let a_year = Duration::from_hours(365 * 24);
+    let at = async |then, who, command| {
+        let applied = world.store.bookings.apply(then, &[Request::new(who, command)]).await.unwrap();
+        applied.answers.into_iter().next().unwrap()
+    };
+    let change = EventChange { name: Some("Twelfth Night".to_owned()), ..EventChange::default() };
+    let edited = at(now + a_year, ORGANIZER, Command::EditEvent { event_id: event.id(), change }).await;
+    assert!(edited.result.is_ok() && edited.at >= now + a_year, "{edited:?}");
+    let held = at(now, customer(1), world.hold_command(&event, customer(1), &[0])).await;
+    assert!(held.result.is_ok() && held.at < now + a_year / 2, "{held:?}");
 }

@@ -109,6 +109,7 @@ macro_rules! store_conformance {
                 the_dearest_booking_adds_up
                 the_house_may_give_up_a_ticket_that_was_used
                 a_clock_that_steps_back_breaks_nothing
+                a_clock_that_was_far_ahead_is_gone_by_no_longer
             }
             refunds {
                 a_booking_keeps_the_terms_of_refunds_it_was_held_under

@@ -1,25 +1,31 @@
 //! The relay and the services behind it, run by several processes at once: each effect once.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use evently_core::{
     cache::{Caches, Seal},
-    domain::{Actor, BookingStatus, Email, Entry, Fact, GatewayReport, Principal, Role, Sales, SessionId, User},
+    domain::{
+        Actor, BookingStatus, Email, Entry, Event, EventId, Fact, GatewayReport, Layout, LayoutId, Principal, Role, Sales,
+        SeatMap, SessionId, Timestamp, User, Venue, VenueId,
+    },
     memory::{MemoryCache, MemoryMailer, MemorySeatFeed},
     ports::{
-        CLAIM_LASTS, Carrier, Claim, Figures, Handler, Mail, MailFailed, Mailer, NotCarried, OtherError, Outbox, PasswordHash,
-        SalesFilter, StoreError, StoreErrorKind,
+        CLAIM_LASTS, Carrier, Catalog, Claim, Elsewhere, EventFilter, Figures, Handler, Mail, MailFailed, Mailer, NotCarried,
+        OtherError, Outbox, Page, PasswordHash, SalesFilter, StoreError, StoreErrorKind,
     },
     services::{
         AnalyticsService, BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
         RelayParts, Trouble,
     },
 };
-use evently_testkit::{MemoryPlace, ORGANIZER, World, customer};
+use evently_testkit::{CountedBookings, MemoryPlace, ORGANIZER, World, customer};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -495,6 +501,13 @@ fn a_mail_is_sent_once_however_often_and_wherever_its_entry_is_handled() {
     });
 }
 
+/// What says that a booking was confirmed.
+async fn confirmation(world: &World) -> Entry {
+    let mut entries = world.store.outbox.after(0, 100).await.unwrap();
+    entries.retain(|entry| matches!(entry.transition.fact, Fact::Booking { to: BookingStatus::Confirmed, .. }));
+    entries.remove(0)
+}
+
 /// A mailer that says when it has got a mail, and nothing after that.
 #[derive(Default)]
 struct Deaf {
@@ -515,11 +528,7 @@ fn each_sender_who_is_killed_is_one_failure_of_the_mail_which_is_sent_after_that
     evently_testkit::run(async {
         let world = world().await;
         with_account(&world).await;
-        let entries = world.store.outbox.after(0, 100).await.unwrap();
-        let confirmed = entries
-            .iter()
-            .find(|entry| matches!(entry.transition.fact, Fact::Booking { to: BookingStatus::Confirmed, .. }))
-            .unwrap();
+        let confirmed = &confirmation(&world).await;
         let post = Arc::new(Post::default());
         let service = notifications(&world, post.clone());
         for _ in 0..2 {
@@ -556,6 +565,77 @@ fn a_mail_that_could_not_be_handed_over_is_sent_with_the_next_call() {
         }
         while relay.hand_on().await.unwrap() > 0 {}
         assert_eq!(post.sent.sent()[0].to.as_str(), "ada@example.org");
+        assert_eq!(*post.handed_over.lock().unwrap(), 1);
+    });
+}
+
+/// A catalog that cannot be asked for an event while it is blind.
+struct Dim {
+    catalog: Arc<dyn Catalog>,
+    is_blind: AtomicBool,
+}
+
+impl Dim {
+    /// Put in front of the catalog of a world.
+    fn before(world: &mut World) -> Arc<Self> {
+        let dim = Arc::new(Self { catalog: world.store.catalog.clone(), is_blind: AtomicBool::new(false) });
+        world.store.catalog = dim.clone();
+        dim
+    }
+}
+
+#[async_trait]
+impl Catalog for Dim {
+    async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        self.catalog.venues(page).await
+    }
+
+    async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError> {
+        self.catalog.venue(id).await
+    }
+
+    async fn layout(&self, id: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        self.catalog.layout(id).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        if self.is_blind.load(Relaxed) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "event", "no"));
+        }
+        self.catalog.event(id).await
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.catalog.events(filter, page).await
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        self.catalog.seat_map(event).await
+    }
+
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        self.catalog.changed_elsewhere().await
+    }
+}
+
+/// What cannot be read is not the same as what is not there, of which nobody is told.
+#[test]
+fn a_mail_that_could_not_be_written_is_sent_when_the_store_can_be_read() {
+    evently_testkit::run(async {
+        let mut world = world().await;
+        with_account(&world).await;
+        let confirmed = confirmation(&world).await;
+        let (catalog, bookings) = (Dim::before(&mut world), Arc::new(CountedBookings::new(world.store.bookings.clone())));
+        world.store.bookings = bookings.clone();
+        let post = Arc::new(Post::default());
+        let service = notifications(&world, post.clone());
+        for (booking, event) in [(true, false), (false, true)] {
+            bookings.set_blind(booking);
+            catalog.is_blind.store(event, Relaxed);
+            assert_eq!(Trouble::of(&service.handle(&confirmed).await.unwrap_err()), Trouble::StoreAway);
+        }
+        catalog.is_blind.store(false, Relaxed);
+        service.handle(&confirmed).await.unwrap();
         assert_eq!(*post.handed_over.lock().unwrap(), 1);
     });
 }
@@ -679,6 +759,25 @@ fn figures_count_an_entry_once_in_whatever_order_it_is_handled() {
             }
         }
         let found = evently_core::audit::audit_figures(&*world.store.figures, &*world.store.outbox, &*world.store.catalog);
+        assert_eq!(found.await.unwrap(), []);
+    });
+}
+
+/// Each entry is taken in once, so that what went to no section would stay there.
+#[test]
+fn figures_wait_for_an_event_that_cannot_be_read() {
+    evently_testkit::run(async {
+        let mut world = world().await;
+        let catalog = Dim::before(&mut world);
+        let (outbox, figures) = (world.store.outbox.clone(), world.store.figures.clone());
+        let service = AnalyticsService::new(outbox, figures.clone(), events(&world));
+        catalog.is_blind.store(true, Relaxed);
+        assert!(service.take_in().await.is_err());
+        assert_eq!(figures.position().await.unwrap(), 0);
+        catalog.is_blind.store(false, Relaxed);
+        while service.take_in().await.unwrap() {}
+        assert_eq!(figures.position().await.unwrap(), ENTRIES);
+        let found = evently_core::audit::audit_figures(&*figures, &*world.store.outbox, &*world.store.catalog);
         assert_eq!(found.await.unwrap(), []);
     });
 }
