@@ -392,6 +392,11 @@ impl SeatFeed for RedisSeatFeed {
         }
         let events = self.inner.topics().keys().copied().filter(|event| elsewhere.concerns(*event)).collect::<Vec<_>>();
         for event in events {
+            // What is being got may be of before, and is compared when it is there.
+            let is_being_got = matches!(self.inner.topics().get(&event), Some(Topic::Joining(_)));
+            if is_being_got && self.inner.with_board(event, |_| ()).await?.is_none() {
+                continue;
+            }
             let run = self.inner.catalog.run();
             let Some(fresh) = self.inner.catalog.seat_map(event).await? else { continue };
             let changes = match self.inner.topics().get(&event).and_then(Topic::board) {

@@ -131,11 +131,12 @@ impl SeatFeed for MemorySeatFeed {
             lock(&self.topics).clear();
             return Ok(());
         }
-        let ready = lock(&self.topics)
-            .iter()
-            .filter_map(|(event, topic)| matches!(topic, Topic::Ready(_)).then_some(*event))
-            .filter(|event| elsewhere.concerns(*event))
-            .collect::<Vec<_>>();
+        let ready = {
+            let mut topics = lock(&self.topics);
+            // What is being read may be from before, and is read again.
+            topics.retain(|event, topic| matches!(topic, Topic::Ready(_)) || !elsewhere.concerns(*event));
+            topics.keys().copied().filter(|event| elsewhere.concerns(*event)).collect::<Vec<_>>()
+        };
         for event in ready {
             let Some(fresh) = self.catalog.seat_map(event).await? else { continue };
             if let Some(Topic::Ready(board)) = lock(&self.topics).get_mut(&event) {

@@ -28,10 +28,19 @@ struct Shelf {
     maps: AtomicUsize,
     /// Whether the next seat map cannot be read.
     torn: AtomicBool,
-    /// Whether a list is handed out only when it may be.
+    /// Whether the next list, or the next seat map, is handed out only when it may be.
     holds_back: AtomicBool,
     listed: Semaphore,
     may_go: Semaphore,
+}
+
+impl Shelf {
+    async fn hold_back(&self) {
+        if self.holds_back.swap(false, SeqCst) {
+            self.listed.add_permits(1);
+            self.may_go.acquire().await.expect("it is not closed").forget();
+        }
+    }
 }
 
 #[async_trait]
@@ -57,10 +66,7 @@ impl Catalog for Shelf {
 
     async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
         let events = self.store.events(filter, page).await;
-        if self.holds_back.swap(false, SeqCst) {
-            self.listed.add_permits(1);
-            self.may_go.acquire().await.expect("it is not closed").forget();
-        }
+        self.hold_back().await;
         events
     }
 
@@ -69,7 +75,9 @@ impl Catalog for Shelf {
         if self.torn.swap(false, SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "seat_map", "no"));
         }
-        self.store.seat_map(event).await
+        let map = self.store.seat_map(event).await;
+        self.hold_back().await;
+        map
     }
 
     async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
@@ -181,6 +189,22 @@ async fn seats_that_could_not_be_read_again_are_read_again_later() {
     assert_eq!(seats().await, [SeatStatus::Available; 2]);
     assert!(service.refresh().await.unwrap());
     assert_eq!(seats().await, [SeatStatus::Reserved, SeatStatus::Available]);
+}
+
+/// The store says once that they have, and what was read before that is not to be what is shown from then on.
+#[tokio::test]
+async fn what_others_write_while_seats_are_read_for_the_first_time_is_shown() {
+    let House { world, shelf, service, .. } = House::open().await;
+    let event = world.event(1, 8).await;
+    shelf.holds_back.store(true, SeqCst);
+    let (reader, id) = (service.clone(), event.id());
+    let reads = tokio::spawn(async move { reader.seat_map(id).await.unwrap() });
+    shelf.listed.acquire().await.unwrap().forget();
+    world.hold(&event, customer(1), &[0]).await;
+    shelf.written.store(true, SeqCst);
+    assert!(service.refresh().await.unwrap());
+    shelf.may_go.add_permits(1);
+    assert_eq!(reads.await.unwrap().statuses()[0], SeatStatus::Reserved);
 }
 
 /// Else each that was ever asked for would be kept, and read again whenever others write.
