@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::PaymentState,
+    domain::{PaymentId, PaymentState},
     ports::{CLAIM_LASTS, Claim},
 };
 use evently_http::{auditor, metrics::metrics_text, workers};
@@ -136,15 +136,21 @@ async fn a_webhook_that_cannot_be_taken_in_keeps_back_no_other() {
     drop(workers);
 }
 
-/// Money that was taken after all would else stay with the house.
-#[tokio::test]
-async fn what_was_given_up_is_asked_about_for_a_day() {
+/// A payment of which the gateway has said nothing.
+async fn unanswered() -> (TestApp, PaymentId) {
     let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]).await;
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
     let paying = app.pay(&ada, &id, "tok_timeout").await.expect(200);
     let id = paying["payment"]["id"].as_str().unwrap().parse().unwrap();
+    (app, id)
+}
+
+/// Money that was taken after all would else stay with the house.
+#[tokio::test]
+async fn what_was_given_up_is_asked_about_for_a_day() {
+    let (app, id) = unanswered().await;
     let became = async || app.app.store.bookings.payment(id).await.unwrap().unwrap().state;
     let failed = |reason: &str| PaymentState::Failed { reason: reason.to_owned() };
     app.advance(3600);
@@ -195,12 +201,7 @@ async fn what_was_paid_for_an_event_that_was_called_off_goes_back_by_itself() {
 /// Else it would be pending for ever, and its buyer could not even pay again.
 #[tokio::test]
 async fn a_gateway_that_never_said_anything_is_asked() {
-    let app = TestApp::with(&[("payment.gateway_timeout", "50ms")]).await;
-    let (_, event) = app.on_sale(1).await;
-    let ada = app.customer("ada").await;
-    let id = app.hold(&ada, event, &[0]).await;
-    let paying = app.pay(&ada, &id, "tok_timeout").await.expect(200);
-    let id = paying["payment"]["id"].as_str().unwrap().parse().unwrap();
+    let (app, id) = unanswered().await;
     app.advance(3600);
     let workers = workers::start(&app.app);
     until("it is asked about", async || {
