@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -22,14 +22,18 @@ pub struct CountedBookings {
     /// How often it decides until it is broken.
     left: AtomicUsize,
     is_blind: AtomicBool,
+    is_spoiled: OnceLock<IsSpoiled>,
     meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
+
+type IsSpoiled = Box<dyn Fn(&Request) -> bool + Send + Sync>;
 
 impl CountedBookings {
     /// Counts what reaches `store`.
     pub fn new(store: Arc<dyn Bookings>) -> Self {
         let (calls, requests, left) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Self { store, calls, requests, left, is_blind: AtomicBool::new(false), meanwhile: Mutex::default() }
+        let (is_blind, is_spoiled, meanwhile) = (AtomicBool::new(false), OnceLock::new(), Mutex::default());
+        Self { store, calls, requests, left, is_blind, is_spoiled, meanwhile }
     }
 
     /// How often it was asked to decide.
@@ -57,6 +61,14 @@ impl CountedBookings {
         self.is_blind.store(is_blind, SeqCst);
     }
 
+    /// For which requests it finds from now on, and for good, that it holds something that cannot be.
+    ///
+    /// # Panics
+    /// Where that has been said before.
+    pub fn spoil(&self, is_spoiled: impl Fn(&Request) -> bool + Send + Sync + 'static) {
+        assert!(self.is_spoiled.set(Box::new(is_spoiled)).is_ok(), "it is said once");
+    }
+
     fn look(&self, at: &'static str) -> Result<(), StoreError> {
         if self.is_blind.load(SeqCst) { Err(StoreError::new(StoreErrorKind::Unavailable, at, "no")) } else { Ok(()) }
     }
@@ -74,6 +86,9 @@ impl Bookings for CountedBookings {
         self.requests.fetch_add(requests.len(), SeqCst);
         if self.left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "apply", "no"));
+        }
+        if self.is_spoiled.get().is_some_and(|is_spoiled| requests.iter().any(is_spoiled)) {
+            return Err(StoreError::new(StoreErrorKind::Corrupt, "apply", "no"));
         }
         let meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(happens) = meanwhile {

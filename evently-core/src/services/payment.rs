@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::{Answered, BoxOffice, Error, EventService, booking};
+use super::{Answered, BoxOffice, Error, EventService, Trouble, booking};
 use crate::{
     domain::{
         Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, NO_ANSWER, Outcome, Payment,
@@ -222,7 +222,7 @@ impl PaymentService {
     }
 
     async fn ask_about_each(&self, undecided: Vec<Payment>, now: Timestamp) -> Result<u32, Error> {
-        let mut decided = 0;
+        let mut decided = Round::default();
         for payment in undecided {
             let report = match self.gateway.look_up(&payment).await {
                 Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
@@ -236,10 +236,9 @@ impl PaymentService {
                     continue;
                 }
             };
-            self.settle(&payment, report, None, None, None).await?;
-            decided += 1;
+            decided.count(self.settle(&payment, report, None, None, None).await)?;
         }
-        Ok(decided)
+        decided.end()
     }
 
     /// What becomes of a payment that its gateway has never heard of: it is given up when its time is over, and asked about for a day in
@@ -258,7 +257,7 @@ impl PaymentService {
     /// Asks the gateway for some of the refunds that it owes, and for others with the next call. How many were sent. Whoever took money
     /// elsewhere gives it back there, and says so.
     pub async fn send_refunds(&self) -> Result<u32, Error> {
-        let mut sent = 0;
+        let mut sent = Round::default();
         let page = Page { after: *lock(&self.refunded), limit: BATCH };
         let owed = self.chores.owed_refunds(self.gateway.name(), page).await?;
         *lock(&self.refunded) = last_of_full(&owed, |(refund, _)| (refund.created_at, refund.id));
@@ -267,18 +266,20 @@ impl PaymentService {
                 return Ok(0);
             }
             if planted!(SettlesRefundsUnsent) {
-                let command = Command::SettleRefund { refund_id: refund.id };
-                self.office.submit(Request::new(Actor::Gateway, command)).await?.result?;
+                self.settle_refund(refund.id).await?;
             }
             if let Err(error) = self.gateway.refund(&refund, &payment).await {
                 tracing::warn!(refund_id = %refund.id, %error, "refund not sent yet");
                 continue;
             }
-            let command = Command::SettleRefund { refund_id: refund.id };
-            self.office.submit(Request::new(Actor::Gateway, command)).await?.result?;
-            sent += 1;
+            sent.count(self.settle_refund(refund.id).await)?;
         }
-        Ok(sent)
+        sent.end()
+    }
+
+    async fn settle_refund(&self, refund_id: RefundId) -> Result<(), Error> {
+        self.office.submit(Request::new(Actor::Gateway, Command::SettleRefund { refund_id })).await?.result?;
+        Ok(())
     }
 
     fn enter(&self, key: [u8; 32]) -> Result<Running<'_>, Error> {
@@ -294,6 +295,29 @@ fn is_unanswered(payment: &Payment) -> bool {
 /// The key of the last one of a page, if more may follow it.
 fn last_of_full<T, K>(page: &[T], key: impl Fn(&T) -> K) -> Option<K> {
     page.last().filter(|_| page.len() >= BATCH as usize).map(key)
+}
+
+/// How many were seen to in one go, and the first of those that somebody has to look at. It keeps no other from its turn.
+#[derive(Default)]
+struct Round {
+    done: u32,
+    failed: Option<Error>,
+}
+
+impl Round {
+    /// Counts what became of one. What would become of the others as well ends the round.
+    fn count<T>(&mut self, result: Result<T, Error>) -> Result<(), Error> {
+        match result {
+            Ok(_) => self.done += 1,
+            Err(error) if Trouble::of(&error.clone().into()) == Trouble::StoreAway => return Err(error),
+            Err(error) => drop(self.failed.get_or_insert(error)),
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<u32, Error> {
+        self.failed.map_or(Ok(self.done), Err)
+    }
 }
 
 /// Lets its key go when it is dropped.

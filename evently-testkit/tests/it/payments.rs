@@ -204,6 +204,45 @@ fn what_cannot_be_sent_or_asked_about_stops_nothing_behind_it() {
     });
 }
 
+/// Somebody has to look at it, and is told so.
+#[test]
+fn what_the_store_cannot_settle_stops_nothing_behind_it() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        world.store.bookings = store.clone();
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let mut paid = Vec::new();
+        for seat in 0..4 {
+            world.wait(SECOND);
+            paid.push(world.start_payment(&world.hold(&event, customer(seat), &[seat]).await).await);
+            let sold = world.buy(&event, customer(seat), &[seat + 4]).await;
+            world.cancel(HOUSE, sold.id).await.unwrap();
+        }
+        gateway.charges.lock().unwrap().extend(paid.iter().map(|payment| payment.id));
+        gateway.known.store(true, Relaxed);
+        let chores = &world.store.chores;
+        let owed = async || chores.owed_refunds("sandbox", Page { after: None, limit: 10 }).await.unwrap();
+        let undecided = async || {
+            let page = Page { after: None, limit: 10 };
+            chores.undecided_payments("sandbox", world.now(), page).await.unwrap()
+        };
+        let (payment, refund) = (paid[0].id, owed().await[0].0.id);
+        store.spoil(move |request| match request.command {
+            Command::SettlePayment { payment_id, .. } => payment_id == payment,
+            Command::SettleRefund { refund_id } => refund_id == refund,
+            _ => false,
+        });
+        world.wait(SECOND * 6);
+        for failed in [payments.reconcile().await, payments.send_refunds().await] {
+            assert!(matches!(failed, Err(Error::Store(error)) if error.kind() == StoreErrorKind::Corrupt));
+        }
+        assert_eq!(undecided().await.iter().map(|payment| payment.id).collect::<Vec<_>>(), [payment]);
+        assert_eq!(owed().await.iter().map(|(refund, _)| refund.id).collect::<Vec<_>>(), [refund]);
+    });
+}
+
 #[test]
 fn payments_that_stay_undecided_keep_no_other_from_its_turn() {
     evently_testkit::run(async {
