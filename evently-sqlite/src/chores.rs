@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
+    domain::{ANSWERS_KEPT, BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
     ports::{Chores, Page, StoreError},
 };
 use rusqlite::{Row, Transaction, params};
@@ -34,6 +34,12 @@ statements! {
     FORGET_ANSWERS = "delete from answers \
         where answer_key in (select answer_key from answers order by answer_key limit ?2) and at < ?1 \
             and answer_key < (select max(answer_key) from answers)";
+    FIRST_ANSWERED_AT = "select at from answers order by answer_key limit 1";
+    /// Those of the future stand in the way where a clock was ahead. They are older than what stands behind them.
+    FORGET_ANSWERS_OF_THE_FUTURE = "delete from answers where answer_key in ( \
+            select answer_key from answers \
+            where answer_key < (select max(answer_key) from answers where at < ?1) and at > ?2 order by answer_key limit ?3 \
+        )";
     FORGET_TOKENS = "delete from session_tokens where digest in ( \
             select t.digest from sessions s cross join session_tokens t on t.session_id = s.id \
             where s.expires_at < ?1 limit ?2 \
@@ -92,7 +98,7 @@ impl Chores for SqliteStore {
     }
 
     async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let forget = move |tx: &Transaction<'_>| execute(tx, FORGET_ANSWERS, params![before.as_micros(), limit]);
+        let forget = move |tx: &Transaction<'_>| forget_answers(tx, before, limit);
         Ok(self.write("forget_answers", forget).await? as u64)
     }
 
@@ -111,6 +117,16 @@ impl Chores for SqliteStore {
         let forget = move |tx: &Transaction<'_>| execute(tx, FORGET_MESSAGES, params![before.as_micros(), limit]);
         Ok(self.write("forget_messages", forget).await? as u64)
     }
+}
+
+fn forget_answers(tx: &Transaction<'_>, before: Timestamp, limit: u32) -> Result<usize, Fault> {
+    let forgotten = execute(tx, FORGET_ANSWERS, params![before.as_micros(), limit])?;
+    let now = (before + ANSWERS_KEPT).as_micros();
+    let first = each_row(tx, FIRST_ANSWERED_AT, [], |row| row.get::<_, i64>(0))?.pop();
+    if forgotten > 0 || first.is_none_or(|first| first <= now) {
+        return Ok(forgotten);
+    }
+    execute(tx, FORGET_ANSWERS_OF_THE_FUTURE, params![before.as_micros(), now, limit])
 }
 
 fn booking_id(row: &Row<'_>) -> rusqlite::Result<BookingId> {

@@ -90,6 +90,7 @@ mod tests {
             ("FORGET_SESSIONS", "SEARCH t USING COVERING INDEX session_tokens_session (session_id=?)"),
             ("FORGET_MESSAGES", "SEARCH inbox USING COVERING INDEX inbox_done_since (claimed_until<?)"),
             ("FORGET_ANSWERS", "SEARCH answers USING INTEGER PRIMARY KEY (rowid=?)"),
+            ("FORGET_ANSWERS_OF_THE_FUTURE", "SEARCH answers USING INTEGER PRIMARY KEY (rowid=?)"),
             ("BOOKINGS_OF_USER", "SEARCH b USING COVERING INDEX bookings_customer (event_key=? AND user_id=?)"),
             ("BOOKINGS_OF_EVENT", "USING COVERING INDEX bookings_event (event_key=?"),
             ("BOOKINGS", "SEARCH b USING PRIMARY KEY (id<?)"),

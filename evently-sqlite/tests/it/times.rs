@@ -3,13 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{Actor, Command, Event, EventDetails, EventId, EventStatus, Request, Timestamp},
+    domain::{ANSWERS_KEPT, Actor, Command, Event, EventDetails, EventId, EventStatus, Request, Timestamp},
     ports::{Bookings, Catalog, Chores, EventFilter, Page},
 };
 use evently_sqlite::SqliteStore;
 use uuid::Uuid;
 
 use crate::support::{NOW, Place, apply, assert_sound, booking_id, confirm, hold, put_on_sale};
+
+const INSTANT: Duration = Duration::from_micros(1);
 
 #[tokio::test]
 async fn due_holds_are_found_at_their_end_and_not_before() {
@@ -69,6 +71,31 @@ async fn only_answers_that_are_old_are_forgotten() {
     assert_eq!(store.forget_answers(before, 10).await.unwrap(), 1);
     assert_eq!(store.forget_answers(before, 10).await.unwrap(), 0);
     assert!(store.apply(before, &[hold(&event, 3, &[3])]).await.unwrap().answers[0].replayed);
+}
+
+/// They stand in front of those that were written when it was right again.
+#[tokio::test]
+async fn answers_of_a_clock_that_was_ahead_keep_no_other_from_being_forgotten() {
+    let place = Place::new();
+    let store = place.open();
+    let event = put_on_sale(&store, 10).await;
+    for (n, at) in [(1, NOW + ANSWERS_KEPT * 9), (2, NOW + ANSWERS_KEPT * 9), (3, NOW), (4, NOW + ANSWERS_KEPT)] {
+        store.apply(at, &[hold(&event, n.into(), &[n])]).await.unwrap();
+    }
+    let forgotten = async |now: Timestamp| {
+        let mut forgotten = Vec::new();
+        for _ in 0..4 {
+            forgotten.push(store.forget_answers(now - ANSWERS_KEPT, 1).await.unwrap());
+        }
+        forgotten
+    };
+    assert_eq!(
+        forgotten(NOW + ANSWERS_KEPT).await,
+        [0, 0, 0, 0],
+        "the third may be asked for, and is younger than the first two"
+    );
+    assert_eq!(forgotten(NOW + ANSWERS_KEPT + INSTANT).await, [1, 1, 1, 0]);
+    assert!(store.apply(NOW + ANSWERS_KEPT, &[hold(&event, 4, &[4])]).await.unwrap().answers[0].replayed);
 }
 
 /// Adds a published event that begins `hours` from now and lasts three.
