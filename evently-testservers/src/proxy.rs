@@ -115,6 +115,12 @@ impl Proxy {
         self.shared.changed.notify_all();
     }
 
+    /// Cuts one connection: of those there are now, the one that was made `nth`, from 0.
+    pub fn cut_one(&self, nth: usize) {
+        self.shared.state().links.remove(nth).cut();
+        self.shared.changed.notify_all();
+    }
+
     /// From now on nothing comes back from the server, though it hears everything. What it said meanwhile is lost for good.
     pub fn swallow_answers(&self) {
         self.shared.set(Way::Deaf);
@@ -238,7 +244,7 @@ impl Shared {
         let mut bytes = vec![0; 65_536];
         loop {
             let read = (&link.client).read(&mut bytes).unwrap_or(0);
-            if !self.may_pass(link) {
+            if self.way_of(link).is_none() {
                 return;
             }
             if read == 0 {
@@ -257,26 +263,26 @@ impl Shared {
         loop {
             let read = (&link.server).read(&mut bytes).unwrap_or(0);
             let answer = &bytes[..read];
-            if !self.may_pass(link) || self.is_late(link) {
+            let Some(way) = self.way_of(link) else { return };
+            if self.is_late(link, way) {
                 return;
             }
-            let way = self.state().way;
             if read == 0 || self.loses(answer) || (way != Way::Deaf && (&link.client).write_all(answer).is_err()) {
                 return self.end(link);
             }
         }
     }
 
-    /// Waits while nothing moves; false if the connection has been cut.
-    fn may_pass(&self, link: &Link) -> bool {
+    /// Waits while nothing moves; none if the connection has been cut.
+    fn way_of(&self, link: &Link) -> Option<Way> {
         let waits = |state: &mut State| !link.is_cut() && (state.way == Way::Still || link.stranded.load(Ordering::SeqCst));
-        drop(self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner));
-        !link.is_cut()
+        let state = self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner);
+        (!link.is_cut()).then_some(state.way)
     }
 
     /// Waits as long as an answer is to take; true if the connection has been cut meanwhile.
-    fn is_late(&self, link: &Link) -> bool {
-        let Way::Late(by) = self.state().way else { return false };
+    fn is_late(&self, link: &Link, way: Way) -> bool {
+        let Way::Late(by) = way else { return false };
         let late = |state: &mut State| !link.is_cut() && matches!(state.way, Way::Late(_));
         drop(self.changed.wait_timeout_while(self.state(), by, late));
         link.is_cut()

@@ -2,12 +2,10 @@ use std::time::Duration;
 
 use evently_amqp::{Broker, Options, ParkedQueue, Work};
 use evently_core::ports::{BegunElsewhere, StoreError, StoreErrorKind};
+use evently_testservers::Proxy;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 
-use crate::{
-    proxy::Proxy,
-    support::{Running, Teller, channel, hand_on_all, options, positions, relay_to, sold, soon, url},
-};
+use crate::support::{Running, Teller, channel, hand_on_all, options, positions, relay_to, sold, soon, url};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_failed_comes_again_after_others() {
@@ -120,7 +118,7 @@ async fn one_consumer_at_a_time_gets_messages_and_the_next_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_goes_on_by_itself_when_its_connection_was_cut() {
     let (world, url) = (sold(1).await, url().await);
-    let proxy = Proxy::open(&url).await;
+    let proxy = Proxy::before(&url).unwrap();
     let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
     let relay = relay_to(&world, &broker);
     let (teller, mut told) = Teller::new();

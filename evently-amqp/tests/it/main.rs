@@ -5,7 +5,6 @@ mod degraded;
 mod drain;
 mod opening;
 mod parking;
-mod proxy;
 mod relaying;
 mod runs;
 mod support;

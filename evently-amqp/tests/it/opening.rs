@@ -11,10 +11,7 @@ use lapin::{
 
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
-use crate::{
-    proxy::Proxy,
-    support::{Running, Teller, hand_on_all, options, relay_to, sold, soon, url},
-};
+use crate::support::{Running, Teller, closed, hand_on_all, options, relay_to, sold, soon, url};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_of_another_shape_is_an_error_that_names_it() {
@@ -139,14 +136,14 @@ async fn what_takes_connections_and_says_nothing_or_something_else_counts_as_awa
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_since_when_the_broker_is_there_or_away() {
     let (world, url) = (World::new(MemoryPlace).await, url().await);
-    let proxy = Proxy::closed(&url).await;
+    let proxy = closed(&url);
     let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
     let start = world.now();
     assert!(matches!(broker.state(), State::Away { since, .. } if since == start));
 
     world.wait(std::time::Duration::from_mins(1));
     let there = world.now();
-    proxy.let_through();
+    proxy.open();
     soon(broker.up()).await;
     assert_eq!(broker.state(), State::Up { since: there });
 

@@ -1,24 +1,22 @@
 use std::sync::Arc;
 
-use evently_amqp::{AmqpCarrier, Broker, Options, Work};
+use evently_amqp::{AmqpCarrier, Away, Broker, Options, Work};
 use evently_core::{
     audit::audit_figures,
+    ports::Carrier as _,
     services::{AnalyticsService, InProcess, Relay},
 };
 use evently_testkit::{HOUSE, customer};
-use evently_testservers::RabbitMq;
+use evently_testservers::{Proxy, RabbitMq};
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 
-use crate::{
-    proxy::Proxy,
-    support::{
-        Post, Running, Teller, are_all_in_order, channel, events, hand_on_all, notifications, options, positions, relay,
-        relay_to, sold, soon, url,
-    },
+use crate::support::{
+    Post, Running, Teller, are_all_in_order, channel, closed, events, hand_on_all, notifications, options, positions, relay,
+    relay_to, sold, soon, url,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +41,7 @@ async fn each_kind_of_work_gets_its_entries_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_broker_a_service_works_until_it_is_there_and_waits_when_it_has_gone() {
     let (world, url) = (sold(2).await, url().await);
-    let proxy = Proxy::closed(&url).await;
+    let proxy = closed(&url);
     let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
     let ((in_process, mut told_here), (at_broker, mut told_there)) = (Teller::new(), Teller::new());
     let carrier = AmqpCarrier::new(broker.clone(), Arc::new(InProcess::new(vec![in_process])));
@@ -52,7 +50,7 @@ async fn without_its_broker_a_service_works_until_it_is_there_and_waits_when_it_
     hand_on_all(&world, &relay).await;
     assert_eq!(told_here.take(10).await, (1..=10).collect::<Vec<_>>());
 
-    proxy.let_through();
+    proxy.open();
     soon(broker.up()).await;
     let event = world.event(1, 8).await;
     hand_on_all(&world, &relay).await;
@@ -62,7 +60,7 @@ async fn without_its_broker_a_service_works_until_it_is_there_and_waits_when_it_
     world.buy(&event, customer(1), &[0]).await;
     assert_eq!(relay.hand_on().await.unwrap(), 0, "it waits");
     assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), 12);
-    proxy.let_through();
+    proxy.open();
     hand_on_all(&world, &relay).await;
     // What had come before may come again: nobody knows whether its acknowledgement arrived.
     assert_eq!(told_there.firsts_of(&[13, 14, 15, 16]).await, [13, 14, 15, 16]);
@@ -73,7 +71,7 @@ async fn without_its_broker_a_service_works_until_it_is_there_and_waits_when_it_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_between_publishing_and_confirming_loses_nothing_and_keeps_the_order() {
     let (world, url) = (sold(0).await, url().await);
-    let proxy = Proxy::open(&url).await;
+    let proxy = Proxy::before(&url).unwrap();
     let ours = options(&proxy.url(), &world);
     let theirs = Options { topology: ours.topology.clone(), ..options(&url, &world) };
     let broker = Broker::open(ours).await.unwrap();
@@ -95,6 +93,7 @@ async fn a_cut_between_publishing_and_confirming_loses_nothing_and_keeps_the_ord
                 tokio::task::yield_now().await;
             }
             proxy.cut();
+            proxy.open();
         });
         let (handed_on, ()) = tokio::join!(relay.hand_on(), cut);
         assert_eq!(handed_on.unwrap(), 0, "nothing was confirmed");
@@ -124,6 +123,46 @@ async fn a_cut_between_publishing_and_confirming_loses_nothing_and_keeps_the_ord
     mails.stop().await;
     analytics.stop().await;
     assert_eq!(post.twice(), Vec::<String>::new());
+}
+
+/// One is for sending and one for receiving, and a broker may close either.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_one_of_both_connections_ends_nobody_waits_for_what_it_would_have_said() {
+    for nth in [0, 1] {
+        let (world, url) = (sold(9).await, url().await);
+        let proxy = Proxy::before(&url).unwrap();
+        let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
+        let (teller, mut told) = Teller::new();
+        let running = Running::start(&broker, Work::Analytics, teller);
+        hand_on_all(&world, &relay_to(&world, &broker)).await;
+        are_all_in_order(&world, &told.take(positions(&world).await.len()).await).await;
+
+        let carrier = AmqpCarrier::new(broker.clone(), Arc::new(InProcess::new(Vec::new())));
+        let entries = world.store.outbox.after(0, 100).await.unwrap();
+        carrier.carry(&entries).await.unwrap();
+        proxy.swallow_answers();
+        let before = proxy.sent_bytes();
+        let cut = soon(async {
+            while proxy.sent_bytes() < before + 500 {
+                tokio::task::yield_now().await;
+            }
+            proxy.cut_one(nth);
+            if nth == 1 {
+                // What it has still to say on the other one is not heard either.
+                proxy.strand();
+            }
+            proxy.open();
+        });
+        let (carried, ()) = tokio::join!(carrier.carry(&entries), cut);
+        let error = carried.expect_err("nobody has heard that it was taken").source;
+        assert!(!matches!(error.downcast_ref(), Some(Away::Silent(_))), "{error}");
+
+        world.event(1, 2).await;
+        hand_on_all(&world, &relay_to(&world, &broker)).await;
+        let last = *positions(&world).await.last().unwrap();
+        soon(async { while told.next().await != last {} }).await;
+        running.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

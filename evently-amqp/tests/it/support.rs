@@ -18,7 +18,7 @@ use evently_core::{
     services::{BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay, RelayParts},
 };
 use evently_testkit::{MemoryPlace, World, customer};
-use evently_testservers::shared_rabbitmq;
+use evently_testservers::{Proxy, shared_rabbitmq};
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::{
     sync::{mpsc, watch},
@@ -36,6 +36,13 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
 /// The shared broker. It may have to be started.
 pub async fn url() -> String {
     tokio::task::spawn_blocking(shared_rabbitmq).await.unwrap().unwrap()
+}
+
+/// A way to the broker that nobody gets through yet.
+pub fn closed(url: &str) -> Proxy {
+    let proxy = Proxy::before(url).unwrap();
+    proxy.close();
+    proxy
 }
 
 /// A prefix that no other test has.
