@@ -1,5 +1,5 @@
 /** The service's calls, by name. Adds the bearer token, the idempotency key and the retries that are safe. */
-import { ApiError, exchange } from './http.js';
+import { ApiError, brokenOff, exchange } from './http.js';
 import { accessToken, renewInsteadOf } from './session.js';
 
 const V1 = '/api/v1';
@@ -121,7 +121,16 @@ export class Attempt {
   }
 }
 
-const json = async (path, call) => (await request(path, call)).json();
+async function json(path, call) {
+  const response = await request(path, call);
+  try {
+    return await response.json();
+  } catch (error) {
+    if (call.signal?.aborted) throw error;
+    // Half an answer is none, and what was asked for may have been done.
+    throw brokenOff();
+  }
+}
 
 function query(values) {
   const search = new URLSearchParams();

@@ -67,6 +67,11 @@ function anySignal(signal, timeout) {
   return both.signal;
 }
 
+/** The answer began, and its end never came. */
+export function brokenOff() {
+  return noAnswer(false);
+}
+
 function noAnswer(timedOut) {
   return timedOut
     ? new ApiError({ status: 0, code: 'timeout', detail: 'The service did not answer in time.' })

@@ -78,10 +78,14 @@ async function leave() {
 }
 
 document.getElementById('time-zone-note').textContent = `Times are shown in your time zone, ${timeZoneName()}.`;
+let visitor = currentUser()?.email;
 sessionChanged.on((where) => {
   showNavigation();
-  // Signed out in another tab: what was private is not left on the screen.
+  const isSame = visitor === currentUser()?.email;
+  visitor = currentUser()?.email;
+  // Signed out in another tab, or somebody else has signed in: what was private is not left on the screen.
   const isPrivate = location.pathname.startsWith('/bookings');
-  if (where === 'elsewhere' && isPrivate && !isSignedIn()) navigate(signInPath(), { replace: true });
+  if (where !== 'elsewhere' || !isPrivate || isSame) return;
+  navigate(isSignedIn() ? location.pathname + location.search : signInPath(), { replace: true });
 });
 startRouter(document.getElementById('main'), notFoundPage, showNavigation);

@@ -14,4 +14,5 @@ mod people;
 mod queue;
 mod recorder;
 mod rolling_restart;
+mod shipped;
 mod witness;

@@ -126,6 +126,24 @@ mod tests {
     }
 
     #[test]
+    fn the_folder_has_another_name_whenever_anything_in_it_changes() {
+        let folder = |files: &[(&str, &'static str)]| {
+            fingerprint(&files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from(*content))).collect())
+        };
+        let before = folder(&[("api.js", "ask"), ("main.js", "show")]);
+        assert_eq!(before, folder(&[("main.js", "show"), ("api.js", "ask")]));
+        for after in [
+            &[("api.js", "ask"), ("main.js", "hide")][..],
+            &[("api.js", "show"), ("main.js", "ask")],
+            &[("api.js", "asks"), ("main.js", "how")],
+            &[("api.js", "ask"), ("start.js", "show")],
+            &[("api.js", "ask")],
+        ] {
+            assert_ne!(before, folder(after), "{after:?}");
+        }
+    }
+
+    #[test]
     fn the_page_writes_each_currency_with_the_digits_that_mails_have() {
         let mut page = digits_of_the_page();
         let letters = || b'A'..=b'Z';

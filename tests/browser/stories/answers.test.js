@@ -23,6 +23,12 @@ async function aboutToHold({ api, visitor }) {
   return { anna, account, keys };
 }
 
+/** Lets the service do it, and loses the end of what it says. */
+const cutShort = async (route) => {
+  const response = await route.fetch();
+  await route.fulfill({ response, body: (await response.text()).slice(0, 20) });
+};
+
 const held = (visitor) => visitor.page.locator('[data-testid=pay-button], [data-testid=seats-yours], [data-testid=seats-taken]').first().waitFor();
 
 story('a hold whose answer is lost is asked for under the same key when the button is pressed again', async (scene) => {
@@ -68,4 +74,60 @@ story('who waits for the bank goes on waiting when the page is told to ask less 
   await anna.sees('payment-waiting');
   await anna.receiveTickets(1);
   assert.equal(refused, 2);
+});
+
+story('who chooses another seat after an answer was lost is given that one', async (scene) => {
+  const { anna, account, keys } = await aboutToHold(scene);
+  anna.expectComplaint(/status of 502/);
+  await anna.page.route(HOLD, async (route) => {
+    await route.fetch();
+    await route.fulfill({ status: 502 });
+  }, { times: 1 });
+
+  await anna.press('hold-button');
+  await anna.reads('notice', /try again/);
+  const [lost] = await scene.api.bookings(account);
+  const [other] = await scene.api.availableSeats(lost.event_id);
+  await anna.at('selected-seat').getByRole('button').click();
+  await anna.choose(other.id);
+  await anna.press('hold-button');
+  await anna.page.locator('[data-testid=pay-button], [data-testid=notice]').first().waitFor();
+  assert.notEqual(keys[1], keys[0], 'under the same key it would be another request in disguise');
+  await anna.sees('pay-button');
+  const [{ seats }] = await scene.api.bookings(account);
+  assert.deepEqual(seats.map(({ id }) => id), [other.id]);
+});
+
+story('who would have to wait for a minute is told that the service is busy', async (scene) => {
+  const { anna, keys } = await aboutToHold(scene);
+  anna.expectComplaint(/status of 503/);
+  await anna.page.route(HOLD, (route) => route.fulfill({ status: 503, headers: { 'retry-after': '60' } }), { times: 1 });
+
+  await anna.press('hold-button');
+  await anna.reads('notice', /very busy/);
+  assert.equal(keys.length, 1);
+  await anna.hold();
+});
+
+story('a hold whose answer breaks off is asked for under the same key', async (scene) => {
+  const { anna, account, keys } = await aboutToHold(scene);
+  await anna.page.route(HOLD, cutShort, { times: 1 });
+
+  await anna.press('hold-button');
+  await anna.page.locator('[data-testid=pay-button], [data-testid=notice]').first().waitFor();
+  if (await anna.at('pay-button').count() === 0) await anna.press('hold-button');
+  await anna.sees('pay-button');
+  assert.deepEqual(keys, [keys[0], keys[0]]);
+  assert.equal((await scene.api.bookings(account)).length, 1);
+});
+
+story('a payment whose answer breaks off is found in the booking', async (scene) => {
+  const { anna } = await aboutToHold(scene);
+  await anna.hold();
+  await anna.page.route(/\/payment$/, cutShort, { times: 1 });
+
+  await anna.pay('tok_visa');
+  await anna.page.locator('[data-testid=payment-error], [data-testid=booking-confirmed]').first().waitFor();
+  assert.equal(await anna.at('payment-error').count(), 0, 'nothing went wrong with the money');
+  await anna.receiveTickets(1);
 });

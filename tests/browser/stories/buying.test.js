@@ -109,6 +109,25 @@ story('seats that are held can be given back before paying', async ({ api, visit
   assert.equal(await api.seatStatus(event.id, seat.id), 'available');
 });
 
+story('no more seats can be chosen than may be held at a time', async ({ api, visitor }) => {
+  const seats = ['1', '2', '3'].map((label, x) => ({ label, x, y: 0, category: 'Best' }));
+  const plan = { name: 'Small room', sections: [{ name: 'Stalls', rows: [{ label: 'A', seats }] }] };
+  const event = await api.newEvent({ plan, name: 'An evening for couples', max_seats_per_booking: 2 });
+  const [first, second, third] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+
+  await anna.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  await anna.seatsAreThere();
+  await anna.choose(first.id);
+  await anna.choose(second.id);
+  const { x, y } = await anna.findOnMap(third.id);
+  await anna.page.mouse.click(x, y);
+  await anna.page.locator(`[data-testid=notice], [data-seat-id="${third.id}"][data-testid=selected-seat]`).first().waitFor();
+  await anna.reads('notice', /up to 2 seats at a time/);
+  assert.equal(await anna.at('selected-seat').count(), 2);
+  await anna.hold();
+});
+
 /** The amount of cents as a person reads it, wherever the currency stands. */
 function euros(cents) {
   return new RegExp(`(?<![\\d.])${(cents / 100).toFixed(2)}(?!\\d)`);

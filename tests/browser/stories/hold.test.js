@@ -80,6 +80,21 @@ async function lookingOn({ api, visitor }) {
   return { anna, seatIs, act: (what, body) => api.post(`/api/v1/bookings/${id}/${what}`, body, { token }) };
 }
 
+storyOfLongHolds('whose clock is an hour ahead has the same time to pay as everybody', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+  await anna.page.addInitScript(() => {
+    const now = Date.now;
+    Date.now = () => now() + 3600_000;
+  });
+
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
+  await anna.reads('countdown', /^(5:00|4:[345]\d)$/);
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});
+
 storyOfTwoTabs('the seats of an event are no longer one’s own when the hold has run out', async (scene) => {
   const { anna, seatIs } = await lookingOn(scene);
   let asked = 0;

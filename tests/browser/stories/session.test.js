@@ -122,6 +122,19 @@ for (const [what, answer, complaint] of [
   });
 }
 
+storyOfLongSessions('who signs out while the service cannot be reached is signed out all the same', async (scene) => {
+  const visit = await choosing(scene);
+  const { anna } = visit;
+  anna.expectComplaint(/net::ERR_FAILED/);
+  await goOn(visit);
+
+  await anna.page.route(/\/auth\/logout$/, (route) => route.abort());
+  await anna.press('logout');
+  await anna.sees('nav-login');
+  await anna.open('/bookings');
+  await anna.sees('login-email');
+});
+
 storyOfLongSessions('who signs out is signed out at the service, too', async (scene) => {
   const visit = await choosing(scene);
   const { api, anna } = visit;

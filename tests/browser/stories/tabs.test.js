@@ -118,3 +118,76 @@ story('an answer that comes late does not replace a newer one', async (scene) =>
   }));
   assert.equal(await tab.at('booking-card').count(), 1);
 });
+
+story('tickets do not stay on the screen when their owner signs out in another tab', async (scene) => {
+  const { anna, tab, seat } = await withTwoTabs(scene);
+
+  await tab.choose(seat.id);
+  await tab.hold();
+  await tab.pay('tok_visa');
+  await tab.receiveTickets(1);
+  await anna.press('logout');
+  await tab.at('nav-user').waitFor({ state: 'detached' });
+  assert.equal(await tab.at('ticket-code').count(), 0);
+  await tab.sees('login-email');
+});
+
+story('a tab asks in the name of who is signed in now, and not of who was before', async (scene) => {
+  const { anna, tab, event, seat, account } = await withTwoTabs(scene);
+  const other = await scene.api.newBuyer();
+  await scene.api.hold(account, event.id, [seat.id]);
+  anna.expectComplaint(/net::ERR_FAILED/);
+  // A token of the one before is good for a while.
+  await anna.page.route(/\/auth\/logout$/, (route) => route.abort());
+
+  await anna.press('logout');
+  await anna.press('nav-login');
+  await anna.signIn(other);
+  await tab.reads('nav-user', new RegExp(other.name));
+  await tab.press('nav-bookings');
+  await tab.page.locator('[data-testid=empty-state], [data-testid=booking-card]').first().waitFor();
+  assert.equal(await tab.at('booking-card').count(), 0, 'nobody is shown the bookings of another');
+});
+
+story('what is held at one event is not said to be held at another', async (scene) => {
+  const { anna, tab, seat } = await withTwoTabs(scene);
+  const other = await scene.api.event('Late Jazz');
+
+  await tab.openEvent(other.id);
+  // After the page, which has listened for longer.
+  await tab.page.evaluate(() => {
+    window.heard = new Promise((resolve) => {
+      new BroadcastChannel('evently.bookings').onmessage = resolve;
+    }).then(() => true);
+  });
+  await anna.choose(seat.id);
+  await anna.hold();
+  assert.equal(await tab.page.evaluate(() => window.heard), true);
+  assert.equal(await tab.at('resume-booking').count(), 0, 'of what the other tab has told');
+
+  const asked = tab.page.waitForResponse(/\/api\/v1\/bookings\?/);
+  await tab.openEvent(other.id);
+  await (await asked).finished();
+  await tab.page.evaluate(() => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done));
+  }));
+  assert.equal(await tab.at('resume-booking').count(), 0, 'of what the service says');
+});
+
+story('who signs in in one tab is not shown what another person has left in the other', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const [account, other] = [await api.newBuyer(), await api.newBuyer()];
+  await api.hold(account, event.id, [seat.id]);
+  const anna = await visitor('anna');
+  await anna.open('/');
+  const tab = await anna.openTab();
+  await tab.open('/login');
+  await tab.sees('login-email');
+
+  await anna.openSignedIn(account, '/bookings');
+  await anna.sees('booking-card');
+  await tab.signIn(other);
+  await anna.reads('nav-user', new RegExp(other.name));
+  await anna.at('booking-card').waitFor({ state: 'detached' });
+});

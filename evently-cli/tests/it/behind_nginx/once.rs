@@ -15,7 +15,10 @@ use tokio::{
 
 use super::tls::{Client, PATIENCE, Said};
 
-/// An instance that hangs up on whoever asks it, or one that answers.
+const DONE: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+const NOT_THERE: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// An instance that always gives the same answer, or none and hangs up.
 struct Instance {
     port: u16,
     asked: Arc<AtomicUsize>,
@@ -23,7 +26,7 @@ struct Instance {
 }
 
 impl Instance {
-    async fn start(answers: bool) -> Self {
+    async fn start(answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -36,9 +39,7 @@ impl Instance {
                 if stream.read(&mut head).await.is_ok_and(|read| read > 0) {
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
-                if answers {
-                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
-                }
+                let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
         Self { port, asked, _running: running }
@@ -57,7 +58,12 @@ struct Fate {
 }
 
 async fn fate(method: &str, path: &str, lines: &[&str]) -> Fate {
-    let instances = [Instance::start(false).await, Instance::start(true).await, Instance::start(true).await];
+    fate_after("", method, path, lines).await
+}
+
+/// The same where the first instance says something.
+async fn fate_after(answer: &'static str, method: &str, path: &str, lines: &[&str]) -> Fate {
+    let instances = [Instance::start(answer).await, Instance::start(DONE).await, Instance::start(DONE).await];
     let nginx = Nginx::before(instances.each_ref().map(|instance| instance.port)).unwrap();
     let client = Client::of(&nginx, 1);
     let seen = || instances.iter().map(Instance::asked).sum::<usize>();
@@ -99,4 +105,17 @@ async fn a_write_without_one_is_asked_once() {
 async fn a_login_is_asked_once_whatever_it_says() {
     let fate = fate("POST", "/auth/refresh", &["idempotency-key: k"]).await;
     assert_eq!((fate.said.status, fate.seen), (502, 1));
+}
+
+/// The page comes from one instance and its files from the others, which may be of the version before or after.
+#[tokio::test]
+async fn a_file_of_the_page_that_one_instance_does_not_have_is_asked_for_elsewhere() {
+    let fate = fate_after(NOT_THERE, "GET", "/assets/0123456789abcdef/main.js", &[]).await;
+    assert_eq!((fate.said.status, fate.seen), (204, 2));
+}
+
+#[tokio::test]
+async fn what_an_instance_does_not_find_is_not_looked_for_elsewhere() {
+    let fate = fate_after(NOT_THERE, "GET", "/api/v1/events/x", &[]).await;
+    assert_eq!((fate.said.status, fate.seen), (404, 1));
 }
