@@ -175,3 +175,24 @@ pub fn judge(calls: &[Call]) -> Judgement {
     }
     judgement
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Many have been asked for, and nobody knows which of them were made.
+    #[test]
+    fn what_takes_too_long_to_find_out_is_not_approved() {
+        let booking = |number| BookingId::from_uuid(Uuid::from_u128(number));
+        let lapse = Lapse { from: 1_000, by: 1_001 };
+        let lost = |number| Call { sent: 0, answered: None, seats: vec![7], did: Did::Hold { booking: booking(number), lapse } };
+        let released = |number| Call { did: Did::Release { booking: booking(number) }, ..lost(number) };
+        let blocked = Call { answered: Some(2), did: Did::See(Sight::Blocked), ..lost(0) };
+        let calls = (1..=12).flat_map(|number| [lost(number), released(number)]).chain([blocked]).collect::<Vec<_>>();
+        let judgement = judge(&calls);
+        assert_eq!((&judgement.undecided[..], &judgement.violations[..]), (&[7][..], &[][..]));
+        assert!(!judgement.is_sound());
+    }
+}

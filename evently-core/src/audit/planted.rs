@@ -2,16 +2,19 @@
 
 mod faults;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
 
 use self::faults::{AS_PUBLISHED, HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND, never_edited};
-use super::{Follower, Invariant, Violation, audit_figures, audit_store, check, check_terms};
+use super::{Follower, Invariant, Violation, audit_all, audit_figures, audit_store, check, check_terms};
 use crate::{
     domain::{
-        BookingState, Entry, EventId, Fact, GatewayReport, HoldTerms, PaymentState, Sales, SeatState, TicketCode, Timestamp,
+        BookingState, Entry, EventId, Fact, GatewayReport, HoldTerms, LayoutId, PaymentState, Sales, SeatState, TicketCode,
+        Timestamp,
     },
-    memory::ManualClock,
-    ports::{EventRecords, Figures, Outbox},
+    memory::{ManualClock, MemoryStore},
+    ports::{Audit, EventRecords, Figures, Outbox, Store, StoreError},
     story::Story,
     sync::ready,
 };
@@ -254,6 +257,59 @@ fn a_wrong_figure_is_named() {
     assert!(ready(store.add(half as u64, entries.len() as u64, &wrong)).unwrap());
     let found = audit();
     assert!(found.iter().any(|violation| violation.invariant == Invariant::Figures), "an entry was passed over: {found:#?}");
+}
+
+/// A store that has its event twice, lists one that it does not have, and says that its chain is broken.
+struct Ailing(Arc<MemoryStore>);
+
+const COPY: EventId = EventId::from_uuid(NOBODY);
+
+#[async_trait]
+impl Audit for Ailing {
+    async fn event_ids(&self) -> Result<Vec<EventId>, StoreError> {
+        let lost = EventId::from_uuid(uuid::Uuid::nil());
+        Ok(self.0.event_ids().await?.into_iter().chain([COPY, lost]).collect())
+    }
+
+    async fn event_records(&self, id: EventId) -> Result<Option<EventRecords>, StoreError> {
+        if id != COPY {
+            return self.0.event_records(id).await;
+        }
+        let mut copied = self.0.event_records(self.0.event_ids().await?[0]).await?;
+        if let Some(EventRecords { event, .. }) = &mut copied {
+            (event.id, event.layout_id) = (COPY, LayoutId::from_uuid(NOBODY));
+        }
+        Ok(copied)
+    }
+
+    async fn self_check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(vec!["its chain is broken".to_owned()])
+    }
+}
+
+#[test]
+fn what_only_the_whole_store_shows_is_in_the_report() {
+    let story = Story::tell();
+    let audit = || {
+        let store = Store { audit: Arc::new(Ailing(story.store.clone())), ..Store::new(story.store.clone()) };
+        ready(audit_all(&store, &ManualClock::new(story.now))).unwrap().violations
+    };
+    let of_figures = |found: &[Violation]| found.iter().any(|violation| violation.invariant == Invariant::Figures);
+    let found = audit();
+    for (invariant, says) in [
+        (Invariant::Integrity, "it is listed and cannot be read"),
+        (Invariant::Integrity, "its chain is broken"),
+        (Invariant::Conservation, "is missing"),
+        (Invariant::Tickets, "is also one of event"),
+        (Invariant::Tickets, "its code is also one of another event"),
+    ] {
+        let named = |violation: &Violation| violation.invariant == invariant && violation.what.contains(says);
+        assert!(found.iter().any(named), "{invariant}: … {says} …: {found:#?}");
+    }
+    assert!(!of_figures(&found));
+    let entries = ready(story.store.after(0, u32::MAX)).unwrap();
+    assert!(ready(story.store.add(0, entries.len() as u64, &Sales::default())).unwrap());
+    assert!(of_figures(&audit()), "the figures say that nothing was sold");
 }
 
 impl Story {

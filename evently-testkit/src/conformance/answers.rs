@@ -78,6 +78,20 @@ pub async fn a_key_is_good_again_when_its_time_is_over(world: World) {
     world.audited(&event).await;
 }
 
+/// Then nothing is left of the request that it stood for.
+pub async fn a_key_whose_time_is_over_stands_for_whatever_it_is_used_for_next(world: World) {
+    let event = world.event(1, 4).await;
+    let [before, next] = [World::key("a", "seat 0"), World::key("a", "seat 1")];
+    world.answer(keyed(&world, &event, 0, before)).await;
+    world.wait(ANSWERS_KEPT);
+    let anew = world.answer(keyed(&world, &event, 1, next)).await;
+    assert!(anew.result.is_ok() && !anew.replayed);
+    let again = world.answer(keyed(&world, &event, 1, next)).await;
+    assert_eq!((again.replayed, again.result), (true, anew.result));
+    assert_eq!(world.answer(keyed(&world, &event, 0, before)).await.result, Err(Rejection::KeyReused));
+    world.audited(&event).await;
+}
+
 pub async fn a_repetition_in_the_same_call_gets_the_first_answer(world: World) {
     let event = world.event(1, 4).await;
     let key = World::key("a", "seat 0");

@@ -73,12 +73,23 @@ pub async fn a_charge_that_is_asked_for_again_is_the_same_charge(test: GatewayUn
     }
 }
 
+pub async fn one_card_can_pay_for_two(test: GatewayUnderTest) {
+    let first = test.gateway.charge(&test.charge(test.good)).await.unwrap();
+    test.clock.advance(Duration::from_mins(1));
+    let second = test.gateway.charge(&test.charge(test.good)).await.unwrap();
+    assert_eq!((first.report, second.report), (GatewayReport::Succeeded, GatewayReport::Succeeded));
+    assert_ne!(first.reference, second.reference, "each is a charge of its own");
+}
+
 pub async fn what_has_become_of_a_charge_can_be_asked(test: GatewayUnderTest) {
     let charge = test.charge(test.good);
     let unknown = payment(&charge, PaymentState::Processing, None, test.gateway.name());
     assert_eq!(test.gateway.look_up(&unknown).await.unwrap(), None);
     for (token, report) in [(test.good, GatewayReport::Succeeded), (test.declined, declined())] {
-        let charged = test.gateway.charge(&test.charge(token)).await.unwrap();
+        // Another payment: of this one it would be the same charge.
+        test.clock.advance(Duration::from_mins(1));
+        let charge = test.charge(token);
+        let charged = test.gateway.charge(&charge).await.unwrap();
         let known = payment(&charge, PaymentState::Processing, Some(charged.reference), test.gateway.name());
         let said = test.gateway.look_up(&known).await.unwrap();
         assert_eq!(said.map(|said| std::mem::discriminant(&said)), Some(std::mem::discriminant(&report)), "{token}");

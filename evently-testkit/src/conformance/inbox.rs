@@ -65,6 +65,36 @@ pub async fn who_crashed_with_a_message_is_taken_over_and_has_no_say(world: Worl
     assert!(inbox.done("mail", 7, next.owner).await.unwrap());
 }
 
+pub async fn who_takes_a_message_over_takes_no_other(world: World) {
+    let (inbox, crashed) = (&world.store.inbox, world.claim());
+    for message in [7, 8] {
+        inbox.take("mail", message, &crashed).await.unwrap();
+    }
+    assert!(inbox.done("mail", 8, crashed.owner).await.unwrap());
+    world.wait(CLAIM_LASTS);
+    let (others, next) = (world.claim(), world.claim());
+    for (consumer, message) in [("mail", 9), ("jobs", 7)] {
+        inbox.take(consumer, message, &others).await.unwrap();
+    }
+    assert_eq!(inbox.take("mail", 7, &next).await.unwrap(), Taken::TakenOver);
+    assert_eq!(inbox.take("mail", 8, &world.claim()).await.unwrap(), Taken::Done);
+    for (consumer, message) in [("mail", 9), ("jobs", 7)] {
+        assert!(!inbox.done(consumer, message, next.owner).await.unwrap(), "{consumer} {message}");
+        assert!(inbox.done(consumer, message, others.owner).await.unwrap(), "{consumer} {message}");
+    }
+}
+
+pub async fn who_lets_a_message_go_keeps_the_others(world: World) {
+    let (inbox, claim) = (&world.store.inbox, world.claim());
+    for (consumer, message) in [("mail", 7), ("mail", 8), ("jobs", 7)] {
+        inbox.take(consumer, message, &claim).await.unwrap();
+    }
+    inbox.let_go("mail", 7, claim.owner).await.unwrap();
+    for (consumer, message, taken) in [("mail", 8, Taken::Others), ("jobs", 7, Taken::Others), ("mail", 7, Taken::Ours)] {
+        assert_eq!(inbox.take(consumer, message, &world.claim()).await.unwrap(), taken, "{consumer} {message}");
+    }
+}
+
 pub async fn what_was_done_long_ago_is_forgotten_and_nothing_else(world: World) {
     let (inbox, claim) = (&world.store.inbox, world.claim());
     for message in 0..5 {

@@ -39,9 +39,10 @@ pub async fn entries_come_in_the_order_in_which_they_were_written(world: World) 
 }
 
 pub async fn each_consumer_has_a_place_of_its_own(world: World) {
-    let (outbox, claim) = (&world.store.outbox, world.claim());
+    let outbox = &world.store.outbox;
     assert_eq!(outbox.position("mail").await.unwrap(), 0);
     for (consumer, position) in [("mail", 5), ("figures", 2)] {
+        let claim = world.claim();
         assert_eq!(outbox.claim(consumer, &claim).await.unwrap(), Some(0));
         assert!(outbox.advance(consumer, position, &claim).await.unwrap());
     }

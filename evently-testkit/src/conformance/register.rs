@@ -140,6 +140,7 @@ macro_rules! store_conformance {
                 a_key_used_for_another_request_is_refused
                 another_key_is_another_request
                 a_key_is_good_again_when_its_time_is_over
+                a_key_whose_time_is_over_stands_for_whatever_it_is_used_for_next
                 a_repetition_in_the_same_call_gets_the_first_answer
                 racing_repetitions_have_one_effect
                 a_settlement_answers_the_request_that_began_the_payment
@@ -202,6 +203,7 @@ macro_rules! store_conformance {
                 a_token_is_spent_for_the_next
                 a_token_used_again_ends_its_family
                 a_revoked_session_stays_revoked
+                other_logins_of_the_account_go_on
                 an_unknown_token_does_nothing
                 tokens_end_with_their_session
                 a_holder_is_as_they_are_now
@@ -227,6 +229,8 @@ macro_rules! store_conformance {
                 of_many_who_take_a_message_one_has_it
                 a_message_that_is_let_go_is_to_be_had_at_once
                 who_crashed_with_a_message_is_taken_over_and_has_no_say
+                who_takes_a_message_over_takes_no_other
+                who_lets_a_message_go_keeps_the_others
                 what_was_done_long_ago_is_forgotten_and_nothing_else
             }
             figures {
@@ -266,6 +270,9 @@ macro_rules! durable_conformance {
                 what_one_commits_the_other_sees
                 a_write_elsewhere_is_noticed_once
                 of_many_buyers_through_several_stores_one_gets_the_seat
+                of_those_who_work_for_several_stores_one_has_the_consumer
+                of_those_who_work_for_several_stores_one_has_the_message
+                a_login_that_one_has_ended_is_over_at_the_other
             }
         }
     };
@@ -360,6 +367,7 @@ macro_rules! gateway_conformance {
                 a_good_card_pays
                 a_refused_card_says_why_in_a_stable_word
                 a_charge_that_is_asked_for_again_is_the_same_charge
+                one_card_can_pay_for_two
                 what_has_become_of_a_charge_can_be_asked
                 a_refund_may_be_asked_for_again
                 a_token_that_is_no_card_is_refused_with_what_would_be_right

@@ -20,8 +20,13 @@ pub(super) async fn login(world: &World, first: TokenDigest) -> Session {
     let email = Email::parse(&format!("{id}@example.org")).expect("it is an address");
     let user = User { id, email, name: "Ada".to_owned(), role: Role::Customer, created_at: world.now() };
     world.store.accounts.add(&user, &PasswordHash("x".to_owned())).await.unwrap();
+    login_of(world, id, first).await
+}
+
+/// A login of somebody who has an account.
+async fn login_of(world: &World, user_id: UserId, first: TokenDigest) -> Session {
     let expires_at = world.now() + Duration::from_hours(1);
-    let session = Session { id: SessionId::from_uuid(world.ids.uuid(world.now())), user_id: id, expires_at };
+    let session = Session { id: SessionId::from_uuid(world.ids.uuid(world.now())), user_id, expires_at };
     world.store.sessions.open(&session, &first).await.unwrap();
     session
 }
@@ -58,6 +63,22 @@ pub async fn a_revoked_session_stays_revoked(world: World) {
     assert_eq!(rotate(&world, token(1), token(2)).await, Rotation::Reused, "not even what was once answered comes again");
     world.store.sessions.revoke(&token(2)).await.unwrap();
     assert_eq!(world.store.sessions.holder(session.id).await.unwrap(), None);
+}
+
+/// Whoever logs out here is still logged in where else they were.
+pub async fn other_logins_of_the_account_go_on(world: World) {
+    let here = login(&world, token(1)).await;
+    let [there, elsewhere] = [login_of(&world, here.user_id, token(3)).await, login_of(&world, here.user_id, token(5)).await];
+    world.store.sessions.revoke(&token(1)).await.unwrap();
+    rotate(&world, token(3), token(4)).await;
+    assert_eq!(rotate(&world, token(3), token(9)).await, Rotation::Reused);
+    let mut holders = Vec::new();
+    for session in [here, there, elsewhere] {
+        holders.push(world.store.sessions.holder(session.id).await.unwrap().is_some());
+    }
+    assert_eq!(holders, [false, false, true]);
+    assert_eq!(rotate(&world, token(5), token(6)).await, Rotation::Rotated(elsewhere));
+    assert!(!taken_back(&world, 0).await.sessions.contains(&elsewhere.id));
 }
 
 pub async fn an_unknown_token_does_nothing(world: World) {

@@ -2,10 +2,10 @@
 
 use evently_core::{
     domain::{Request, SeatStatus},
-    ports::Elsewhere,
+    ports::{Elsewhere, Rotation, Taken},
 };
 
-use super::race;
+use super::{race, sessions};
 use crate::{World, customer};
 
 pub async fn what_one_commits_the_other_sees(world: World) {
@@ -40,4 +40,34 @@ pub async fn of_many_buyers_through_several_stores_one_gets_the_seat(world: Worl
     });
     assert_eq!(accepted.await.into_iter().filter(|accepted| *accepted).count(), 1);
     world.audited(&event).await;
+}
+
+pub async fn of_those_who_work_for_several_stores_one_has_the_consumer(world: World) {
+    let (here, there) = (&world.store.outbox, world.open_again().await.outbox);
+    let [ours, theirs] = [world.claim(), world.claim()];
+    assert_eq!(here.claim("mail", &ours).await.unwrap(), Some(0));
+    assert_eq!(there.claim("mail", &theirs).await.unwrap(), None);
+    assert!(!there.advance("mail", 9, &theirs).await.unwrap());
+    assert!(here.advance("mail", 4, &ours.over(world.now())).await.unwrap());
+    assert_eq!(there.claim("mail", &theirs).await.unwrap(), Some(4));
+    assert!(!here.advance("mail", 5, &ours).await.unwrap(), "it was taken over");
+}
+
+pub async fn of_those_who_work_for_several_stores_one_has_the_message(world: World) {
+    let (here, there) = (&world.store.inbox, world.open_again().await.inbox);
+    let [ours, theirs] = [world.claim(), world.claim()];
+    assert_eq!(here.take("mail", 7, &ours).await.unwrap(), Taken::Ours);
+    assert_eq!(there.take("mail", 7, &theirs).await.unwrap(), Taken::Others);
+    assert!(here.done("mail", 7, ours.owner).await.unwrap());
+    assert_eq!(there.take("mail", 7, &theirs).await.unwrap(), Taken::Done);
+}
+
+pub async fn a_login_that_one_has_ended_is_over_at_the_other(world: World) {
+    let there = world.open_again().await.sessions;
+    let session = sessions::login(&world, [1; 32]).await;
+    assert!(there.holder(session.id).await.unwrap().is_some());
+    assert_eq!(there.rotate(&[1; 32], &[2; 32], world.now()).await.unwrap(), Rotation::Rotated(session));
+    there.revoke(&[2; 32]).await.unwrap();
+    assert_eq!(world.store.sessions.holder(session.id).await.unwrap(), None);
+    assert_eq!(world.store.sessions.rotate(&[2; 32], &[3; 32], world.now()).await.unwrap(), Rotation::Ended);
 }

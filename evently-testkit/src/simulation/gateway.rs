@@ -1,7 +1,7 @@
 //! A payment gateway that keeps books of its own, and is slow, deaf and mute; and its webhooks, which get lost, repeat and overtake.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -203,9 +203,10 @@ impl PaymentGateway for ReachedGateway {
     async fn refund(&self, refund: &Refund, payment: &Payment) -> Result<(), GatewayUnavailable> {
         let (id, payment, amount) = (refund.id, payment.id, refund.amount);
         self.ask(move |world| {
-            let before = lock(&world.gateway.refunds).insert(id, (payment, amount.amount));
-            if before.is_some() {
-                world.met(Rare::RefundAskedTwice);
+            // What was sent first is what was sent, whatever is asked for later.
+            match lock(&world.gateway.refunds).entry(id) {
+                Entry::Occupied(_) => world.met(Rare::RefundAskedTwice),
+                Entry::Vacant(vacant) => drop(vacant.insert((payment, amount.amount))),
             }
             world.say("gateway", || format!("sends {amount} of payment {payment} back"));
         })

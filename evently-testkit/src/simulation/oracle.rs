@@ -6,6 +6,8 @@
 mod answer;
 mod end;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,

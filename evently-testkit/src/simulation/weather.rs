@@ -28,12 +28,12 @@ pub(super) async fn weather(world: Arc<World>, number: u32) {
         if world.time() > world.plan.lasts {
             return;
         }
-        if world.faults.strikes(Fault::Crash) {
+        if world.strikes(Fault::Crash) {
             instance.crash();
             world.tasks.sleep(Duration::from_millis(dice.u64(100..8_000))).await;
             starts += 1;
             instance = start(&world, number, starts, &mut dice);
-        } else if world.faults.strikes(Fault::Pause) {
+        } else if world.strikes(Fault::Pause) {
             let time = Duration::from_millis(dice.u64(100..40_000));
             world.say(&instance.name, || format!("stands still for {} ms", time.as_millis()));
             if time > world.plan.terms.ttl {
@@ -42,7 +42,7 @@ pub(super) async fn weather(world: Arc<World>, number: u32) {
             world.tasks.pause(instance.group);
             world.tasks.sleep(time).await;
             world.tasks.resume(instance.group);
-        } else if world.faults.strikes(Fault::ClockStep) {
+        } else if world.strikes(Fault::ClockStep) {
             instance.clock.set(off(world.plan.skew, &mut dice));
         }
     }

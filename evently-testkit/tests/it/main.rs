@@ -1,5 +1,6 @@
 //! The ports in memory, against the suites; and the suites, against stores that are broken.
 
+mod apart;
 mod broken;
 mod history;
 mod model;

@@ -1,6 +1,6 @@
 //! Whole on-sales: nothing that must never happen happens, the same seed is the same run, and what seldom happens does.
 
-use evently_testkit::simulation::{Many, Plan, Rare, cores, run, run_many, shrunk, tell};
+use evently_testkit::simulation::{Fault, Many, Plan, Rare, cores, run, run_many, shrunk, tell};
 
 /// How many runs. `EVENTLY_SEEDS` says another number, for those who look further.
 fn seeds() -> u64 {
@@ -28,6 +28,16 @@ fn the_same_seed_is_the_same_run() {
         assert_eq!(tell(&plan), tell(&plan), "seed {seed}");
         assert_eq!(run(&plan).fingerprint, tell(&plan).fingerprint, "whoever listens changes nothing");
     }
+}
+
+/// What never goes wrong proves nothing, and no rare state tells of each fault.
+#[test]
+fn whatever_may_go_wrong_goes_wrong() {
+    let stories = (0..200).map(|seed| tell(&Plan::of(seed)).story).collect::<Vec<_>>();
+    // The first line has what may.
+    let told = || stories.iter().flat_map(|story| &story[1..]);
+    let spared = Fault::ALL.iter().map(|fault| fault.name()).filter(|name| !told().any(|line| line.ends_with(name)));
+    assert_eq!(spared.collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

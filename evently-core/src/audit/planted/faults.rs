@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::Invariant;
 use crate::{
     domain::{
-        BookingCode, BookingId, BookingState, BookingStatus, Entry, Fact, Payment, PaymentId, PaymentState, RefundPolicy,
-        SeatState, SeatStatus, Stage, TicketState, Timestamp, UserId,
+        BookingCode, BookingId, BookingState, BookingStatus, Entry, EventId, Fact, Payment, PaymentId, PaymentState,
+        RefundPolicy, SeatState, SeatStatus, Stage, TicketState, Timestamp, UserId,
     },
     ports::EventRecords,
 };
@@ -190,6 +190,13 @@ fn edited_again(records: &mut EventRecords) {
     *version += 1;
     records.event.version += 1;
     records.journal.push(last);
+}
+
+/// What the first such entry says is said again at the end.
+fn once_more(records: &mut EventRecords, is: fn(&Fact) -> bool) {
+    let mut again = records.journal.iter().find(|entry| is(&entry.transition.fact)).unwrap().clone();
+    again.position = records.journal.last().unwrap().position + 1;
+    records.journal.push(again);
 }
 
 /// Of what the event says, where nobody has edited it since it was published.
@@ -480,6 +487,31 @@ pub(super) const JOURNAL: &[Planted] = &[
                 *stage = Stage::Draft;
             }
         }
+    }),
+    ("a booking comes into other hands", Invariant::Journal, "changes hands", |records| {
+        let (booking, other) = (records.bookings[PAID].id, UserId::from_uuid(NOBODY));
+        records.bookings[PAID].user_id = other;
+        let owners = records.journal.iter_mut().filter_map(|entry| match &mut entry.transition.fact {
+            Fact::Booking { id, user_id, .. } if *id == booking => Some(user_id),
+            _ => None,
+        });
+        *owners.last().unwrap() = other;
+    }),
+    ("a ticket lets two in", Invariant::Journal, "is used a second time", |records| {
+        once_more(records, |fact| matches!(fact, Fact::CheckedIn { .. }));
+    }),
+    ("a refund is sent twice", Invariant::Journal, "is sent a second time", |records| {
+        once_more(records, |fact| matches!(fact, Fact::RefundSent { .. }));
+    }),
+    ("a refund is sent before it is owed", Invariant::Journal, "is sent and was not owed", |records| {
+        let at = |is: fn(&Fact) -> bool| records.journal.iter().position(|entry| is(&entry.transition.fact)).unwrap();
+        let due = at(|fact| matches!(fact, Fact::RefundDue { .. }));
+        let sent = at(|fact| matches!(fact, Fact::RefundSent { .. }));
+        let [first, second] = [due, sent].map(|at| records.journal[at].transition.clone());
+        (records.journal[due].transition, records.journal[sent].transition) = (second, first);
+    }),
+    ("an entry is of another event", Invariant::Journal, "it is of event", |records| {
+        records.journal.last_mut().unwrap().transition.event_id = EventId::from_uuid(NOBODY);
     }),
     ("a ticket was used unseen", Invariant::Journal, "somebody came in with it", |records| {
         records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::CheckedIn { .. }));
