@@ -143,3 +143,19 @@ async fn tell(app: &App, claim: Claim) -> Result<bool, Error> {
     }
     Ok(is_sound)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Or nobody would learn what must never be until the time has come that the clock had shown.
+    #[test]
+    fn an_audit_of_a_clock_that_was_ahead_puts_none_off() {
+        const EVERY: Duration = Duration::from_hours(6);
+        let now = Timestamp::from_secs(1_800_000_000);
+        let lasts = |began| Verdict { began, is_sound: true }.lasts(now, EVERY);
+        assert!(lasts(now) && lasts(now - EVERY + Duration::from_secs(1)));
+        assert!(!lasts(now - EVERY), "it is time");
+        assert!(!lasts(now + Duration::from_micros(1)) && !lasts(now + Duration::from_hours(24 * 365)));
+    }
+}

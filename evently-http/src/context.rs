@@ -6,6 +6,7 @@
 use std::{cell::Cell, fmt};
 
 use evently_core::domain::{EventId, UserId};
+use tokio::task::JoinHandle;
 
 tokio::task_local! {
     static CONTEXT: Context;
@@ -73,6 +74,14 @@ impl Context {
 /// The trace that the request belongs to.
 pub fn trace_id() -> Option<TraceId> {
     CONTEXT.try_with(|context| context.trace_id).ok()
+}
+
+/// Starts a task that belongs to the same trace. What it notes is its own.
+pub(crate) fn spawn<F: Future<Output: Send> + Send + 'static>(work: F) -> JoinHandle<F::Output> {
+    match trace_id() {
+        Some(trace_id) => tokio::spawn(Context::new(trace_id).scope(work)),
+        None => tokio::spawn(work),
+    }
 }
 
 /// Notes who asks.

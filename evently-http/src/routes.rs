@@ -19,7 +19,7 @@ use evently_core::services::Error;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::openapi::document;
-use crate::{compose::App, problem::Problem};
+use crate::{compose::App, context, problem::Problem};
 
 /// The routes of the service.
 pub fn router(app: Arc<App>) -> Router {
@@ -34,7 +34,7 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// Sees work through to its end on a task of its own, though whoever asked for it may hang up.
 async fn seen_through<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Problem> {
-    let done = tokio::spawn(work).await.map_err(|error| {
+    let done = context::spawn(work).await.map_err(|error| {
         tracing::error!(%error, "a task failed");
         Problem::internal()
     })?;
@@ -71,4 +71,17 @@ fn documented(import_limit: usize) -> OpenApiRouter<Arc<App>> {
         .routes(routes!(status::ready))
         .routes(routes!(status::startup))
         .routes(routes!(status::metrics))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::{Context, TraceId, trace_id};
+
+    #[tokio::test]
+    async fn what_is_seen_through_belongs_to_the_trace_of_its_request() {
+        let trace = TraceId::from_bits(7);
+        let seen = Context::new(trace.unwrap()).scope(seen_through(async { Ok(trace_id()) })).await;
+        assert!(seen.is_ok_and(|seen| seen == trace));
+    }
 }

@@ -162,9 +162,11 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use evently_core::{
-        domain::{Email, Role, SessionId, Timestamp, User, UserId},
+        domain::{Currency, Email, PriceDraft, Principal, Role, SessionId, Timestamp, User, UserId},
+        import::{self, Format},
         memory::ManualClock,
         ports::{Claim, Clock as _, PasswordHash, Session, Taken},
+        services::{EventDraft, VenueDraft},
     };
 
     use super::*;
@@ -207,7 +209,7 @@ mod tests {
 
     /// One round of a worker.
     async fn round(app: &Arc<App>, name: &str) -> bool {
-        let worker = SHARED.into_iter().find(|worker| worker.name == name).unwrap();
+        let worker = OWN.into_iter().chain(SHARED).find(|worker| worker.name == name).unwrap();
         (worker.work)(app.clone()).await.unwrap()
     }
 
@@ -248,6 +250,43 @@ mod tests {
         clock.advance(Duration::from_hours(31 * 24));
         assert!(round(&app, "forget sessions").await, "there may be more");
         assert!(!round(&app, "forget sessions").await);
+    }
+
+    /// A few megabytes of each large event that was ever looked at.
+    #[tokio::test]
+    async fn seats_that_nobody_looks_at_any_more_are_let_go_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, clock) = app(&folder).await;
+        let id = || app.ids.uuid(clock.now());
+        let (user_id, session_id) = (UserId::from_uuid(id()), SessionId::from_uuid(id()));
+        let by = Principal { user_id, role: Role::Organizer, session_id };
+        let plan = b"section,row,seat,category,x,y\nFloor,A,1,Seats,1,1\n";
+        let layout = import::read(Format::Csv, plan, app.events.new_layout_id()).unwrap().layout;
+        let venue = VenueDraft { name: "Odeon".to_owned(), layout };
+        let venue_id = app.events.create_venue(&by, venue, None).await.unwrap().value.id;
+        let draft = EventDraft {
+            name: "A night out".to_owned(),
+            description: String::new(),
+            venue_id,
+            start_time: clock.now() + HOUR,
+            end_time: clock.now() + 2 * HOUR,
+            currency: Currency::EUR,
+            prices: vec![PriceDraft { name: "Seats".to_owned(), price: 4500 }],
+            opens_at: None,
+            closes_at: None,
+            max_seats_per_booking: None,
+            max_seats_held: None,
+            refunds: None,
+        };
+        let event = app.events.create_event(&by, draft, None).await.unwrap().value.id;
+        let (view, map) = (app.events.view(event).await.unwrap(), app.events.seat_map(event).await.unwrap());
+        let (seats, bodies) = (Arc::downgrade(&map), Arc::downgrade(&app.seat_bodies.of(&view, map)));
+        let let_go = async || {
+            round(&app, "let go of seats").await;
+            (seats.upgrade().is_none(), bodies.upgrade().is_none())
+        };
+        assert_eq!(let_go().await, (false, false), "somebody has just looked");
+        assert_eq!(let_go().await, (true, true));
     }
 
     /// Nobody misses what is not forgotten, and the table grows.

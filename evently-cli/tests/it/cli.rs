@@ -1,6 +1,6 @@
 //! What each command says, and what it ends with.
 
-use std::{io::ErrorKind, net::TcpListener, process::Stdio};
+use std::{collections::BTreeSet, io::ErrorKind, net::TcpListener, process::Stdio};
 
 use evently_cli::http1::Request;
 use evently_testservers::fresh_database;
@@ -334,6 +334,21 @@ fn accounts_are_made_once_and_get_roles() {
     assert_eq!(users["items"][0]["email"], "ada@example.org");
     assert!(evently.run(&["user", "list"]).stdout.contains("admin  ada@example.org"));
     assert!(!users.to_string().contains("$2b$"), "hashes are nobody's");
+}
+
+/// Whoever looks for somebody who may do everything finds them, however many there are.
+#[test]
+fn all_accounts_are_listed() {
+    let evently = Evently::new();
+    let first = evently.account("ada@example.org", "customer");
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let others = "with recursive n (n) as (select 1 union all select n + 1 from n where n < 1200)
+        insert into users (id, email, name, role, password, created_at)
+        select randomblob(16), n || '@example.org', name, role, password, created_at from n, users";
+    assert_eq!(store.execute(others, []).unwrap(), 1200);
+    let users = evently.json(&["user", "list"]);
+    let ids = users["items"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap()).collect::<BTreeSet<_>>();
+    assert!(ids.len() == 1201 && ids.contains(first.as_str()), "{}", ids.len());
 }
 
 #[test]

@@ -1,6 +1,10 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -10,7 +14,8 @@ use axum::{
 };
 use evently_core::{
     domain::{SessionId, Timestamp, UserId},
-    ports::{AccessTokens, Claims, Clock},
+    ports::{AccessTokens, Claims, Clock, RateLimit, RateLimits},
+    rate::LocalRateLimits,
 };
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
@@ -25,6 +30,7 @@ use crate::{
     context,
     extract::Json,
     ids::SystemIds,
+    login_limit::LoginLimit,
     metrics,
     tokens::JwtAccessTokens,
 };
@@ -299,6 +305,30 @@ async fn each_kind_of_request_has_its_own_rate() {
     assert_eq!(rate(Request::post("/api/v1/bookings")).await, 3);
     assert_eq!(rate(Request::post("/api/v1/admin/venues")).await, 4);
     assert_eq!(rate(Request::post("/auth/login")).await, 5);
+}
+
+/// The names of limits.
+#[derive(Default)]
+struct Named(Mutex<Vec<&'static str>>);
+
+impl RateLimits for Named {
+    fn limit(&self, name: &'static str, permits: u32, per: Duration) -> Arc<dyn RateLimit> {
+        self.0.lock().unwrap().push(name);
+        LocalRateLimits.limit(name, permits, per)
+    }
+}
+
+/// Instances share what is counted under one name: where two rates had the same, who renews a login would use up tries of a password.
+#[test]
+fn each_rate_has_a_name_of_its_own() {
+    let config = Config::load(&Sources::default()).unwrap();
+    let (limits, clock) = (Arc::new(Named::default()), Arc::new(HandClock(AtomicI64::new(0))));
+    let tokens = Arc::new(JwtAccessTokens::new(&["0123456789abcdef0123456789abcdef"]));
+    let stack = Stack::new(&config, clock.clone(), Arc::new(SystemIds::new()), tokens);
+    let _ = wrap(Router::new(), &Stack { limits: limits.clone(), ..stack });
+    let _ = LoginLimit::counted_by(&*limits, &config.rate_limit, clock);
+    let names = limits.0.lock().unwrap();
+    assert_eq!((names.len(), names.iter().collect::<BTreeSet<_>>().len()), (7, 7), "{names:?}");
 }
 
 #[tokio::test]

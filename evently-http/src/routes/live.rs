@@ -136,6 +136,8 @@ impl Follower {
                     Err(RecvError::Lagged(_) | RecvError::Closed) => {
                         self.send(r#"{"type":"resync"}"#.to_owned()).await?;
                         subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Over::Gone)?;
+                        // It may have been changed since.
+                        self.view = self.app.events.view(self.view.event.id).await.map_err(|_| Over::Gone)?;
                         self.begin(&mut subscription).await?;
                     }
                 },

@@ -68,6 +68,13 @@ async fn a_password_that_is_easy_to_guess_is_refused() {
 }
 
 #[tokio::test]
+async fn the_address_is_no_password_however_it_is_typed() {
+    let app = TestApp::new().await;
+    let body = json!({"email": " ada.lovelace@example.org", "password": "ada.lovelace@example.org", "name": "Ada"});
+    app.post("/auth/register", None, body).await.refused(422, "validation_failed");
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_login() {
     let app = TestApp::new().await;
     let ada = app.customer("ada").await;

@@ -1,6 +1,10 @@
 //! Clients of the live feed that do not behave.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use evently_core::{
     domain::{EventId, SeatChange, SeatStatus},
@@ -9,9 +13,12 @@ use evently_core::{
 };
 use evently_http::server::{self, Limits};
 use futures_util::{SinkExt, StreamExt};
+use http::Method;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, DuplexStream},
     net::{TcpSocket, TcpStream},
     sync::oneshot,
     time,
@@ -21,7 +28,10 @@ use tokio_tungstenite::{
     tungstenite::{Bytes, Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
 };
 
-use crate::{app::TestApp, taken::Taken};
+use crate::{
+    app::{TestApp, WITHOUT_REDIS},
+    taken::Taken,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -48,7 +58,7 @@ async fn follow(address: SocketAddr, event: EventId, by: &str) -> Result<Socket,
 }
 
 /// How the service says farewell.
-async fn farewell(socket: &mut Socket) -> CloseCode {
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> CloseCode {
     let farewell = async {
         loop {
             match socket.next().await.expect("with a farewell") {
@@ -247,6 +257,29 @@ async fn who_is_too_slow_begins_anew() {
     assert!(anew > 0, "it was too slow");
 }
 
+/// Whoever follows since before an edit puts nothing of before in the place of what is kept for all, or it is made anew for each of them.
+#[tokio::test]
+async fn who_is_too_slow_begins_anew_with_the_event_as_it_is() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let mut socket = follow_narrowly(&app, event).await;
+    frame(&mut socket).await;
+    let path = format!("/api/v1/admin/events/{event}");
+    app.call(Method::PATCH, &path, Some(&organizer), Some(json!({"description": "Late"}))).await.expect(200);
+    let seats = json!({"seat_ids": [app.seat(event, 0).await]});
+    // Together more than the feed keeps for those who follow.
+    for _ in 0..250 {
+        for how in ["block", "unblock"] {
+            app.post(&format!("{path}/seats/{how}"), Some(&organizer), seats.clone()).await.expect(200);
+        }
+    }
+    let view = app.app.events.view(event).await.unwrap();
+    let of_now = async || app.app.seat_bodies.of(&view, app.app.events.seat_map(event).await.unwrap());
+    let kept = of_now().await;
+    while frame(&mut socket).await["type"] != "snapshot" {}
+    assert!(Arc::ptr_eq(&kept, &of_now().await));
+}
+
 /// The state is shown to somebody else after the change, and before it is sent to whoever had taken their place before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_follows_begins_at_the_place_that_was_taken() {
@@ -264,4 +297,73 @@ async fn who_follows_begins_at_the_place_that_was_taken() {
     let status = |body: &Value| body["seats"][0]["status"].clone();
     let never_changed = Value::Null;
     assert_eq!([&shown, &snapshot, &delta].map(status), [json!("blocked"), never_changed, json!("blocked")]);
+}
+
+/// Follows over a way that takes fewer bytes than any frame but a ping has, for as long as nobody reads at this end.
+async fn follow_narrowly(app: &TestApp, event: EventId) -> WebSocketStream<DuplexStream> {
+    const NARROW: usize = 32;
+    let (way, service) = tokio::io::duplex(NARROW);
+    let routes = TowerToHyperService::new(app.router.clone());
+    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(service), routes).with_upgrades());
+    client_async(format!("ws://localhost/api/v1/events/{event}/live"), way).await.unwrap().0
+}
+
+/// Waits until the only place of those who come by no address is free, and says how many seconds that took.
+async fn until_over(app: &TestApp) -> u64 {
+    let began = time::Instant::now();
+    let over = async {
+        while app.app.live_places.take(Ipv6Addr::UNSPECIFIED.into()).is_none() {
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    time::timeout(PATIENCE, over).await.expect("it is over");
+    began.elapsed().as_secs()
+}
+
+/// Else it keeps its place, and what is to be sent to it, for as long as it likes. The clock goes on by itself, as above, and
+/// no server has the time to answer.
+#[tokio::test]
+async fn who_takes_nothing_any_more_is_cut_off() {
+    let (app, event, _) = served(&[("http.live_per_client", "1"), WITHOUT_REDIS]).await;
+    let _takes_nothing = follow_narrowly(&app, event).await;
+    time::pause();
+    assert!((5..15).contains(&until_over(&app).await), "after a while");
+}
+
+#[tokio::test]
+async fn who_does_not_take_the_farewell_is_not_waited_for() {
+    let (app, event, _) = served(&[("http.live_per_client", "1"), WITHOUT_REDIS]).await;
+    let mut socket = follow_narrowly(&app, event).await;
+    frame(&mut socket).await;
+    time::pause();
+    for _ in 0..=100 {
+        socket.send(Message::Text("hello".into())).await.unwrap();
+    }
+    assert!(until_over(&app).await < 15);
+}
+
+#[tokio::test]
+async fn who_was_told_farewell_and_does_not_go_is_left() {
+    let (app, event, _) = served(&[("http.live_per_client", "1"), WITHOUT_REDIS]).await;
+    let mut socket = follow_narrowly(&app, event).await;
+    frame(&mut socket).await;
+    time::pause();
+    for _ in 0..=100 {
+        socket.send(Message::Text("hello".into())).await.unwrap();
+    }
+    assert_eq!(farewell(&mut socket).await, CloseCode::Policy);
+    assert!(until_over(&app).await < 5);
+}
+
+/// A proxy takes a connection on which nothing is said for a minute for dead, as ours does.
+#[tokio::test]
+async fn where_nothing_changes_something_is_said_before_a_proxy_gives_up() {
+    let (app, event, _) = served(&[WITHOUT_REDIS]).await;
+    let mut socket = follow_narrowly(&app, event).await;
+    frame(&mut socket).await;
+    time::pause();
+    for _ in 0..3 {
+        let said = time::timeout(Duration::from_secs(55), socket.next()).await.expect("in time");
+        assert!(matches!(said, Some(Ok(Message::Ping(_)))), "{said:?}");
+    }
 }

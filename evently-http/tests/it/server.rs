@@ -2,7 +2,11 @@
 
 use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Extension, routing::get, routing::post};
+use axum::{
+    Router,
+    extract::{Extension, ws::WebSocketUpgrade},
+    routing::{get, post},
+};
 use evently_http::{
     clock::SystemClock,
     config::{Config, Sources},
@@ -62,6 +66,7 @@ fn served(settings: &[(&'static str, &str)]) -> Served {
         .route("/hello", get(|| async { "hello" }))
         .route("/waiting", get(wait))
         .route("/feed", get(feed))
+        .route("/live", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(async |_| {}) }))
         .route("/large", get(|| async { vec![b'x'; LARGE] }))
         .route("/json", post(|Json(body): Json<Value>| async move { body.to_string() }));
     let tokens = Arc::new(JwtAccessTokens::new(&["0123456789abcdef0123456789abcdef"]));
@@ -393,6 +398,29 @@ async fn whoever_asks_while_it_drains_is_served_for_the_last_time() {
     idle.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let text = rest(&mut idle).await;
     assert!(text.contains("connection: close\r\n") && text.ends_with("hello"), "{text}");
+}
+
+/// What is a WebSocket from now on is not closed after its answer, and whoever is told so has none.
+#[tokio::test]
+async fn who_begins_to_follow_while_it_drains_may() {
+    let served = served(&[("http.drain", "1h")]);
+    served.stop.send(()).unwrap();
+    let drains = async {
+        loop {
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            if answer(&mut stream).await.contains("connection: close\r\n") {
+                break;
+            }
+        }
+    };
+    time::timeout(PATIENCE, drains).await.expect("it drains");
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let asked = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                 sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let text = rest(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 101 ") && text.contains("connection: upgrade\r\n"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

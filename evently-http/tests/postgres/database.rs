@@ -30,10 +30,16 @@ struct Service {
 impl Service {
     /// With so much time for each statement, and for each connection.
     async fn before(server: &Postgres, patience: &str) -> Self {
+        Self::beside(server, "", patience).await
+    }
+
+    /// The same beside a replica.
+    async fn beside(server: &Postgres, replica_url: &str, patience: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = [
             ("data.dir", folder.path().to_str().unwrap()),
             ("store.url", &server.url()),
+            ("store.replica_url", replica_url),
             ("store.connections", "4"),
             ("store.patience", patience),
             ("store.statement_timeout", patience),
@@ -75,6 +81,23 @@ async fn while_the_server_is_away_the_service_says_so_and_afterwards_it_goes_on(
 }
 
 /// What was sold in the past was decided then, whatever the server's time is.
+/// A replica still shows what there is, but nobody can buy it here.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_replica_alone_is_not_ready() {
+    let server = Postgres::options().set("synchronous_commit", "local").start().unwrap();
+    let replica = server.replica().unwrap();
+    let service = Service::beside(&server, &replica.url(), "500ms").await;
+    let in_use = async {
+        while !service.app.database.as_ref().unwrap().replica().unwrap().in_use {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), in_use).await.expect("it is found");
+    assert_eq!(service.get("/health/ready").await.status(), 200);
+    server.kill();
+    assert_eq!(service.get("/health/ready").await.status(), 503);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_has_sold_seats_of_past_events() {
     let server = Postgres::start().unwrap();

@@ -34,8 +34,11 @@ impl Value for Network {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().ok()?;
         let (_, longest) = bits(address);
-        let prefix = prefix.map_or(Some(longest), |prefix| prefix.parse().ok())?;
-        (prefix <= longest).then_some(Self { address, prefix })
+        let prefix = prefix.map_or(Some(longest), |prefix| prefix.parse().ok()).filter(|prefix| *prefix <= longest)?;
+        // An address of version 4 in the form of one of version 6 is that of version 4, here as in `contains`.
+        let canonical = address.to_canonical();
+        let prefix = prefix.checked_sub(longest - bits(canonical).1)?;
+        Some(Self { address: canonical, prefix })
     }
 
     fn show(&self) -> String {
@@ -76,7 +79,9 @@ mod tests {
         for text in ["evently.com", "https://evently.com/", "*", "null", "https://"] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
-        assert_eq!(Network::parse("10.0.0.0/33"), None);
+        for text in ["10.0.0.0/33", "fd00::/129", "::ffff:10.0.0.0/95"] {
+            assert_eq!(Network::parse(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -85,6 +90,7 @@ mod tests {
         assert!(network.contains("10.1.255.1".parse().unwrap()));
         assert!(network.contains("::ffff:10.1.0.1".parse().unwrap()));
         assert!(!network.contains("10.2.0.1".parse().unwrap()));
+        assert_eq!(Network::parse("::ffff:10.1.0.0/112"), Some(network));
         assert!(!network.contains("::1".parse().unwrap()));
         assert!(Network::parse("0.0.0.0/0").unwrap().contains("203.0.113.9".parse().unwrap()));
     }
