@@ -112,21 +112,56 @@ mod tests {
         assert_eq!(usize::try_from(logged).unwrap(), VERSION);
     }
 
-    #[test]
-    fn refunds_that_were_there_get_the_provider_of_their_payment() {
+    /// A file as it was before the migration of this name, with these rows, once it has had that and all others.
+    fn migrated_from(name: &str, rows: &str) -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
-        let before = MIGRATIONS.iter().position(|migration| migration.name.ends_with("due_by_provider")).unwrap();
+        let before = MIGRATIONS.iter().position(|migration| migration.name.ends_with(name)).unwrap();
         for (had, migration) in MIGRATIONS[..before].iter().enumerate() {
             step(&mut connection, had, migration).unwrap();
         }
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        connection
+    }
+
+    #[test]
+    fn refunds_that_were_there_get_the_provider_of_their_payment() {
         let rows = "pragma foreign_keys = off;
             insert into payments values (randomblob(16), randomblob(16), 1, 9, 'EUR', 'succeeded', null, 1, 'till', null, 9, 1);
             insert into refunds select randomblob(16), id, booking_id, 1, 9, 'EUR', 'late', null, 2 from payments;";
-        connection.execute_batch(rows).unwrap();
-        migrate(&mut connection).unwrap();
+        let connection = migrated_from("due_by_provider", rows);
         let kept = "select r.provider, r.amount, r.created_at, r.payment_id = p.id from refunds r, payments p";
         let kept = connection.query_one(kept, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
         assert_eq!(kept.unwrap(), ("till".to_owned(), 9, 2, true));
+    }
+
+    #[test]
+    fn money_that_had_been_sent_back_is_not_owed_again() {
+        let rows = "pragma foreign_keys = off;
+            insert into payments values (randomblob(16), randomblob(16), 1, 9, 'EUR', 'succeeded', null, 1, 'till', null, 9, 1);
+            insert into refunds select randomblob(16), id, booking_id, 1, 9, 'EUR', 'late', 3, 2 from payments;";
+        let connection = migrated_from("due_by_provider", rows);
+        let sent = connection.query_one("select succeeded_at from refunds", [], |row| row.get::<_, Option<i64>>(0));
+        assert_eq!(sent.unwrap(), Some(3));
+    }
+
+    #[test]
+    fn mails_that_had_been_sent_are_not_sent_again() {
+        let rows = "insert into consumers (name, position) values ('notifications', 7)";
+        let connection = migrated_from("claims", rows);
+        let handed_on = "select position from consumers where name = 'relay' and owner is null";
+        assert_eq!(connection.query_one(handed_on, [], |row| row.get::<_, i64>(0)).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_had_been_answered_is_answered_still() {
+        let rows = "insert into answers (key, fingerprint, at, content) values
+            (zeroblob(32), zeroblob(32), 1, 'first'), (randomblob(32), zeroblob(32), 2, 'second');";
+        let connection = migrated_from("hot_paths", rows);
+        let mut kept = connection.prepare("select answer_key, at, content from answers order by answer_key").unwrap();
+        let kept = kept.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let expected = [(1, 1, "first"), (2, 2, "second")].map(|(number, at, content)| (number, at, content.to_owned()));
+        assert_eq!(kept.collect::<Result<Vec<(i64, i64, String)>, _>>().unwrap(), expected);
     }
 
     #[test]

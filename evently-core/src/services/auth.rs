@@ -114,7 +114,7 @@ impl AuthService {
         if let Err(error) = &parsed {
             invalid.add("email", "invalid_email", error.to_string());
         }
-        check_password(&mut invalid, password, email);
+        check_password(&mut invalid, password, email.trim());
         let name = name.trim();
         let named = (1..=100).contains(&name.chars().count()) && !name.contains(char::is_control);
         invalid.require(named, "name", "invalid_name", "1 to 100 characters without line breaks");

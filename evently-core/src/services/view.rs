@@ -15,17 +15,17 @@ pub struct LayoutView {
     /// The layout.
     pub layout: Arc<Layout>,
     /// For each seat its section, its row in it, and its place in that.
-    seats: Vec<(u16, u16, u16)>,
+    seats: Vec<(u16, u16, u32)>,
 }
 
 impl LayoutView {
     /// The view of a layout.
     pub fn new(layout: Arc<Layout>) -> Self {
-        let short = |n: usize| u16::try_from(n).expect("an import is limited to far fewer");
+        let few = |n: usize| u16::try_from(n).expect("an import is limited to far fewer sections and rows");
         let mut seats = Vec::with_capacity(layout.seats_total() as usize);
         for (s, section) in layout.sections.iter().enumerate() {
             for (r, row) in section.rows.iter().enumerate() {
-                seats.extend((0..row.seats.len()).map(|n| (short(s), short(r), short(n))));
+                seats.extend((0..).take(row.seats.len()).map(|n| (few(s), few(r), n)));
             }
         }
         Self { layout, seats }
@@ -36,7 +36,7 @@ impl LayoutView {
         let &(s, r, n) = self.seats.get(number as usize)?;
         let section = &self.layout.sections[usize::from(s)];
         let row = &section.rows[usize::from(r)];
-        Some((section, row, &row.seats[usize::from(n)]))
+        Some((section, row, &row.seats[n as usize]))
     }
 
     /// The position of a seat's section.

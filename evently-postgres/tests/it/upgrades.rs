@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fs, path::Path, sync::Arc, time::Duration};
 
-use evently_core::memory::SeededIds;
+use evently_core::{memory::SeededIds, ports::Outbox, services::Relay};
 use evently_postgres::{Options, PgStore};
 use evently_testservers::shared_postgres;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _};
@@ -25,13 +25,14 @@ const KEPT: [&str; 4] = [
             ('00000000-0000-0000-0000-00000000000b', 3)) j (booking, position)",
 ];
 
-fn migrations_before() -> Migrator {
+/// The migrations up to this one.
+fn migrations_to(last: i64) -> Migrator {
     let mut files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
     let mut migrations = Vec::new();
     while let Some(file) = files.next().transpose().unwrap() {
         let path = file.path();
         let (version, name) = path.file_stem().and_then(|name| name.to_str()).unwrap().split_once('_').unwrap();
-        if version.parse::<i64>().unwrap() <= BEFORE {
+        if version.parse::<i64>().unwrap() <= last {
             migrations.push(migration(version.parse().unwrap(), name, &path));
         }
     }
@@ -48,7 +49,7 @@ fn migration(version: i64, name: &str, file: &Path) -> Migration {
 async fn bookings_of_an_earlier_version_keep_their_history_and_their_claims() {
     let database = shared_postgres().unwrap().fresh_database().unwrap();
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
-    migrations_before().run(&mut connection).await.unwrap();
+    migrations_to(BEFORE).run(&mut connection).await.unwrap();
     for statement in KEPT {
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
@@ -63,6 +64,20 @@ async fn bookings_of_an_earlier_version_keep_their_history_and_their_claims() {
     assert_eq!(entries, [1, 1, 1], "each is a line of its own");
 }
 
+/// The last migration of the version that handed entries on to the mails alone.
+const BEFORE_CLAIMS: i64 = 20_261_122_200_400;
+
+#[tokio::test]
+async fn mails_that_an_earlier_version_has_sent_are_not_sent_again() {
+    let database = shared_postgres().unwrap().fresh_database().unwrap();
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    migrations_to(BEFORE_CLAIMS).run(&mut connection).await.unwrap();
+    let sent = "insert into consumers (name, position) values ('notifications', 7)";
+    sqlx::query(sent).execute(&mut connection).await.unwrap();
+    let store = PgStore::open(Arc::new(SeededIds::new(1)), &Options::new(database.url())).await.unwrap();
+    assert_eq!(store.position(Relay::CONSUMER).await.unwrap(), 7);
+}
+
 const TWO_WAIT: &str = "select count(*) >= 2 from pg_stat_activity \
     where datname = current_database() and wait_event_type = 'Lock'";
 
@@ -71,7 +86,7 @@ const TWO_WAIT: &str = "select count(*) >= 2 from pg_stat_activity \
 async fn of_two_who_come_up_with_a_new_version_at_once_one_migrates_and_the_other_waits() {
     let database = shared_postgres().unwrap().fresh_database().unwrap();
     let mut holder = PgConnection::connect(database.url()).await.unwrap();
-    migrations_before().run(&mut holder).await.unwrap();
+    migrations_to(BEFORE).run(&mut holder).await.unwrap();
     let mut watcher = PgConnection::connect(database.url()).await.unwrap();
     // What has been done can be read, and nothing written down.
     sqlx::raw_sql("begin; lock table _sqlx_migrations in share mode").execute(&mut holder).await.unwrap();

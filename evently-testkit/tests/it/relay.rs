@@ -13,12 +13,12 @@ use evently_core::{
     cache::{Caches, Seal},
     domain::{
         Actor, BookingStatus, Email, Entry, Event, EventId, Fact, GatewayReport, Layout, LayoutId, Principal, Role, Sales,
-        SeatMap, SessionId, Timestamp, User, Venue, VenueId,
+        SeatMap, SessionId, Timestamp, User, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemoryMailer, MemorySeatFeed},
     ports::{
-        CLAIM_LASTS, Carrier, Catalog, Claim, Elsewhere, EventFilter, Figures, Handler, Mail, MailFailed, Mailer, NotCarried,
-        OtherError, Outbox, Page, PasswordHash, SalesFilter, StoreError, StoreErrorKind,
+        Accounts, CLAIM_LASTS, Carrier, Catalog, Claim, Credentials, Elsewhere, EventFilter, Figures, Handler, Mail, MailFailed,
+        Mailer, NotCarried, OtherError, Outbox, Page, PasswordHash, SalesFilter, StoreError, StoreErrorKind,
     },
     services::{
         AnalyticsService, BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
@@ -637,6 +637,79 @@ fn a_mail_that_could_not_be_written_is_sent_when_the_store_can_be_read() {
         catalog.is_blind.store(false, Relaxed);
         service.handle(&confirmed).await.unwrap();
         assert_eq!(*post.handed_over.lock().unwrap(), 1);
+    });
+}
+
+/// Accounts that cannot be looked up while they are shut.
+struct Register {
+    accounts: Arc<dyn Accounts>,
+    is_shut: AtomicBool,
+}
+
+#[async_trait]
+impl Accounts for Register {
+    async fn add(&self, user: &User, password: &PasswordHash) -> Result<bool, StoreError> {
+        self.accounts.add(user, password).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        if self.is_shut.load(Relaxed) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "user", "no"));
+        }
+        self.accounts.user(id).await
+    }
+
+    async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
+        self.accounts.credentials(email).await
+    }
+
+    async fn users(&self, page: Page<UserId>) -> Result<Vec<User>, StoreError> {
+        self.accounts.users(page).await
+    }
+
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Option<User>, StoreError> {
+        self.accounts.set_role(id, role).await
+    }
+}
+
+#[test]
+fn a_mail_to_somebody_who_cannot_be_looked_up_is_sent_when_they_can() {
+    evently_testkit::run(async {
+        let mut world = world().await;
+        with_account(&world).await;
+        let confirmed = confirmation(&world).await;
+        let register = Arc::new(Register { accounts: world.store.accounts.clone(), is_shut: AtomicBool::new(true) });
+        world.store.accounts = register.clone();
+        let post = Arc::new(Post::default());
+        let service = notifications(&world, post.clone());
+        assert_eq!(Trouble::of(&service.handle(&confirmed).await.unwrap_err()), Trouble::StoreAway);
+        register.is_shut.store(false, Relaxed);
+        service.handle(&confirmed).await.unwrap();
+        assert_eq!(*post.handed_over.lock().unwrap(), 1);
+    });
+}
+
+/// Else they would wait for their seats.
+#[test]
+fn that_money_goes_back_is_told_though_its_event_could_not_be_read_at_first() {
+    evently_testkit::run(async {
+        let mut world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 1).await;
+        let late = world.start_payment(&world.hold(&event, customer(1), &[0]).await).await;
+        world.wait(world.terms.payment_window);
+        world.buy(&event, customer(2), &[0]).await;
+        world.report(late.id, GatewayReport::Succeeded).await;
+        let due = world.store.outbox.after(0, 100).await.unwrap().pop().unwrap();
+        assert!(matches!(due.transition.fact, Fact::RefundDue { .. }), "{due:?}");
+        let catalog = Dim::before(&mut world);
+        let post = Arc::new(Post::default());
+        let service = notifications(&world, post.clone());
+        catalog.is_blind.store(true, Relaxed);
+        assert_eq!(Trouble::of(&service.handle(&due).await.unwrap_err()), Trouble::StoreAway);
+        catalog.is_blind.store(false, Relaxed);
+        service.handle(&due).await.unwrap();
+        assert!(post.sent.sent()[0].subject.ends_with("goes back"));
     });
 }
 

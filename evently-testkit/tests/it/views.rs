@@ -320,6 +320,17 @@ fn a_view_knows_where_a_seat_is_and_what_it_costs() {
     }
 }
 
+/// A plan may have all of its seats in one row.
+#[test]
+fn a_hall_of_one_long_row_can_be_looked_at() {
+    let seats = (0..70_000).fold(String::new(), |seats, number| seats + &format!("Stalls,A,{number},Normal\n"));
+    let plan = format!("section,row,seat,category\n{seats}");
+    let id = evently_core::domain::LayoutId::new(Uuid::from_u128(7 << 76));
+    let read = evently_core::import::read(evently_core::import::Format::Csv, plan.as_bytes(), id).unwrap();
+    let view = LayoutView::new(Arc::new(read.layout));
+    assert!(view.seat(69_999).is_some() && view.adjacent(&[65_535, 65_536]));
+}
+
 /// Two instances over one store that share a cache, each with an office at work.
 fn instances(world: &World) -> [Arc<EventService>; 2] {
     let cache = Arc::new(MemoryCache::new(world.clock.clone()));
