@@ -151,10 +151,10 @@ async fn a_flood_ends_its_feed_with_a_farewell() {
     assert!(is_alive(&mut quiet).await, "a few messages do no harm");
 }
 
-/// On one thread, whose clock goes on by itself whenever nobody has anything to do.
+/// On one thread, whose clock goes on by itself whenever nobody has anything to do. No server has the time to answer then.
 #[tokio::test]
 async fn who_sends_a_little_from_one_ping_to_the_next_may_go_on_for_ever() {
-    let (_app, event, address) = served(&[]).await;
+    let (_app, event, address) = served(&[WITHOUT_REDIS]).await;
     let mut socket = follow(address, event, "").await.unwrap();
     time::pause();
     // Together more than may come at once; of two rounds less.
@@ -330,8 +330,8 @@ async fn who_takes_nothing_any_more_is_cut_off() {
     assert!((5..15).contains(&until_over(&app).await), "after a while");
 }
 
-#[tokio::test]
-async fn who_does_not_take_the_farewell_is_not_waited_for() {
+/// A follower, the only one there may be, of whom the service has heard enough.
+async fn misused() -> (TestApp, WebSocketStream<DuplexStream>) {
     let (app, event, _) = served(&[("http.live_per_client", "1"), WITHOUT_REDIS]).await;
     let mut socket = follow_narrowly(&app, event).await;
     frame(&mut socket).await;
@@ -339,18 +339,18 @@ async fn who_does_not_take_the_farewell_is_not_waited_for() {
     for _ in 0..=100 {
         socket.send(Message::Text("hello".into())).await.unwrap();
     }
+    (app, socket)
+}
+
+#[tokio::test]
+async fn who_does_not_take_the_farewell_is_not_waited_for() {
+    let (app, _socket) = misused().await;
     assert!(until_over(&app).await < 15);
 }
 
 #[tokio::test]
 async fn who_was_told_farewell_and_does_not_go_is_left() {
-    let (app, event, _) = served(&[("http.live_per_client", "1"), WITHOUT_REDIS]).await;
-    let mut socket = follow_narrowly(&app, event).await;
-    frame(&mut socket).await;
-    time::pause();
-    for _ in 0..=100 {
-        socket.send(Message::Text("hello".into())).await.unwrap();
-    }
+    let (app, mut socket) = misused().await;
     assert_eq!(farewell(&mut socket).await, CloseCode::Policy);
     assert!(until_over(&app).await < 5);
 }
