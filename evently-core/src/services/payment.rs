@@ -3,7 +3,7 @@
 //! No transaction is open while the gateway is asked. What it says comes back through the box office like everything else, as
 //! often and in whatever order it likes.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use super::{Answered, BoxOffice, Error, EventService, Trouble, booking};
 use crate::{
@@ -236,7 +236,7 @@ impl PaymentService {
                     continue;
                 }
             };
-            decided.count(self.settle(&payment, report, None, None, None).await)?;
+            decided.count(payment.id, self.settle(&payment, report, None, None, None).await)?;
         }
         decided.end()
     }
@@ -272,7 +272,7 @@ impl PaymentService {
                 tracing::warn!(refund_id = %refund.id, %error, "refund not sent yet");
                 continue;
             }
-            sent.count(self.settle_refund(refund.id).await)?;
+            sent.count(refund.id, self.settle_refund(refund.id).await)?;
         }
         sent.end()
     }
@@ -306,11 +306,14 @@ struct Round {
 
 impl Round {
     /// Counts what became of one. What would become of the others as well ends the round.
-    fn count<T>(&mut self, result: Result<T, Error>) -> Result<(), Error> {
+    fn count<T>(&mut self, id: impl fmt::Display, result: Result<T, Error>) -> Result<(), Error> {
         match result {
             Ok(_) => self.done += 1,
             Err(error) if Trouble::of(&error.clone().into()) == Trouble::StoreAway => return Err(error),
-            Err(error) => drop(self.failed.get_or_insert(error)),
+            Err(error) => {
+                tracing::error!(%id, %error, "somebody has to look at this payment or refund");
+                self.failed.get_or_insert(error);
+            }
         }
         Ok(())
     }

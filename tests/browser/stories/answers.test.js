@@ -23,7 +23,13 @@ async function aboutToHold({ api, visitor }) {
   return { anna, account, keys };
 }
 
-/** Lets the service do it, and loses the end of what it says. */
+/** Lets the service do it, and loses what it says. */
+const lost = async (route) => {
+  await route.fetch();
+  await route.fulfill({ status: 502 });
+};
+
+/** The same, and loses the end alone. */
 const cutShort = async (route) => {
   const response = await route.fetch();
   await route.fulfill({ response, body: (await response.text()).slice(0, 20) });
@@ -34,10 +40,7 @@ const held = (visitor) => visitor.page.locator('[data-testid=pay-button], [data-
 story('a hold whose answer is lost is asked for under the same key when the button is pressed again', async (scene) => {
   const { anna, account, keys } = await aboutToHold(scene);
   anna.expectComplaint(/status of 502/);
-  await anna.page.route(HOLD, async (route) => {
-    await route.fetch();
-    await route.fulfill({ status: 502 });
-  }, { times: 1 });
+  await anna.page.route(HOLD, lost, { times: 1 });
 
   await anna.press('hold-button');
   await anna.reads('notice', /try again/);
@@ -79,15 +82,12 @@ story('who waits for the bank goes on waiting when the page is told to ask less 
 story('who chooses another seat after an answer was lost is given that one', async (scene) => {
   const { anna, account, keys } = await aboutToHold(scene);
   anna.expectComplaint(/status of 502/);
-  await anna.page.route(HOLD, async (route) => {
-    await route.fetch();
-    await route.fulfill({ status: 502 });
-  }, { times: 1 });
+  await anna.page.route(HOLD, lost, { times: 1 });
 
   await anna.press('hold-button');
   await anna.reads('notice', /try again/);
-  const [lost] = await scene.api.bookings(account);
-  const [other] = await scene.api.availableSeats(lost.event_id);
+  const [first] = await scene.api.bookings(account);
+  const [other] = await scene.api.availableSeats(first.event_id);
   await anna.at('selected-seat').getByRole('button').click();
   await anna.choose(other.id);
   await anna.press('hold-button');
