@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     bench::BenchCommand,
     commands::{
-        booking::BookingCommand, config::ConfigCommand, db::DbCommand, event::EventCommand, manual::Completions, manual::Man,
-        queue::QueueCommand, seats::SeatsCommand, serve::Serve, simulate::Simulate, user::UserCommand, venue::VenueCommand,
+        booking::BookingCommand, config::ConfigCommand, db::DbCommand, event::EventCommand, figures::FiguresCommand,
+        manual::Completions, manual::Man, queue::QueueCommand, seats::SeatsCommand, serve::Serve, simulate::Simulate,
+        user::UserCommand, venue::VenueCommand,
     },
 };
 
@@ -74,6 +75,9 @@ pub enum Command {
     /// Check that nothing in the store contradicts itself: every invariant that can be read from it
     #[command(after_help = EXIT_CODES)]
     Verify,
+    /// Sales figures: build them anew from the journal
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Figures(FiguresCommand),
     /// Whole on-sales in which everything goes wrong, each as it follows from its seed: the same seed is the same run
     #[command(after_help = EXIT_CODES)]
     Simulate(Simulate),

@@ -5,6 +5,7 @@ pub mod config;
 pub mod db;
 mod doctor;
 pub mod event;
+pub mod figures;
 mod input;
 pub mod manual;
 pub mod queue;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Reply, Failure> {
         Command::Booking(command) => threads()?.block_on(booking::run(&global, command)),
         Command::User(command) => threads()?.block_on(user::run(&global, command)),
         Command::Verify => threads()?.block_on(verify::run(&global)),
+        Command::Figures(command) => threads()?.block_on(figures::run(&global, command)),
         Command::Simulate(command) => simulate::simulate(&command),
         Command::Bench(command) => bench::run(&global, command),
         Command::Db(command) => threads()?.block_on(db::run(&global, command)),

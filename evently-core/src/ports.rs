@@ -32,7 +32,7 @@ pub use bookings::{Applied, BookingFilter, BookingRecords, Bookings, Page};
 pub use cache::{Cache, CacheKey, Forgotten, LEASE_LASTS, Lease, Look};
 pub use carrier::{Carrier, NotCarried};
 pub use catalog::{Catalog, Elsewhere, EventFilter};
-pub use chores::Chores;
+pub use chores::{Chores, Due};
 pub use claim::{CLAIM_LASTS, Claim};
 pub use clock::Clock;
 pub use error::{StoreError, StoreErrorKind};

@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
-    ports::{Chores, Page, StoreError},
+    ports::{Chores, Due, Page, StoreError},
 };
 use rustc_hash::FxHashMap;
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use crate::{
     error::Fault,
     partitions::MONTHS_AHEAD,
-    rows::{from_rows, get, payment_sql, refund_sql, to_sql},
+    rows::{FromRow, get, payment_sql, refund_sql, time, to_sql},
     store::{During, PgStore, values},
 };
 
@@ -70,16 +71,18 @@ impl Chores for PgStore {
         provider: &str,
         before: Timestamp,
         page: Page<(Timestamp, PaymentId)>,
-    ) -> Result<Vec<Payment>, StoreError> {
-        undecided_payments(self, provider, before, &page).await.during("undecided_payments")
+    ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError> {
+        let undecided = undecided_payments(self, provider, before, &page).await.during("undecided_payments")?;
+        Ok(each_during("undecided_payments", undecided))
     }
 
     async fn owed_refunds(
         &self,
         provider: &str,
         page: Page<(Timestamp, RefundId)>,
-    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
-        owed_refunds(self, provider, &page).await.during("owed_refunds")
+    ) -> Result<Vec<Due<RefundId, (Refund, Payment)>>, StoreError> {
+        let owed = owed_refunds(self, provider, &page).await.during("owed_refunds")?;
+        Ok(each_during("owed_refunds", owed))
     }
 
     async fn make_room(&self, now: Timestamp) -> Result<usize, StoreError> {
@@ -107,6 +110,18 @@ fn booking_ids(rows: &[PgRow]) -> Result<Vec<BookingId>, Fault> {
     rows.iter().map(|row| Ok(BookingId::from_uuid(get(row, 0)?))).collect()
 }
 
+/// What stands in rows that are due, each under the key that its page goes by.
+type Rows<K, T> = Vec<((Timestamp, K), Result<T, Fault>)>;
+
+/// The key of a row that begins with its id.
+fn key<K>(row: &PgRow, created_at: usize, id: fn(Uuid) -> K) -> Result<(Timestamp, K), Fault> {
+    Ok((time(row, created_at)?, id(get(row, 0)?)))
+}
+
+fn each_during<K, T>(operation: &'static str, rows: Rows<K, T>) -> Vec<Due<K, T>> {
+    rows.into_iter().map(|(key, row)| (key, row.during(operation))).collect()
+}
+
 async fn due_holds(store: &PgStore, now: Timestamp, limit: u32) -> Result<Vec<BookingId>, Fault> {
     booking_ids(&store.rows(DUE_HOLDS, values![to_sql(now), i64::from(limit)]).await?)
 }
@@ -120,29 +135,33 @@ async fn undecided_payments(
     provider: &str,
     before: Timestamp,
     page: &Page<(Timestamp, PaymentId)>,
-) -> Result<Vec<Payment>, Fault> {
+) -> Result<Rows<PaymentId, Payment>, Fault> {
     let (at, id) = page.after.map(|(at, id)| (to_sql(at), *id.as_uuid())).unzip();
-    from_rows(&store.rows(UNDECIDED_PAYMENTS, values![provider, to_sql(before), at, id, i64::from(page.limit)]).await?)
+    let values = values![provider, to_sql(before), at, id, i64::from(page.limit)];
+    let rows = store.rows(UNDECIDED_PAYMENTS, values).await?;
+    rows.iter().map(|row| Ok((key(row, 11, PaymentId::from_uuid)?, Payment::from_row(row)))).collect()
 }
 
 async fn owed_refunds(
     store: &PgStore,
     provider: &str,
     page: &Page<(Timestamp, RefundId)>,
-) -> Result<Vec<(Refund, Payment)>, Fault> {
+) -> Result<Rows<RefundId, (Refund, Payment)>, Fault> {
     let (at, id) = page.after.map(|(at, id)| (to_sql(at), *id.as_uuid())).unzip();
     let mut tx = store.read().await?;
-    let refunds = from_rows::<Refund>(&tx.all(OWED_REFUNDS, values![provider, at, id, i64::from(page.limit)]).await?)?;
-    let ids = refunds.iter().map(|refund| *refund.payment_id.as_uuid()).collect::<Vec<_>>();
-    let payments = from_rows::<Payment>(&tx.all(PAYMENTS_OF_REFUNDS, values![ids]).await?)?;
+    let refunds = tx.all(OWED_REFUNDS, values![provider, at, id, i64::from(page.limit)]).await?;
+    let ids = refunds.iter().map(|row| get(row, 1)).collect::<Result<Vec<Uuid>, _>>()?;
+    let payments = tx.all(PAYMENTS_OF_REFUNDS, values![ids]).await?;
     tx.end().await;
     // A payment may have several refunds.
-    let payments = payments.into_iter().map(|payment| (payment.id, payment)).collect::<FxHashMap<_, _>>();
-    refunds.into_iter().map(|refund| payment_of(&payments, refund.payment_id).map(|payment| (refund, payment))).collect()
-}
-
-fn payment_of(payments: &FxHashMap<PaymentId, Payment>, id: PaymentId) -> Result<Payment, Fault> {
-    payments.get(&id).cloned().ok_or_else(|| Fault::row("refunds", format!("there is no payment {id}")))
+    let payments = payments.iter().map(|row| Ok((get(row, 0)?, row))).collect::<Result<FxHashMap<Uuid, _>, Fault>>()?;
+    let with_payment = |row| {
+        let refund = Refund::from_row(row)?;
+        let payment = payments.get(refund.payment_id.as_uuid());
+        let payment = payment.ok_or_else(|| Fault::row("refunds", format!("there is no payment {}", refund.payment_id)))?;
+        Ok((refund, Payment::from_row(payment)?))
+    };
+    refunds.iter().map(|row| Ok((key(row, 8, RefundId::from_uuid)?, with_payment(row)))).collect()
 }
 
 async fn pending_total(store: &PgStore) -> Result<u64, Fault> {

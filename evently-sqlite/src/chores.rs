@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use evently_core::{
     domain::{ANSWERS_KEPT, BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
-    ports::{Chores, Page, StoreError},
+    ports::{Chores, Due, Page, StoreError},
 };
 use rusqlite::{Row, Transaction, params};
+use uuid::Uuid;
 
 use crate::{
     SqliteStore,
     error::Fault,
-    rows::{each_row, execute, find, find_all, payment_sql, refund_sql},
+    rows::{each_row, execute, find, from_row, payment_sql, refund_sql},
     statements::statements,
 };
 
@@ -72,23 +73,24 @@ impl Chores for SqliteStore {
         provider: &str,
         before: Timestamp,
         page: Page<(Timestamp, PaymentId)>,
-    ) -> Result<Vec<Payment>, StoreError> {
+    ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError> {
         let provider = provider.to_owned();
         let undecided = move |tx: &Transaction<'_>| {
             let after = page.after.as_ref().map_or(BEFORE_ALL, |(at, id)| (at.as_micros(), id.as_uuid().as_bytes()));
             let values = params![provider, before.as_micros(), after.0, after.1, page.limit];
-            find_all(tx, UNDECIDED_PAYMENTS, values)
+            each_row(tx, UNDECIDED_PAYMENTS, values, |row| Ok((key(row, 11, PaymentId::from_uuid)?, from_row(row))))
         };
-        self.read("undecided_payments", undecided).await
+        Ok(each_during("undecided_payments", self.read("undecided_payments", undecided).await?))
     }
 
     async fn owed_refunds(
         &self,
         provider: &str,
         page: Page<(Timestamp, RefundId)>,
-    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
+    ) -> Result<Vec<Due<RefundId, (Refund, Payment)>>, StoreError> {
         let provider = provider.to_owned();
-        self.read("owed_refunds", move |tx| owed_refunds(tx, &provider, &page)).await
+        let owed = move |tx: &Transaction<'_>| owed_refunds(tx, &provider, &page);
+        Ok(each_during("owed_refunds", self.read("owed_refunds", owed).await?))
     }
 
     async fn pending_total(&self) -> Result<u64, StoreError> {
@@ -133,6 +135,18 @@ fn booking_id(row: &Row<'_>) -> rusqlite::Result<BookingId> {
     row.get(0).map(BookingId::from_uuid)
 }
 
+/// What stands in rows that are due, each under the key that its page goes by.
+type Rows<K, T> = Vec<((Timestamp, K), Result<T, Fault>)>;
+
+/// The key of a row that begins with its id.
+fn key<K>(row: &Row<'_>, created_at: usize, id: fn(Uuid) -> K) -> rusqlite::Result<(Timestamp, K)> {
+    Ok((Timestamp::from_micros(row.get(created_at)?), id(row.get(0)?)))
+}
+
+fn each_during<K, T>(operation: &'static str, rows: Rows<K, T>) -> Vec<Due<K, T>> {
+    rows.into_iter().map(|(key, row)| (key, row.map_err(|fault| fault.during(operation)))).collect()
+}
+
 /// Where what is due is listed from when there is no page before.
 const BEFORE_ALL: (i64, &[u8]) = (i64::MIN, &[]);
 
@@ -140,10 +154,14 @@ fn owed_refunds(
     tx: &Transaction<'_>,
     provider: &str,
     page: &Page<(Timestamp, RefundId)>,
-) -> Result<Vec<(Refund, Payment)>, Fault> {
+) -> Result<Rows<RefundId, (Refund, Payment)>, Fault> {
     let after = page.after.as_ref().map_or(BEFORE_ALL, |(at, id)| (at.as_micros(), id.as_uuid().as_bytes()));
-    let refunds = find_all::<Refund>(tx, OWED_REFUNDS, params![provider, after.0, after.1, page.limit])?;
-    refunds.into_iter().map(|refund| payment_of(tx, refund.payment_id).map(|payment| (refund, payment))).collect()
+    let values = params![provider, after.0, after.1, page.limit];
+    each_row(tx, OWED_REFUNDS, values, |row| {
+        let refund = from_row::<Refund>(row);
+        let with_payment = refund.and_then(|refund| payment_of(tx, refund.payment_id).map(|payment| (refund, payment)));
+        Ok((key(row, 8, RefundId::from_uuid)?, with_payment))
+    })
 }
 
 fn payment_of(tx: &Transaction<'_>, id: PaymentId) -> Result<Payment, Fault> {

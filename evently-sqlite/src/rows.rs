@@ -41,6 +41,11 @@ pub(crate) fn find_all<T: Stored>(connection: &Connection, sql: &str, params: im
     rows.map(|row| T::try_from(row?)).collect()
 }
 
+/// What the row means.
+pub(crate) fn from_row<T: Stored>(row: &Row<'_>) -> Result<T, Fault> {
+    T::try_from(T::Row::from_row(row)?)
+}
+
 /// What `read` makes of each row that the statement finds.
 pub(crate) fn each_row<T>(
     connection: &Connection,

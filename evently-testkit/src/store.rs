@@ -17,6 +17,13 @@ pub trait StorePlace: Send + Sync {
     async fn open(&self, ids: Arc<dyn Ids>) -> Store;
 }
 
+#[async_trait]
+impl<P: StorePlace> StorePlace for Arc<P> {
+    async fn open(&self, ids: Arc<dyn Ids>) -> Store {
+        P::open(self, ids).await
+    }
+}
+
 /// Where the store in memory keeps what it keeps: nowhere, so that it is empty each time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MemoryPlace;

@@ -557,6 +557,20 @@ fn verify_names_what_was_planted_and_ends_with_1() {
     assert!(all > 50 && said.contains(&format!("and {} more; --json names them all", all - 50)), "{all}: {said}");
 }
 
+#[test]
+fn figures_that_do_not_agree_with_the_journal_are_built_anew() {
+    let evently = Evently::new();
+    evently.event(4);
+    let file = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    file.execute("insert into sales values (randomblob(16), 0, 'Stalls', 1, 0, 0, 0, 0, 0, 0, 0)", []).unwrap();
+    let said = evently.run(&["verify"]);
+    assert_eq!((said.code, said.stdout.contains("1 violation")), (1, true), "{said:?}");
+    let rebuilt = evently.json(&["figures", "rebuild"]);
+    let entries = file.query_row("select max(position) from journal", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(rebuilt["position"], entries);
+    assert_eq!(evently.run(&["verify"]).code, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_on_sale_sells_every_seat_once_and_agrees_with_the_service() {
     let evently = Evently::new();

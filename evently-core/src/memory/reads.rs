@@ -12,8 +12,8 @@ use crate::{
         Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide, decided_as_of,
     },
     ports::{
-        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Elsewhere, EventFilter, EventRecords, Figures,
-        Page, SalesFilter, StoreError,
+        Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Due, Elsewhere, EventFilter, EventRecords,
+        Figures, Page, SalesFilter, StoreError,
     },
 };
 
@@ -121,26 +121,29 @@ impl Chores for MemoryStore {
         provider: &str,
         before: Timestamp,
         page: Page<(Timestamp, PaymentId)>,
-    ) -> Result<Vec<Payment>, StoreError> {
+    ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError> {
         let state = self.state();
         let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
         let old = state.undecided_payments.range((after, Bound::Unbounded)).take_while(|(at, _)| *at < before);
         let theirs = old.map(|(_, id)| &*state.payments[id]).filter(|payment| payment.provider == provider);
-        Ok(theirs.take(page.limit as usize).cloned().collect())
+        let due = theirs.map(|payment| ((payment.created_at, payment.id), Ok(payment.clone())));
+        Ok(due.take(page.limit as usize).collect())
     }
 
     async fn owed_refunds(
         &self,
         provider: &str,
         page: Page<(Timestamp, RefundId)>,
-    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
+    ) -> Result<Vec<Due<RefundId, (Refund, Payment)>>, StoreError> {
         let state = self.state();
         let owed = state.owed_refunds.iter().map(|id| &state.refunds[id]);
         let mut owed = owed.map(|refund| (refund, &*state.payments[&refund.payment_id])).collect::<Vec<_>>();
         owed.retain(|(_, payment)| payment.provider == provider);
         owed.sort_by_key(|(refund, _)| (refund.created_at, refund.id));
         owed.retain(|(refund, _)| page.after.is_none_or(|after| (refund.created_at, refund.id) > after));
-        Ok(owed.into_iter().take(page.limit as usize).map(|(refund, payment)| (refund.clone(), payment.clone())).collect())
+        let due =
+            owed.into_iter().map(|(refund, payment)| ((refund.created_at, refund.id), Ok((refund.clone(), payment.clone()))));
+        Ok(due.take(page.limit as usize).collect())
     }
 
     async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

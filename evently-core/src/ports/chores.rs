@@ -3,6 +3,9 @@ use async_trait::async_trait;
 use super::{Page, StoreError};
 use crate::domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp};
 
+/// Something that is due, under the key that its page goes by; or why it cannot be read, which keeps no other from its turn.
+pub type Due<K, T> = ((Timestamp, K), Result<T, StoreError>);
+
 /// Finds what is due and has to be sent through [`Bookings::apply`](super::Bookings::apply). What a call finds may have been
 /// dealt with by the time it is sent; the rules decide then.
 #[async_trait]
@@ -20,11 +23,14 @@ pub trait Chores: Send + Sync {
         provider: &str,
         before: Timestamp,
         page: Page<(Timestamp, PaymentId)>,
-    ) -> Result<Vec<Payment>, StoreError>;
+    ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError>;
 
     /// Refunds of payments by `provider` that it has not confirmed, oldest first, each with its payment: those after `page.after`.
-    async fn owed_refunds(&self, provider: &str, page: Page<(Timestamp, RefundId)>)
-    -> Result<Vec<(Refund, Payment)>, StoreError>;
+    async fn owed_refunds(
+        &self,
+        provider: &str,
+        page: Page<(Timestamp, RefundId)>,
+    ) -> Result<Vec<Due<RefundId, (Refund, Payment)>>, StoreError>;
 
     /// Makes ready what the store needs for the time ahead, where it needs anything; to be called now and then. How much there was to do.
     async fn make_room(&self, now: Timestamp) -> Result<usize, StoreError> {

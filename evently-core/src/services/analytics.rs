@@ -16,7 +16,7 @@ use super::{Error, EventService, EventView};
 use crate::{
     cache::{Caches, Far, Near},
     domain::{Entry, EventId, Principal, Role, Sales, SalesKey, SalesRow, SeatCounts, Timestamp},
-    ports::{Figures, Handler, OtherError, Outbox, SalesFilter},
+    ports::{Figures, Handler, OtherError, Outbox, SalesFilter, StoreErrorKind},
 };
 
 /// How many entries are taken in at a time.
@@ -130,15 +130,15 @@ impl AnalyticsService {
     }
 
     async fn fold(&self, entries: &[Entry]) -> Result<Sales, Error> {
-        let mut views = FxHashMap::<EventId, Arc<EventView>>::default();
+        let mut views = FxHashMap::<EventId, Option<Arc<EventView>>>::default();
         for entry in entries {
             let id = entry.transition.event_id;
             if let Vacant(vacant) = views.entry(id) {
-                vacant.insert(self.events.view(id).await?);
+                vacant.insert(self.readable(id).await?);
             }
         }
         let section_of = |event: EventId, seat: u32| {
-            let seat = views.get(&event).and_then(|view| view.layout.seat(seat));
+            let seat = views.get(&event).and_then(Option::as_ref).and_then(|view| view.layout.seat(seat));
             seat.map_or_else(String::new, |(section, ..)| section.name.clone())
         };
         let mut sales = Sales::default();
@@ -146,6 +146,17 @@ impl AnalyticsService {
             sales.fold(&entry.transition, &section_of);
         }
         Ok(sales)
+    }
+
+    /// The event, unless somebody has to look at it. It does not hold up the figures of all others.
+    async fn readable(&self, id: EventId) -> Result<Option<Arc<EventView>>, Error> {
+        match self.events.view(id).await {
+            Err(Error::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
+                tracing::error!(event_id = %id, %error, "somebody has to look at this event; what it sells counts for no section");
+                Ok(None)
+            }
+            view => view.map(Some),
+        }
     }
 
     /// Builds all figures again from the start of the journal.

@@ -11,7 +11,7 @@ use crate::{
         Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, NO_ANSWER, Outcome, Payment,
         PaymentId, PaymentState, Principal, RefundId, Request, RequestKey, Timestamp, nearest_block,
     },
-    ports::{Bookings, Charge, Chores, Clock, Ids, Page, PaymentGateway, Webhook},
+    ports::{Bookings, Charge, Chores, Clock, Due, Ids, Page, PaymentGateway, Webhook},
     sync::{Mutex, lock},
 };
 
@@ -206,23 +206,23 @@ impl PaymentService {
     }
 
     async fn ask_about(&self, cursor: &Cursor<PaymentId>, of_these: impl Fn(&Payment) -> bool) -> Result<u32, Error> {
-        let (mut asked, mut decided) = (0, 0);
+        let (mut asked, mut decided) = (0, Round::default());
         for _ in 0..PAGES {
             let (now, page) = (self.clock.now(), Page { after: *lock(cursor), limit: BATCH });
             let undecided = self.chores.undecided_payments(self.gateway.name(), now - PATIENCE, page).await?;
-            *lock(cursor) = last_of_full(&undecided, |payment| (payment.created_at, payment.id));
-            let these = undecided.into_iter().filter(&of_these).collect::<Vec<_>>();
+            *lock(cursor) = last_of_full(&undecided);
+            let readable = undecided.into_iter().filter_map(|due| decided.readable(due));
+            let these = readable.filter(&of_these).collect::<Vec<_>>();
             asked += these.len();
-            decided += self.ask_about_each(these, now).await?;
+            self.ask_about_each(these, now, &mut decided).await?;
             if asked >= BATCH as usize || lock(cursor).is_none() {
                 break;
             }
         }
-        Ok(decided)
+        decided.end()
     }
 
-    async fn ask_about_each(&self, undecided: Vec<Payment>, now: Timestamp) -> Result<u32, Error> {
-        let mut decided = Round::default();
+    async fn ask_about_each(&self, undecided: Vec<Payment>, now: Timestamp, decided: &mut Round) -> Result<(), Error> {
         for payment in undecided {
             let report = match self.gateway.look_up(&payment).await {
                 Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
@@ -238,7 +238,7 @@ impl PaymentService {
             };
             decided.count(payment.id, self.settle(&payment, report, None, None, None).await)?;
         }
-        decided.end()
+        Ok(())
     }
 
     /// What becomes of a payment that its gateway has never heard of: it is given up when its time is over, and asked about for a day in
@@ -260,8 +260,9 @@ impl PaymentService {
         let mut sent = Round::default();
         let page = Page { after: *lock(&self.refunded), limit: BATCH };
         let owed = self.chores.owed_refunds(self.gateway.name(), page).await?;
-        *lock(&self.refunded) = last_of_full(&owed, |(refund, _)| (refund.created_at, refund.id));
-        for (refund, payment) in owed {
+        *lock(&self.refunded) = last_of_full(&owed);
+        for due in owed {
+            let Some((refund, payment)) = sent.readable(due) else { continue };
             if planted!(NeverRefunds) {
                 return Ok(0);
             }
@@ -293,8 +294,8 @@ fn is_unanswered(payment: &Payment) -> bool {
 }
 
 /// The key of the last one of a page, if more may follow it.
-fn last_of_full<T, K>(page: &[T], key: impl Fn(&T) -> K) -> Option<K> {
-    page.last().filter(|_| page.len() >= BATCH as usize).map(key)
+fn last_of_full<K: Copy, T>(page: &[Due<K, T>]) -> Option<(Timestamp, K)> {
+    page.last().filter(|_| page.len() >= BATCH as usize).map(|(key, _)| *key)
 }
 
 /// How many were seen to in one go, and the first of those that somebody has to look at. It keeps no other from its turn.
@@ -310,12 +311,19 @@ impl Round {
         match result {
             Ok(_) => self.done += 1,
             Err(error) if Trouble::of(&error.clone().into()) == Trouble::StoreAway => return Err(error),
-            Err(error) => {
-                tracing::error!(%id, %error, "somebody has to look at this payment or refund");
-                self.failed.get_or_insert(error);
-            }
+            Err(error) => self.leave(id, error),
         }
         Ok(())
+    }
+
+    /// What is to be seen to, unless it cannot be read.
+    fn readable<K: fmt::Display, T>(&mut self, ((_, id), due): Due<K, T>) -> Option<T> {
+        due.map_err(|error| self.leave(id, error.into())).ok()
+    }
+
+    fn leave(&mut self, id: impl fmt::Display, error: Error) {
+        tracing::error!(%id, %error, "somebody has to look at this payment or refund");
+        self.failed.get_or_insert(error);
     }
 
     fn end(self) -> Result<u32, Error> {

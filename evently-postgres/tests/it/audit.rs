@@ -2,8 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evently_core::{memory::SeededIds, ports::Audit};
+use evently_core::{
+    domain::{PaymentId, RefundId},
+    memory::SeededIds,
+    ports::Audit,
+};
 use evently_postgres::Options;
+use evently_testkit::{World, conformance::chores::what_cannot_be_read_stands_among_what_can};
+use uuid::Uuid;
 
 use crate::{
     elsewhere::{hold, on_sale},
@@ -76,6 +82,18 @@ async fn rows_that_belong_to_nothing_and_seats_without_a_claim_are_found() {
         let faults = faults_after(damage).await;
         assert!(faults.iter().any(|fault| fault.contains(found)), "{damage}: {faults:?}");
     }
+}
+
+/// What stands behind it has its turn.
+#[test]
+fn a_payment_or_a_refund_that_cannot_be_read_stands_among_those_that_can() {
+    let place = Arc::new(Place::new());
+    let spoil = |table: &str, id: &Uuid| place.execute(&format!("update {table} set currency = '?' where id = '{id}'"));
+    evently_testkit::run(async {
+        let world = World::new(place.clone()).await;
+        let (payment, refund) = (|id: PaymentId| spoil("payments", id.as_uuid()), |id: RefundId| spoil("refunds", id.as_uuid()));
+        what_cannot_be_read_stands_among_what_can(world, payment, refund).await;
+    });
 }
 
 /// The last guard of the money, below our own rules.

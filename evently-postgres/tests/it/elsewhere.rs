@@ -202,7 +202,7 @@ async fn a_read_whose_end_was_lost_is_answered() {
         losing();
         assert!(store.seat_map(event.id()).await.unwrap().is_some());
         losing();
-        assert_eq!(store.owed_refunds("sandbox", Page { after: None, limit: 1 }).await.unwrap(), []);
+        assert!(store.owed_refunds("sandbox", Page { after: None, limit: 1 }).await.unwrap().is_empty());
         losing();
         assert_eq!(Figures::all(&store).await.unwrap().0, 0);
         losing();

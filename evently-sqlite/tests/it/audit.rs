@@ -1,7 +1,14 @@
 //! The store checks itself. Somebody alters the file behind its back, and it says so.
 
-use evently_core::ports::{Audit, Bookings, StoreErrorKind};
+use std::sync::Arc;
+
+use evently_core::{
+    domain::{PaymentId, RefundId},
+    ports::{Audit, Bookings, StoreErrorKind},
+};
 use evently_sqlite::SqliteStore;
+use evently_testkit::{World, conformance::chores::what_cannot_be_read_stands_among_what_can};
+use uuid::Uuid;
 
 use crate::support::{NOW, Place, apply, booking_id, confirm, hold, put_on_sale};
 
@@ -74,6 +81,21 @@ async fn a_row_that_cannot_be_is_corrupt_and_not_guessed() {
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{how}: {error:?}");
         assert!(!error.is_retryable());
     }
+}
+
+/// What stands behind it has its turn.
+#[test]
+fn a_payment_or_a_refund_that_cannot_be_read_stands_among_those_that_can() {
+    let place = Arc::new(Place::new());
+    let spoil = |table: &str, id: &Uuid| {
+        let count = place.tool().execute(&format!("update {table} set currency = '?' where id = ?1"), [id]).unwrap();
+        assert_eq!(count, 1);
+    };
+    evently_testkit::run(async {
+        let world = World::new(place.clone()).await;
+        let (payment, refund) = (|id: PaymentId| spoil("payments", id.as_uuid()), |id: RefundId| spoil("refunds", id.as_uuid()));
+        what_cannot_be_read_stands_among_what_can(world, payment, refund).await;
+    });
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ use evently_core::{
         Sales, SeatMap, Ticket, TicketId, Timestamp, Venue, VenueId,
     },
     ports::{
-        Applied, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Claim, Elsewhere, EventFilter, Figures, Inbox, Outbox,
-        Page, SalesFilter, StoreError, StoreErrorKind, Taken,
+        Applied, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Claim, Due, Elsewhere, EventFilter, Figures, Inbox,
+        Outbox, Page, SalesFilter, StoreError, StoreErrorKind, Taken,
     },
 };
 use uuid::Uuid;
@@ -143,7 +143,7 @@ impl Chores for ReachedStore {
         provider: &str,
         before: Timestamp,
         page: Page<(Timestamp, PaymentId)>,
-    ) -> Result<Vec<Payment>, StoreError> {
+    ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError> {
         self.read("undecided_payments").await?;
         self.world.store.undecided_payments(provider, before, page).await
     }
@@ -152,7 +152,7 @@ impl Chores for ReachedStore {
         &self,
         provider: &str,
         page: Page<(Timestamp, RefundId)>,
-    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
+    ) -> Result<Vec<Due<RefundId, (Refund, Payment)>>, StoreError> {
         self.read("owed_refunds").await?;
         self.world.store.owed_refunds(provider, page).await
     }

@@ -14,10 +14,13 @@ use async_trait::async_trait;
 use evently_core::{
     domain::{
         Actor, BookingId, BookingStatus, Command, GatewayReport, Money, Outcome, Payment, PaymentId, PaymentState, Principal,
-        Refund, RefundState, Request, SessionId, Timestamp,
+        Refund, RefundId, RefundState, Request, SessionId, Timestamp,
     },
     memory::MemorySeatFeed,
-    ports::{Charge, Charged, GatewayUnavailable, Handler, Page, PaymentGateway, StoreErrorKind, Webhook, WebhookError},
+    ports::{
+        Charge, Charged, Chores, Due, GatewayUnavailable, Handler, Page, PaymentGateway, StoreError, StoreErrorKind, Webhook,
+        WebhookError,
+    },
     services::{BoxOffice, Error, EventService, Jobs, OfficeSize, PaymentParts, PaymentService, Upkeep},
 };
 use evently_testkit::{CountedBookings, Fixture, HOUSE, MemoryPlace, ORGANIZER, World, customer};
@@ -228,7 +231,7 @@ fn what_the_store_cannot_settle_stops_nothing_behind_it() {
             let page = Page { after: None, limit: 10 };
             chores.undecided_payments("sandbox", world.now(), page).await.unwrap()
         };
-        let (payment, refund) = (paid[0].id, owed().await[0].0.id);
+        let (payment, refund) = (paid[0].id, owed().await[0].0.1);
         store.spoil(move |request| match request.command {
             Command::SettlePayment { payment_id, .. } => payment_id == payment,
             Command::SettleRefund { refund_id } => refund_id == refund,
@@ -238,8 +241,94 @@ fn what_the_store_cannot_settle_stops_nothing_behind_it() {
         for failed in [payments.reconcile().await, payments.send_refunds().await] {
             assert!(matches!(failed, Err(Error::Store(error)) if error.kind() == StoreErrorKind::Corrupt));
         }
-        assert_eq!(undecided().await.iter().map(|payment| payment.id).collect::<Vec<_>>(), [payment]);
-        assert_eq!(owed().await.iter().map(|(refund, _)| refund.id).collect::<Vec<_>>(), [refund]);
+        assert_eq!(undecided().await.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [payment]);
+        assert_eq!(owed().await.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [refund]);
+    });
+}
+
+/// Chores of a store in which this payment and this refund cannot be read.
+struct Unreadable(Arc<dyn Chores>, PaymentId, RefundId);
+
+fn unreadable<T>() -> Result<T, StoreError> {
+    Err(StoreError::new(StoreErrorKind::Corrupt, "chores", "no"))
+}
+
+#[async_trait]
+impl Chores for Unreadable {
+    async fn due_holds(&self, now: Timestamp, limit: u32) -> Result<Vec<BookingId>, StoreError> {
+        self.0.due_holds(now, limit).await
+    }
+
+    async fn called_off(&self, limit: u32) -> Result<Vec<BookingId>, StoreError> {
+        self.0.called_off(limit).await
+    }
+
+    async fn undecided_payments(
+        &self,
+        provider: &str,
+        before: Timestamp,
+        page: Page<(Timestamp, PaymentId)>,
+    ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError> {
+        let page = self.0.undecided_payments(provider, before, page).await?;
+        Ok(page.into_iter().map(|(key, due)| (key, if key.1 == self.1 { unreadable() } else { due })).collect())
+    }
+
+    async fn owed_refunds(
+        &self,
+        provider: &str,
+        page: Page<(Timestamp, RefundId)>,
+    ) -> Result<Vec<Due<RefundId, (Refund, Payment)>>, StoreError> {
+        let page = self.0.owed_refunds(provider, page).await?;
+        Ok(page.into_iter().map(|(key, due)| (key, if key.1 == self.2 { unreadable() } else { due })).collect())
+    }
+
+    async fn pending_total(&self) -> Result<u64, StoreError> {
+        self.0.pending_total().await
+    }
+
+    async fn forget_answers(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.0.forget_answers(before, limit).await
+    }
+
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.0.forget_sessions(before, limit).await
+    }
+
+    async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.0.forget_messages(before, limit).await
+    }
+}
+
+/// Somebody has to look at it, and is told so. A page with it is full: what is on the next page has its turn as well.
+#[test]
+fn what_cannot_be_read_stops_nothing_behind_it() {
+    evently_testkit::run(async {
+        let mut world = World::new(MemoryPlace).await;
+        let event = world.event(2, MANY).await;
+        let (mut paid, mut owed) = (Vec::new(), Vec::new());
+        for seat in 0..MANY {
+            world.wait(SECOND);
+            paid.push(world.start_payment(&world.hold(&event, customer(seat), &[seat]).await).await.id);
+            let sold = world.buy(&event, customer(seat), &[seat + MANY]).await;
+            world.cancel(HOUSE, sold.id).await.unwrap();
+            owed.push(world.store.bookings.records(sold.id).await.unwrap().unwrap().refunds[0].id);
+        }
+        let chores = world.store.chores.clone();
+        world.store.chores = Arc::new(Unreadable(chores.clone(), paid[3], owed[5]));
+        let gateway = Arc::new(FarAway::default());
+        gateway.charges.lock().unwrap().extend(&paid);
+        gateway.known.store(true, Relaxed);
+        let payments = service_with(&world, gateway);
+        world.wait(SECOND * 6);
+        for failed in [payments.reconcile().await, payments.send_refunds().await] {
+            assert!(matches!(failed, Err(Error::Store(error)) if error.kind() == StoreErrorKind::Corrupt));
+        }
+        assert_eq!(payments.send_refunds().await.unwrap(), 1);
+        let page = Page { after: None, limit: MANY };
+        let left = chores.undecided_payments("sandbox", world.now(), page).await.unwrap();
+        assert_eq!(left.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [paid[3]]);
+        let left = chores.owed_refunds("sandbox", Page { after: None, limit: MANY }).await.unwrap();
+        assert_eq!(left.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [owed[5]]);
     });
 }
 

@@ -1,8 +1,9 @@
 //! The relay and the services behind it, run by several processes at once: each effect once.
 
 use std::{
+    collections::BTreeSet,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -21,7 +22,7 @@ use evently_core::{
         Mailer, NotCarried, OtherError, Outbox, Page, PasswordHash, SalesFilter, StoreError, StoreErrorKind,
     },
     services::{
-        AnalyticsService, BoxOffice, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
+        AnalyticsService, BoxOffice, Error, EventService, InProcess, NotificationParts, NotificationService, OfficeSize, Relay,
         RelayParts, Trouble,
     },
 };
@@ -573,12 +574,15 @@ fn a_mail_that_could_not_be_handed_over_is_sent_with_the_next_call() {
 struct Dim {
     catalog: Arc<dyn Catalog>,
     is_blind: AtomicBool,
+    /// One that somebody has spoilt.
+    spoilt: OnceLock<EventId>,
 }
 
 impl Dim {
     /// Put in front of the catalog of a world.
     fn before(world: &mut World) -> Arc<Self> {
-        let dim = Arc::new(Self { catalog: world.store.catalog.clone(), is_blind: AtomicBool::new(false) });
+        let dim =
+            Arc::new(Self { catalog: world.store.catalog.clone(), is_blind: AtomicBool::new(false), spoilt: OnceLock::new() });
         world.store.catalog = dim.clone();
         dim
     }
@@ -601,6 +605,9 @@ impl Catalog for Dim {
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         if self.is_blind.load(Relaxed) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "event", "no"));
+        }
+        if self.spoilt.get() == Some(&id) {
+            return Err(StoreError::new(StoreErrorKind::Corrupt, "event", "no"));
         }
         self.catalog.event(id).await
     }
@@ -988,6 +995,30 @@ fn whoever_wants_figures_does_not_wait_for_the_end_of_a_sale() {
         AnalyticsService::new(outbox.clone(), figures.clone(), events).rebuild().await.unwrap();
         assert_eq!(figures.position().await.unwrap(), ENTRIES + 2);
         assert_eq!(*outbox.read.lock().unwrap(), 1);
+    });
+}
+
+/// What it has sold counts all the same, for no section. A store that is away is waited for.
+#[test]
+fn an_event_that_cannot_be_read_holds_up_no_figures_of_others() {
+    evently_testkit::run(async {
+        let mut world = world().await;
+        let spoilt = world.event(1, 2).await;
+        world.buy(&spoilt, customer(3), &[1]).await;
+        let catalog = Dim::before(&mut world);
+        catalog.spoilt.set(spoilt.id()).unwrap();
+        let figures = world.store.figures.clone();
+        let service = AnalyticsService::new(world.store.outbox.clone(), figures.clone(), events(&world));
+        catalog.is_blind.store(true, Relaxed);
+        assert!(matches!(service.take_in().await, Err(Error::Store(error)) if error.kind() == StoreErrorKind::Unavailable));
+        assert_eq!(figures.position().await.unwrap(), 0);
+        catalog.is_blind.store(false, Relaxed);
+        while service.take_in().await.unwrap() {}
+        let (position, sales) = figures.all().await.unwrap();
+        assert_eq!(position, world.store.outbox.after(0, 1000).await.unwrap().last().unwrap().position);
+        let sold = sales.rows.iter().filter(|(_, row)| row.seats > 0);
+        let sold = sold.map(|(key, row)| (key.event_id == spoilt.id(), key.section.is_empty(), row.seats));
+        assert_eq!(sold.collect::<BTreeSet<_>>(), BTreeSet::from([(false, false, 2), (true, true, 1)]));
     });
 }
 
