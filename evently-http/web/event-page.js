@@ -3,7 +3,7 @@ import { api } from './api.js';
 import { h, icon } from './dom.js';
 import { fill, notice, skeletons } from './feedback.js';
 import { formatDate, formatShort, formatTimes } from './format.js';
-import { seating } from './seating.js';
+import { OVER, seating } from './seating.js';
 
 /** @param {import('./router.js').Visit} visit */
 export function eventPage(visit) {
@@ -40,8 +40,7 @@ function eventHead(event) {
 
 /** What the visitor should know before choosing. The service decides; this clock may be wrong. */
 function saleNotice({ status, sales }) {
-  if (status === 'cancelled') return notice('warning', h('p', null, 'This event has been cancelled.'));
-  if (status === 'completed') return notice('info', h('p', null, 'This event is over.'));
+  if (OVER[status]) return notice(status === 'cancelled' ? 'warning' : 'info', h('p', null, OVER[status]));
   const now = Date.now();
   if (sales?.opens_at && Date.parse(sales.opens_at) > now) {
     return notice('info', h('p', null, `Seats go on sale on ${formatShort(sales.opens_at)}.`));

@@ -1,7 +1,7 @@
 /** What the visitor already holds or has booked at one event, from the service and from other tabs. */
 import { api } from './api.js';
 import { Emitter } from './emitter.js';
-import { isSignedIn } from './session.js';
+import { currentUser, isSignedIn, sessionChanged } from './session.js';
 import { bookingElsewhere } from './tabs.js';
 
 const LIVE = ['pending', 'confirmed'];
@@ -27,6 +27,12 @@ export class OwnBookings {
       this.#take(booking, performance.now());
       this.#settle();
     }, signal);
+    // In another tab: what was somebody's own is not shown to who comes next.
+    sessionChanged.on(() => {
+      this.#live.clear();
+      this.#settle();
+      this.load();
+    }, signal);
     // A sleeping computer may stop the page's clock.
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden && this.unpaid) this.load();
@@ -37,9 +43,11 @@ export class OwnBookings {
   /** Asks the service. It is a convenience: where there is no answer the page goes on with what it knows. */
   async load() {
     if (!isSignedIn()) return;
+    const who = currentUser()?.email;
     try {
       const asOf = performance.now();
       const { items } = await api.bookings({ event_id: this.eventId, limit: 100 }, this.signal);
+      if (who !== currentUser()?.email) return;
       this.#live.clear();
       for (const booking of items) this.#take(booking, asOf);
       this.#settle();

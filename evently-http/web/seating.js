@@ -16,6 +16,9 @@ import { Selection } from './selection.js';
 
 const SEATS_MAX_UNKNOWN = 10;
 
+/** Why nobody can have seats any more, by the status of the event. */
+export const OVER = { cancelled: 'This event has been cancelled.', completed: 'This event is over.' };
+
 /**
  * @param {any} event @param {[any, ArrayBuffer]} drawing its layout and the compact form of its seats' states
  * @param {AbortSignal} signal of the page
@@ -24,10 +27,11 @@ export function seating(event, [layout, packed], signal) {
   const { seq, status } = decodeSeatStates(packed);
   const model = new SeatModel(layout, event.price_categories ?? []);
   const states = new SeatStates(model, status);
-  const selection = new Selection(event.id, states, event.max_seats_per_booking ?? SEATS_MAX_UNKNOWN);
+  const over = OVER[event.status];
+  const selection = new Selection(event.id, states, over ? 0 : event.max_seats_per_booking ?? SEATS_MAX_UNKNOWN);
   const own = new OwnBookings(event.id, model, signal);
   const describe = (i) => model.describe(i, stateWords(i, { states, selection, own }));
-  const onToggle = (i) => toggle(i, { selection, model, panel, describe });
+  const onToggle = (i) => over ? announce(over) : toggle(i, { selection, model, panel, describe });
   const parts = { model, states, selection, own, describe, onToggle, announce, signal };
   const map = new SeatMap({ ...parts, name: event.venue?.name ?? event.name });
   const list = new SeatList(parts);
@@ -51,12 +55,12 @@ export function seating(event, [layout, packed], signal) {
     map.filter = category;
     list.filter = category;
   };
-  return [h('div', { class: 'banner-place' }, banner.element, unpaidNotice(own, signal)), h('div', { class: 'event-body' },
+  return [h('div', { class: 'banner-place' }, banner.element, unpaidNotice(own, signal)), h('div', { class: over ? 'event-body is-over' : 'event-body' },
     h('section', { class: 'seating', 'aria-labelledby': 'seating-title' },
-      seatingBar(map.element, list.element, states, signal),
+      seatingBar(map.element, list.element, { states, over, signal }),
       priceLegend(model.categories, filter, signal),
       map.element, list.element, statusLegend(signal)),
-    panel.element)];
+    over ? null : panel.element)];
 }
 
 function stateWords(i, { states, selection, own }) {
@@ -79,7 +83,7 @@ function toggle(i, { selection, model, panel, describe }) {
 }
 
 /** The heading, the number of seats left, and Map | List. */
-function seatingBar(map, list, states, signal) {
+function seatingBar(map, list, { states, over, signal }) {
   const left = h('p', { class: 'seats-left', testid: 'seats-left' });
   const count = () => replace(left, `${plural(states.availableTotal, 'seat')} available`);
   count();
@@ -98,7 +102,7 @@ function seatingBar(map, list, states, signal) {
   const listButton = button('List', 'list', true, 'seat-list-toggle');
   show(false);
   return h('div', { class: 'seating-bar' },
-    h('div', null, h('h2', { id: 'seating-title', tabindex: -1 }, 'Choose your seats'), left),
+    h('div', null, h('h2', { id: 'seating-title', tabindex: -1 }, over ? 'The seats' : 'Choose your seats'), over ? null : left),
     h('div', { class: 'segments', role: 'group', 'aria-label': 'Show seats as' }, mapButton, listButton));
 }
 

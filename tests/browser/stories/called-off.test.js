@@ -37,6 +37,21 @@ story('nobody whose event was called off is told that the seats are on sale agai
   }
 });
 
+story('of an event that was called off nobody is asked to choose seats', async ({ api, visitor }) => {
+  const event = await api.newEvent({ plan: PLAN, name: 'Another evening that is not to be' });
+  const [seat] = await api.availableSeats(event.id);
+  const token = await api.signIn({ email: 'organizer@demo.evently' });
+  await api.post(`/api/v1/admin/events/${event.id}/cancel`, undefined, { token });
+  const person = await visitor('late');
+  await person.openEvent(event.id);
+  await person.reads('notice', /This event has been cancelled\./);
+  await person.press('seat-list-toggle');
+  await person.page.locator(`[data-testid=seat-button][data-seat-id="${seat.id}"]`).click();
+  assert.equal(await person.at('selection-panel').count(), 0);
+  assert.doesNotMatch(await person.page.locator('main').innerText(), /choose|chosen/i);
+  await person.keepPicture('called-off-event');
+});
+
 /** Waits until the service has seen to the booking of an account, which it is about to do. */
 async function ended(api, account) {
   const end = Date.now() + PATIENCE_MS;

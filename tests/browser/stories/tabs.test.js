@@ -91,6 +91,22 @@ story('who signs out in one tab is signed out in the other, which shows nothing 
   assert.equal(await tab.at('booking-card').count(), 0);
 });
 
+story('who signs out in one tab has nothing on the map of the other any more, nor is it shown to who signs in next', async (scene) => {
+  const { anna, tab, event, seat } = await withTwoTabs(scene);
+
+  await anna.choose(seat.id);
+  await anna.hold();
+  await tab.sees('resume-booking');
+  await anna.press('logout');
+  await tab.at('resume-booking').waitFor({ state: 'detached' });
+  const next = await scene.api.newBuyer();
+  await anna.openSignedIn(next, `/events/${event.id}`);
+  await tab.reads('nav-user', new RegExp(next.name));
+  await tab.press('seat-list-toggle');
+  assert.equal(await tab.at('resume-booking').count(), 0);
+  assert.equal(await tab.page.getByText(/held by you/).count(), 0);
+});
+
 story('an answer that comes late does not replace a newer one', async (scene) => {
   const { tab, event, seat, account } = await withTwoTabs(scene);
   await scene.api.hold(account, event.id, [seat.id]);
