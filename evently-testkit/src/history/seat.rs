@@ -10,9 +10,6 @@ use evently_core::domain::BookingId;
 
 use super::{Call, Did, Lapse, Sight};
 
-/// After so many places a search is given up.
-const MOST: usize = if cfg!(test) { 2_000 } else { 2_000_000 };
-
 /// One call, as far as the seat is concerned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operation {
@@ -114,8 +111,8 @@ pub(super) enum Found {
     TooMuch,
 }
 
-/// Looks for an order of operations that come as they were sent.
-pub(super) fn order(operations: &[Operation]) -> Found {
+/// Looks for an order of operations that come as they were sent, at so many places at most.
+pub(super) fn order(operations: &[Operation], most_places: usize) -> Found {
     let mut places = vec![(Ordered::default(), State::Free)];
     let mut seen = HashSet::new();
     let mut furthest = None::<(usize, State, Vec<usize>)>;
@@ -127,7 +124,7 @@ pub(super) fn order(operations: &[Operation]) -> Found {
         if !seen.insert((ordered.clone(), state)) {
             continue;
         }
-        if seen.len() > MOST {
+        if seen.len() > most_places {
             return Found::TooMuch;
         }
         let count = ordered.count();
