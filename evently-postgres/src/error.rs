@@ -136,6 +136,8 @@ mod tests {
             ("23514", Some("seats_owner"), StoreErrorKind::Corrupt),
             ("53100", None, StoreErrorKind::Unavailable),
             ("57P01", None, StoreErrorKind::Unavailable),
+            ("58030", None, StoreErrorKind::Unavailable),
+            ("08006", None, StoreErrorKind::Unavailable),
             ("25006", None, StoreErrorKind::Unavailable),
             ("28P01", None, StoreErrorKind::Unavailable),
             ("3D000", None, StoreErrorKind::Unavailable),

@@ -22,6 +22,10 @@ const SHUT: &str = "select coalesce(string_agg(name, ', ' order by name), '') fr
         and not (has_table_privilege(name, 'select') and has_table_privilege(name, 'insert') \
             and has_table_privilege(name, 'update') and has_table_privilege(name, 'delete'))";
 
+/// When the server was started, and which of its databases it is: of all that there are only one has both.
+const WHICH: &str = "select (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint, oid::bigint \
+    from pg_database where datname = current_database()";
+
 /// Which URL a problem is with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -120,6 +124,9 @@ pub enum Problem {
         /// Those there are.
         known: usize,
     },
+    /// The direct URL leads to another database.
+    #[error("it leads to another database than the store's URL; name the same one, without the pooler")]
+    AnotherDatabase,
     /// The user may not use some tables.
     #[error("the user may not read and write the tables {0}; grant select, insert, update and delete on all of them")]
     MayNotUse(String),
@@ -208,8 +215,13 @@ pub(crate) struct Found {
 
 /// The first host that can be written to, or else the first that answers.
 pub(crate) async fn find(place: &Place, way: Way, patience: Duration) -> Result<Found, OpenError> {
+    find_from(place, 0, way, patience).await
+}
+
+/// The same, but that this host comes before the others.
+pub(crate) async fn find_from(place: &Place, first: usize, way: Way, patience: Duration) -> Result<Found, OpenError> {
     let (mut second_best, mut refused) = (None, None);
-    for host in place.hosts() {
+    for host in std::iter::once(first).chain(place.hosts().filter(|host| *host != first)) {
         match reach(place, host, patience).await {
             Ok(found) if !found.server.read_only => return Ok(found),
             Ok(found) => second_best = second_best.or(Some(found)),
@@ -305,6 +317,9 @@ async fn migrate_by(options: &Options, connection: &mut PgConnection) -> Result<
             let place = Place::parse(url, options).map_err(|problem| problem.of(way))?;
             let mut found = find(&place, way, options.patience).await?;
             found.server.will_do().map_err(|problem| problem.of(way))?;
+            if which(&mut found.connection, way).await? != which(connection, Way::Url).await? {
+                return Err(Problem::AnotherDatabase.of(way));
+            }
             migrate(&mut found.connection, way).await
         }
         // The lock that keeps two processes from migrating at the same time does not go through a pooler.
@@ -313,6 +328,12 @@ async fn migrate_by(options: &Options, connection: &mut PgConnection) -> Result<
             Err(Problem::NotMigrated { found: found.applied.len(), known: schema::VERSION }.of(Way::Url))
         }
     }
+}
+
+async fn which(connection: &mut PgConnection, way: Way) -> Result<(i64, i64), OpenError> {
+    let row = sqlx::raw_sql(WHICH).fetch_one(connection).await;
+    let which = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    which.map_err(|error| Problem::Unreadable.because(way, error))
 }
 
 async fn migrate(connection: &mut PgConnection, way: Way) -> Result<(), OpenError> {

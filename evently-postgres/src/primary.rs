@@ -1,8 +1,8 @@
 //! The server that decides: the one of the store's hosts that can be written to.
 //!
 //! Whoever meets a broken connection, or a server that takes no writes any more, leaves a doubt at the pool. From then on nobody is let to
-//! that pool until the keeper has looked: it goes through the hosts until it finds one that can be written to, and makes another pool
-//! where that is not the one it had, or was away in between. So a replica that is promoted is found without a restart, and a
+//! that pool until the keeper has looked: it goes through the hosts, the one it had first, until it finds one that can be written to, and makes
+//! another pool where that is not the one it had, or was away in between. So a replica that is promoted is found without a restart, and a
 //! primary that comes back as a replica is asked nothing.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::{
     doubt::Doubt,
     error::Fault,
     gauges::{self, Gauges},
-    opening::{OpenError, Problem, Way, find},
+    opening::{OpenError, Problem, Way, find_from},
     options::Options,
     place::Place,
     pool::{Lease, Pool, Tx, was_closed},
@@ -113,15 +113,17 @@ impl Inner {
 
     /// Looks for a host that can be written to.
     async fn look(&self, replace: bool) -> Result<(), OpenError> {
-        let found = match find(&self.place, Way::Url, PATIENCE).await {
+        // Where two can be written to, what was acknowledged is at the one that we have.
+        let had = self.current.borrow().host;
+        let found = match find_from(&self.place, had, Way::Url, PATIENCE).await {
             // It is there, and those who have a connection can go on.
             Err(error) if error.problem == Problem::Full => None,
             Err(error) => return Err(error),
             Ok(found) if found.is_writable() => Some(found.host),
             Ok(_) => return Err(Problem::ReadOnly.of(Way::Url)),
         };
-        let host = found.unwrap_or(self.current.borrow().host);
-        if host == self.current.borrow().host && !replace {
+        let host = found.unwrap_or(had);
+        if host == had && !replace {
             self.current.borrow().pool.doubts().settle();
             return Ok(());
         }

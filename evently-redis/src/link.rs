@@ -354,6 +354,31 @@ mod tests {
     /// Longer than anything here should take on a busy machine.
     const PATIENCE: Duration = Duration::from_mins(1);
 
+    /// A user who may not do one of them would be found out when somebody needs it.
+    #[test]
+    fn whatever_a_script_does_is_tried_when_a_server_is_connected_to() {
+        let check = include_str!("scripts/check.lua");
+        for script in [
+            include_str!("scripts/acquire.lua"),
+            include_str!("scripts/settle.lua"),
+            include_str!("scripts/take.lua"),
+            include_str!("scripts/give_back.lua"),
+            include_str!("scripts/cache_look.lua"),
+            include_str!("scripts/cache_fill.lua"),
+            include_str!("scripts/cache_forget.lua"),
+            include_str!("scripts/feed_join.lua"),
+            include_str!("scripts/feed_fill.lua"),
+            include_str!("scripts/feed_publish.lua"),
+        ] {
+            let commands = ["call('", "read_all('"].iter().flat_map(|before| script.split(before).skip(1));
+            let commands = commands.filter_map(|rest| rest.split('\'').next()).collect::<Vec<_>>();
+            assert!(!commands.is_empty(), "{script}");
+            for command in commands {
+                assert!(check.contains(&format!("call('{command}'")), "{command}");
+            }
+        }
+    }
+
     /// Or one hiccup would be many: what was asked before it fails by and by, and by then the server is there again.
     #[tokio::test]
     async fn a_call_that_fails_late_takes_away_no_connection_but_its_own() {

@@ -27,6 +27,7 @@ pub mod history;
 #[cfg(feature = "model")]
 pub mod model;
 pub mod simulation;
+pub mod spoilt;
 mod store;
 
 pub use counted::CountedBookings;

@@ -437,7 +437,9 @@ async fn tickets(tx: &mut Tx, written: &Written) -> Result<(), Fault> {
     if written.tickets.is_empty() {
         return Ok(());
     }
-    let tickets = written.tickets.values().collect::<Vec<&Ticket>>();
+    // Good ones last: their seats may have been given up in the same batch, and the server writes row after row.
+    let (good, others): (Vec<&Ticket>, Vec<_>) = written.tickets.values().partition(|ticket| ticket.state == TicketState::Valid);
+    let tickets = others.into_iter().chain(good).collect::<Vec<_>>();
     let used = |ticket: &&Ticket| match ticket.state {
         TicketState::CheckedIn { at, by } => Some((to_sql(at), *by.as_uuid())),
         TicketState::Valid | TicketState::Void => None,

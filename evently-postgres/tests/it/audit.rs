@@ -8,7 +8,7 @@ use evently_core::{
     ports::Audit,
 };
 use evently_postgres::Options;
-use evently_testkit::{World, conformance::chores::what_cannot_be_read_stands_among_what_can};
+use evently_testkit::{World, spoilt::what_cannot_be_read_stands_among_what_can};
 use uuid::Uuid;
 
 use crate::{

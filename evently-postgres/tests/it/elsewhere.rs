@@ -7,7 +7,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{
         Accounts, Audit, BookingFilter, Bookings, Catalog, Chores, Elsewhere, Figures, Ids, Outbox, Page, PasswordHash, Rotation,
-        Session, Sessions, StoreErrorKind,
+        Session, Sessions, StoreErrorKind, TokenDigest,
     },
 };
 use evently_postgres::{Options, PgStore, Pooler};
@@ -151,12 +151,7 @@ async fn a_commit_whose_answer_a_pooler_has_lost_counts() {
     assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Anything);
 }
 
-/// Whoever asks again would be taken for somebody who has stolen the token.
-#[tokio::test]
-async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
-    let place = Place::new();
-    let ids = Arc::new(SeededIds::new(7));
-    let (proxy, store) = behind(&place, &ids).await;
+async fn logged_in(store: &PgStore, ids: &SeededIds, token: TokenDigest) -> Session {
     let (user_id, id) = (UserId::from_uuid(ids.uuid(NOW)), SessionId::from_uuid(ids.uuid(NOW)));
     let user = User {
         id: user_id,
@@ -165,9 +160,30 @@ async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
         role: Role::Customer,
         created_at: NOW,
     };
-    Accounts::add(&store, &user, &PasswordHash("x".to_owned())).await.unwrap();
+    Accounts::add(store, &user, &PasswordHash("x".to_owned())).await.unwrap();
     let session = Session { id, user_id, expires_at: NOW + Duration::from_hours(1) };
-    Sessions::open(&store, &session, &[1; 32]).await.unwrap();
+    Sessions::open(store, &session, &token).await.unwrap();
+    session
+}
+
+/// It may be spent, and the next one good.
+#[tokio::test]
+async fn a_login_of_which_nobody_can_tell_whether_it_was_renewed_is_in_doubt() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let (proxy, store) = behind(&place, &ids).await;
+    logged_in(&store, &ids, [1; 32]).await;
+    proxy.lose_answer_and_close(COMMITTED);
+    assert_eq!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap_err().kind(), StoreErrorKind::InDoubt);
+}
+
+/// Whoever asks again would be taken for somebody who has stolen the token.
+#[tokio::test]
+async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let (proxy, store) = behind(&place, &ids).await;
+    let session = logged_in(&store, &ids, [1; 32]).await;
 
     proxy.lose_answer_with(COMMITTED);
     assert_eq!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap(), Rotation::Rotated(session));

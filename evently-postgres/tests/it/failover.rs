@@ -82,6 +82,27 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
 }
 
+/// Which is a mistake of whoever has promoted one. What was acknowledged is where the store is.
+#[tokio::test]
+async fn where_two_can_be_written_to_the_store_stays_at_the_one_that_it_has() {
+    let pair = Pair::start();
+    // Whoever begins to look has the other one first.
+    let url = format!("postgres://evently@127.0.0.1:{},127.0.0.1:{}/evently", pair.replica.port(), pair.primary.port());
+    let store = open(&Options { connections: 4, time: Time::Caller, ..Options::new(url) }).await;
+    make_venue(&store, 1).await;
+    pair.replayed(VENUES, "1").await;
+    pair.replica.promote().unwrap();
+    for seed in 2..=4 {
+        // One that somebody has just used is given to the next without a look, who then doubts.
+        store.venues(Page { after: None, limit: 1 }).await.unwrap();
+        let others = "datname = current_database() and pid <> pg_backend_pid()";
+        let cut = format!("select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where {others}");
+        pair.primary.query("evently", &[&cut]).unwrap();
+        make_venue(&store, seed).await;
+    }
+    assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("4".to_owned(), "1".to_owned()));
+}
+
 /// What is committed from here on is lost with the primary.
 async fn cut_off(pair: &Pair) {
     pair.replica.query("evently", &["alter system set primary_conninfo = ''", "select pg_reload_conf()"]).unwrap();

@@ -217,6 +217,11 @@ async fn a_direct_url_that_is_wrong_is_named() {
     let options = Options { direct_url, pooler: Pooler::Transaction, url, ..place.options() };
     let error = refused_by(&options).await;
     assert_eq!((error.way, error.problem), (Way::DirectUrl, Problem::NoDatabase));
+    let pair = Pair::start();
+    let direct_url = Some(pair.replica.url());
+    let options = Options { direct_url, pooler: Pooler::Transaction, ..Options::new(pair.primary.url()) };
+    let error = refused_by(&options).await;
+    assert_eq!((error.way, error.problem), (Way::DirectUrl, Problem::Replica));
 }
 
 #[tokio::test]

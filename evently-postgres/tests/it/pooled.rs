@@ -1,7 +1,7 @@
 //! The same contracts through a pooler in transaction mode.
 
 use evently_core::{memory::SeededIds, ports::Ids};
-use evently_postgres::{Options, PgStore, Problem};
+use evently_postgres::{Options, PgStore, Problem, Way, inspect};
 use evently_testservers::fresh_database;
 use std::sync::Arc;
 
@@ -28,4 +28,16 @@ async fn a_database_without_the_schema_is_refused_unless_there_is_a_direct_way()
     let direct = Options { direct_url: Some(empty.url().to_owned()), ..options.clone() };
     PgStore::open(ids(), &direct).await.unwrap();
     PgStore::open(ids(), &options).await.unwrap();
+}
+
+/// It would be changed in place of the one that is used, which would be opened as it is.
+#[tokio::test]
+async fn a_direct_way_to_another_database_is_refused_and_that_left_alone() {
+    let (place, another) = (Place::pooled(), fresh_database().unwrap());
+    place.execute("alter table bookings drop constraint bookings_refunds, drop column refund_until, drop column refund_percent");
+    place.execute("delete from _sqlx_migrations where version = 20261128200000");
+    let options = Options { direct_url: Some(another.url().to_owned()), ..place.options() };
+    let refused = PgStore::open(ids(), &options).await.err().expect("it does not open");
+    assert_eq!((refused.way, refused.problem), (Way::DirectUrl, Problem::AnotherDatabase));
+    assert_eq!(inspect(&Options::new(another.url())).await.unwrap().schema, 0);
 }

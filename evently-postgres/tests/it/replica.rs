@@ -17,7 +17,7 @@ use evently_core::{
     memory::SeededIds,
     ports::{
         Accounts, BookingFilter, Bookings, Catalog, Chores, Elsewhere, EventFilter, Ids, Outbox, Page, PasswordHash, Session,
-        Sessions,
+        Sessions, StoreErrorKind,
     },
 };
 use evently_postgres::{Options, PgStore, Pooler, Problem, Time, Way};
@@ -184,6 +184,28 @@ async fn what_is_written_while_the_replica_answers_is_not_missing_from_the_answe
     };
     let (name, ()) = tokio::join!(name_of(&store, venue), written);
     assert_eq!(name, "After", "the replica has not replayed it, and is not to be believed");
+}
+
+/// Nobody knows what has become of the change, and whoever asked for it looks.
+#[tokio::test]
+async fn who_may_have_written_sees_what_there_is() {
+    let pair = Pair::start();
+    let proxy = Proxy::before(&pair.primary.url()).unwrap();
+    let (url, replica_lag_max) = (proxy.url(), Duration::from_mins(5));
+    let store = pair.open_with(&Options { url, replica_lag_max, ..pair.options() }).await;
+    let (event, venue) = make_venue(&store, 1).await;
+    stand_still(&pair, &store, venue).await;
+    proxy.lose_answer_and_close(b"COMMIT\0");
+    let error = store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::InDoubt);
+    proxy.open();
+    let shown = loop {
+        // Until the primary is found again.
+        if let Ok(venue) = store.venue(venue).await {
+            break venue.unwrap().name;
+        }
+    };
+    assert_eq!(shown, "After");
 }
 
 #[tokio::test]

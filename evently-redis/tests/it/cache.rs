@@ -52,6 +52,12 @@ async fn values_are_kept_as_documented() {
     assert_eq!(server.query(&["get", &name]).unwrap(), "Vone");
     let left: u64 = server.query(&["pttl", &name]).unwrap().parse().unwrap();
     assert!((200_000..=300_000).contains(&left), "{left}");
+    // What could not be forgotten is remembered for an hour, and nothing may be there for longer.
+    cache.forget(&[key()]).await;
+    let Look::Miss(Some(lease)) = cache.look(&key()).await else { panic!("it was forgotten") };
+    cache.fill(&key(), lease, b"one", Duration::from_hours(24)).await;
+    let left: u64 = server.query(&["pttl", &name]).unwrap().parse().unwrap();
+    assert!((3_500_000..=3_600_000).contains(&left), "{left}");
 }
 
 #[tokio::test]

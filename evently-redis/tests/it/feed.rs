@@ -237,6 +237,54 @@ fn what_is_published_late_overwrites_nothing_newer() {
     });
 }
 
+/// What is read from the store may be of before what others publish meanwhile.
+#[test]
+fn what_is_published_while_seats_are_read_is_not_overwritten() {
+    run(async {
+        let two = Two::new().await;
+        let booking = two.world.hold(&two.event, customer(3), &[3]).await;
+        let reserved = two.stored().await;
+        let slow = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        let (_redis, feed) = feed_at(&two.options, slow.clone()).await;
+        let looks = task::spawn({
+            let (feed, event) = (feed.clone(), two.id());
+            async move { feed.seat_map(event).await.unwrap().unwrap() }
+        });
+        slow.asked.acquire().await.unwrap().forget();
+        two.world.pay(&booking).await;
+        let booked = two.stored().await;
+        let (_redis_too, other) = feed_at(&two.options, Gate::open(two.world.store.catalog.clone())).await;
+        other.publish(&reserved.changes_to(two.id(), &booked)).await;
+        slow.may_go.add_permits(1);
+        let map = looks.await.unwrap();
+        assert_eq!((map.statuses()[3], map.versions()[3]), (SeatStatus::Booked, booked.versions()[3]));
+    });
+}
+
+/// Both have begun its state, and read the store.
+#[test]
+fn of_two_who_join_an_event_at_once_one_numbers_it() {
+    run(async {
+        let two = Two::new().await;
+        let gates = [(); 2].map(|()| Arc::new(Gate::closed(two.world.store.catalog.clone())));
+        let (mut feeds, mut joining) = (Vec::new(), Vec::new());
+        for gate in &gates {
+            let (redis, feed) = feed_at(&two.options, gate.clone()).await;
+            joining.push(task::spawn({
+                let (feed, event) = (feed.clone(), two.id());
+                async move { feed.seat_map(event).await.unwrap().unwrap() }
+            }));
+            feeds.push((redis, feed));
+            gate.asked.acquire().await.unwrap().forget();
+        }
+        for gate in &gates {
+            gate.may_go.add_permits(1);
+        }
+        let [one, other] = [joining.remove(0).await.unwrap(), joining.remove(0).await.unwrap()];
+        assert_eq!(one, other);
+    });
+}
+
 /// By hand: a delta that was kept, and of which nobody was told.
 #[test]
 fn who_hears_that_something_is_missing_asks_for_it() {
@@ -284,20 +332,29 @@ fn a_state_that_went_back_does_not_hide_what_is_published() {
 }
 
 #[test]
-fn what_is_kept_of_an_event_lasts_for_as_long_as_something_changes() {
+fn what_is_kept_of_an_event_lasts_for_as_long_as_something_changes_or_somebody_comes() {
     run(async {
         let two = Two::new().await;
         two.map(0).await;
         two.change(0, 0).await;
-        let kept = two.kept();
-        for key in &kept {
-            assert_eq!(two.server.query(&["expire", key, "60"]).unwrap(), "1");
-        }
+        let ends_soon = || {
+            for key in two.kept() {
+                assert_eq!(two.server.query(&["expire", &key, "60"]).unwrap(), "1");
+            }
+        };
+        let lasts = || {
+            for key in two.kept() {
+                let left = two.server.query(&["ttl", &key]).unwrap().parse::<u32>().unwrap();
+                assert!(left > 60, "{key} ends in {left} s");
+            }
+        };
+        ends_soon();
         two.change(0, 1).await;
-        for key in &kept {
-            let left = two.server.query(&["ttl", key]).unwrap().parse::<u32>().unwrap();
-            assert!(left > 60, "{key} ends in {left} s");
-        }
+        lasts();
+        ends_soon();
+        // Nobody has looked at the other instance yet.
+        two.map(1).await;
+        lasts();
     });
 }
 
@@ -320,6 +377,18 @@ fn an_emptied_server_costs_a_snapshot_and_no_more() {
             client.catches_up(&two).await;
         }
         assert_eq!(two.shown(0, 7).await, two.shown(1, 7).await);
+    });
+}
+
+/// What is published then is in the store already, and no news to whoever begins anew.
+#[test]
+fn who_publishes_to_an_emptied_server_tells_the_others() {
+    run(async {
+        let two = Two::new().await;
+        assert_eq!((two.map(0).await.counts().reserved, two.map(1).await.counts().reserved), (0, 0));
+        two.server.flush().unwrap();
+        two.change(0, 5).await;
+        timeout(PATIENCE, two.shown(1, 1)).await.expect("it is told");
     });
 }
 
@@ -359,25 +428,37 @@ fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
 /// Nobody tells it: what others published is over, and nothing comes after it.
 #[test]
 fn who_was_cut_off_while_others_published_asks_for_what_it_missed() {
-    run(async {
-        let two = Two::new().await;
-        let proxy = Proxy::before(&two.server.url()).unwrap();
-        let options = Options { url: proxy.url(), ..two.options.clone() };
-        let (redis, feed) = feed_at(&options, two.world.store.catalog.clone()).await;
-        let mut subscription = feed.subscribe(two.id(), None).await.unwrap().unwrap();
-        proxy.close();
-        assert!(redis.wait_until_up(false, PATIENCE).await);
-        two.change(0, 3).await;
-        proxy.open();
-        let shown = async {
-            while subscription.snapshot.take().is_none_or(|map| map.statuses()[3] != SeatStatus::Reserved) {
-                // It is told, or has to begin anew.
-                let _ = subscription.deltas.recv().await;
-                subscription = feed.subscribe(two.id(), None).await.unwrap().unwrap();
-            }
-        };
-        timeout(PATIENCE, shown).await.expect("it is told");
-    });
+    run(cut_off_meanwhile(|_| ()));
+}
+
+/// The deltas have a key of their own, and it may be the one that the server has let go of.
+#[test]
+fn who_was_cut_off_and_can_be_told_nothing_of_it_begins_anew() {
+    run(cut_off_meanwhile(|two| {
+        let [deltas, _] = two.kept();
+        assert_eq!(two.server.query(&["del", &deltas]).unwrap(), "1");
+    }));
+}
+
+async fn cut_off_meanwhile(and: impl FnOnce(&Two)) {
+    let two = Two::new().await;
+    let proxy = Proxy::before(&two.server.url()).unwrap();
+    let options = Options { url: proxy.url(), ..two.options.clone() };
+    let (redis, feed) = feed_at(&options, two.world.store.catalog.clone()).await;
+    let mut subscription = feed.subscribe(two.id(), None).await.unwrap().unwrap();
+    proxy.close();
+    assert!(redis.wait_until_up(false, PATIENCE).await);
+    two.change(0, 3).await;
+    and(&two);
+    proxy.open();
+    let shown = async {
+        while subscription.snapshot.take().is_none_or(|map| map.statuses()[3] != SeatStatus::Reserved) {
+            // It is told, or has to begin anew.
+            let _ = subscription.deltas.recv().await;
+            subscription = feed.subscribe(two.id(), None).await.unwrap().unwrap();
+        }
+    };
+    timeout(PATIENCE, shown).await.expect("it is told");
 }
 
 /// A catalog that shows seats as they were when it was asked, and only when it may, of a store whose server may become another one.

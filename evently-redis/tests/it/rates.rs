@@ -89,6 +89,33 @@ async fn garbage_is_a_full_bucket_and_nobody_else_suffers_for_it() {
     }
 }
 
+/// As after a restart with other settings.
+#[tokio::test]
+async fn a_bucket_that_was_larger_has_no_more_than_it_may_have_now() {
+    let limits = RedisRateLimits::new(shared().await);
+    assert!(limits.limit("bookings", 10, MINUTE).take("k", START).await.allowed);
+    let [one, other] = [(); 2].map(|()| limits.limit("bookings", 2, MINUTE));
+    assert_eq!((allowed(&*one, 10, START).await, allowed(&*other, 10, START).await), (2, 0));
+}
+
+/// Whoever was to ask for all is gone with the runtime.
+#[test]
+fn who_asks_after_a_runtime_has_ended_in_which_somebody_had_asked_is_answered() {
+    let lasting = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let limit = RedisRateLimits::new(lasting.block_on(shared())).limit("bookings", 10, MINUTE);
+    let ending = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    ending.block_on(async {
+        tokio::select! {
+            biased;
+            _ = limit.take("k", START) => panic!("nobody has been asked yet"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    drop(ending);
+    let answered = lasting.block_on(async { tokio::time::timeout(PATIENCE, limit.take("k", START)).await });
+    assert!(answered.expect("somebody asks again").allowed);
+}
+
 #[tokio::test]
 async fn a_bucket_that_is_full_again_is_forgotten() {
     let server = Server::start().unwrap();

@@ -51,9 +51,12 @@ async fn locks_are_kept_as_documented() {
     assert_eq!(server.query(&["get", &asked]).unwrap(), format!("{}:2", "09".repeat(16)));
     assert!(about(left(&asked), DECIDING), "{:?}", left(&asked));
     let five = Duration::from_mins(5);
-    let LockRequest { event_id, seats, booking_id, .. } = request;
+    let LockRequest { event_id, seats, booking_id, .. } = request.clone();
     locks.settle(&[Settled { event_id, seats, booking_id, held: Some(five) }]).await.unwrap();
     assert!(about(left(&lock), five), "{:?}", left(&lock));
+    // Without its key nobody knows it for a repetition.
+    assert!(locks.acquire(&[LockRequest { key: None, ..request }]).await.unwrap()[0].is_empty());
+    assert!(about(left(&lock), five), "what the booking has already lasts as long as it was said to: {:?}", left(&lock));
 }
 
 #[tokio::test]

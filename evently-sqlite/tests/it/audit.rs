@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use evently_core::{
-    domain::{PaymentId, RefundId},
-    ports::{Audit, Bookings, StoreErrorKind},
+    domain::{ChainHash, PaymentId, RefundId},
+    ports::{Audit, Bookings, Catalog, StoreErrorKind},
 };
 use evently_sqlite::SqliteStore;
-use evently_testkit::{World, conformance::chores::what_cannot_be_read_stands_among_what_can};
+use evently_testkit::{World, spoilt::what_cannot_be_read_stands_among_what_can};
 use uuid::Uuid;
 
-use crate::support::{NOW, Place, apply, booking_id, confirm, hold, put_on_sale};
+use crate::support::{NOW, Place, apply, booking_id, confirm, event, hold, layout, put_on_sale};
 
 /// A store with a confirmed booking, and one fault that another tool has put into it.
 async fn altered(place: &Place, how: &str) -> SqliteStore {
@@ -58,6 +58,49 @@ async fn an_answer_that_cannot_be_read_is_found() {
 async fn a_seat_whose_booking_is_gone_is_found() {
     let faults = faults_after("update seats set booking_id = zeroblob(16) where number = 0").await;
     assert!(faults.iter().any(|fault| fault.contains("seat 0")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_seat_of_no_event_is_found() {
+    let faults = faults_after("insert into seats (seat_key, category, status, version) values ((9 << 28) + 3, 0, 0, 0)").await;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("seat 3 of the event with key 9 belongs to"), "{faults:?}");
+}
+
+/// It was written like that, by somebody who knows how to go on with the hashes.
+#[tokio::test]
+async fn an_entry_that_says_nothing_is_found_though_its_hash_is_right() {
+    let place = Place::new();
+    let store = altered(&place, "").await;
+    let tool = place.tool();
+    let last = "select max(position) from journal";
+    let before = tool.query_one(&format!("select hash from journal where position = ({last}) - 1"), [], |row| row.get(0));
+    let hash = ChainHash(before.unwrap()).then(b"{}").0;
+    tool.execute(&format!("update journal set content = '{{}}', hash = ?1 where position = ({last})"), [hash]).unwrap();
+    let faults = store.self_check().await.unwrap();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].contains("of the journal cannot be read: "), "{faults:?}");
+}
+
+/// Who looks after the store puts it right; who buys need not wait for that.
+#[tokio::test]
+async fn after_an_entry_that_cannot_be_read_it_sells_on() {
+    let place = Place::new();
+    let how = "update journal set content = '{' where position = (select max(position) from journal)";
+    let store = altered(&place, how).await;
+    apply(&store, NOW, hold(&event(&layout(10)), 2, &[2])).await.unwrap();
+    assert!(store.booking(booking_id(2)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_filed_under_another_name_or_version_is_not_taken_for_what_was_asked_for() {
+    let (place, other) = (Place::new(), Place::new());
+    let (layout, event) = (layout(10), event(&layout(10)));
+    let found = altered(&place, "update events set version = version + 1").await.event(event.id).await;
+    assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    let content = "update layouts set content = replace(content, '0192f0c1', '0192f0c2')";
+    let found = altered(&other, content).await.layout(layout.id).await;
+    assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Corrupt);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use evently_core::domain::{
     Venue,
 };
 
-use crate::{DOOR, Fixture, GATEWAY, ORGANIZER, SYSTEM, World, customer};
+use crate::{DOOR, Fixture, GATEWAY, HOUSE, ORGANIZER, SYSTEM, World, customer};
 
 pub async fn a_request_sees_what_those_before_it_did(world: World) {
     let event = world.event(1, 4).await;
@@ -48,6 +48,25 @@ pub async fn answers_stand_in_the_order_of_requests(world: World) {
         assert_eq!(booking.seats[0].number, seat);
         assert_eq!(answer.at, at);
     }
+}
+
+/// In whatever order the rows are written: a seat never has two.
+pub async fn what_is_given_up_and_sold_anew_in_one_call_has_one_good_ticket(world: World) {
+    let event = world.event(1, 8).await;
+    let seats = [0, 1, 2, 3, 4, 5, 6, 7];
+    let sold = world.buy(&event, customer(1), &seats).await;
+    let cancel = Command::Cancel { booking_id: sold.id, expected: None, reason: None };
+    let hold = world.hold_command(&event, customer(2), &seats);
+    let Command::Hold { booking_id, .. } = hold else { unreachable!() };
+    let confirm = Command::Confirm { booking_id, payment_id: world.payment_id(), reference: None };
+    let requests = [Request::new(HOUSE, cancel), Request::new(customer(2), hold), Request::new(HOUSE, confirm)];
+    let answers = world.apply(&requests).await.answers;
+    assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
+    for (booking, state) in [(sold.id, TicketState::Void), (booking_id, TicketState::Valid)] {
+        let tickets = world.store.bookings.records(booking).await.unwrap().unwrap().tickets;
+        assert!(tickets.len() == seats.len() && tickets.iter().all(|ticket| ticket.state == state), "{tickets:?}");
+    }
+    world.audited(&event).await;
 }
 
 /// What one request of a call has made the next ones see.

@@ -175,7 +175,9 @@ pub async fn an_event_whose_seats_do_not_fit_is_refused(world: World) {
     }
     let with_seats = |seats: &[u16]| Command::CreateEvent { event: event.event.clone(), seats: seats.into() };
     let foreign = event.clone().with(|event| event.layout_id = elsewhere.layout.id);
+    let empty = event.clone().with(|event| event.seats_total = 0);
     for (command, said) in [
+        (Command::CreateEvent { event: empty.event.clone(), seats: Vec::new().into() }, "seats wrong_number"),
         (with_seats(&[0; 5]), "seats wrong_number"),
         (with_seats(&[0; 7]), "seats wrong_number"),
         (with_seats(&[]), "seats wrong_number"),

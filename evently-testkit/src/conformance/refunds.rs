@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evently_core::domain::{BookingStatus, Command, EventChange, GatewayReport, Rejection, Timestamp};
 
-use crate::{Fixture, ORGANIZER, World, customer};
+use crate::{Fixture, GATEWAY, ORGANIZER, World, customer};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -102,4 +102,18 @@ pub async fn what_was_promised_ends_with_an_event_that_was_moved_to_an_earlier_d
     world.wait_until(ends);
     assert_eq!(world.cancel(customer(2), late.id).await, Err(Rejection::CancellationClosed(ends)));
     assert_eq!(went_back(&world, &event).await, 2250);
+}
+
+/// Whoever sends refunds begins with the oldest.
+pub async fn money_is_owed_from_when_that_was_decided(world: World) {
+    let event = world.event(1, 4).await;
+    let sold = world.buy(&event, customer(1), &[0]).await;
+    world.wait(Duration::from_hours(1));
+    world.cancel(customer(1), sold.id).await.unwrap();
+    let decided = world.now();
+    let refund = world.audited(&event).await.refunds.remove(0);
+    world.wait(Duration::from_hours(1));
+    world.ask(GATEWAY, Command::SettleRefund { refund_id: refund.id }).await.unwrap();
+    let sent = world.audited(&event).await.refunds.remove(0);
+    assert_eq!((refund.created_at, sent.created_at), (decided, decided));
 }

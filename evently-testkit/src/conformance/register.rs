@@ -32,6 +32,7 @@ macro_rules! store_conformance {
                 holds_of_one_call_count_for_each_other
                 answers_stand_in_the_order_of_requests
                 what_is_sold_and_given_up_in_one_call_has_no_good_ticket
+                what_is_given_up_and_sold_anew_in_one_call_has_one_good_ticket
                 of_two_venues_with_one_layout_in_one_call_the_second_is_refused
                 a_refused_request_leaves_no_trace
                 a_refused_request_does_not_hold_others_up
@@ -117,6 +118,7 @@ macro_rules! store_conformance {
                 better_terms_of_refunds_are_for_those_who_have_bought_before
                 of_two_terms_of_refunds_those_count_that_give_more_at_the_time
                 what_was_promised_ends_with_an_event_that_was_moved_to_an_earlier_day
+                money_is_owed_from_when_that_was_decided
             }
             late {
                 late_money_takes_the_same_seats_if_they_are_free

@@ -4,7 +4,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Waker},
     time::Duration,
@@ -117,6 +117,8 @@ impl PaymentGateway for Last {
 #[derive(Default)]
 struct FarAway {
     charges: Mutex<Vec<PaymentId>>,
+    /// How often it was asked about one.
+    asked: AtomicU32,
     known: AtomicBool,
     /// What it writes, whatever is sent.
     writes: Mutex<Option<Webhook>>,
@@ -138,6 +140,7 @@ impl PaymentGateway for FarAway {
     }
 
     async fn look_up(&self, payment: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
+        self.asked.fetch_add(1, Relaxed);
         let known = self.known.load(Relaxed) && self.charges.lock().unwrap().contains(&payment.id);
         Ok(known.then_some(GatewayReport::Succeeded))
     }
@@ -547,6 +550,42 @@ fn money_is_written_down_though_nothing_else_is_known() {
         let written = &world.audited(&event).await.payments[0];
         assert_eq!((written.status(), written.refunded), ("refunded", held.total.amount));
     });
+}
+
+/// However few there are: each time is a request to somebody else.
+#[test]
+fn a_gateway_is_asked_about_each_payment_once_in_one_go() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        for seat in 0..3 {
+            world.start_payment(&world.hold(&event, customer(seat), &[seat]).await).await;
+        }
+        world.wait(SECOND * 6);
+        assert_eq!((payments.reconcile().await.unwrap(), gateway.asked.load(Relaxed)), (0, 3));
+        world.wait(world.terms.payment_window);
+        assert_eq!((payments.reconcile().await.unwrap(), gateway.asked.load(Relaxed)), (3, 6), "given up");
+        assert_eq!((payments.reconcile_given_up().await.unwrap(), gateway.asked.load(Relaxed)), (0, 9));
+    });
+}
+
+/// The answer to the charge was lost, so that nobody else has said it.
+#[tokio::test]
+async fn a_message_tells_the_gateways_name_for_a_payment() {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let gateway = Arc::new(FarAway::default());
+    let service = service_with(&world, gateway.clone());
+    let payment = service.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap().value.0;
+    assert_eq!(payment.reference, None);
+    let (message, reference, amount) = ("evt_1".to_owned(), "ch_1".to_owned(), payment.amount);
+    let webhook = Webhook { message, payment_id: payment.id, reference, report: GatewayReport::Processing, amount };
+    *gateway.writes.lock().unwrap() = Some(webhook);
+    service.webhook(b"", None).await.unwrap();
+    let known = world.store.bookings.payment(payment.id).await.unwrap().unwrap();
+    assert_eq!((known.status(), known.reference.as_deref()), ("processing", Some("ch_1")));
 }
 
 #[test]
