@@ -235,6 +235,23 @@ mod tests {
         assert_eq!(ROUNDS.load(Ordering::Relaxed), 3);
     }
 
+    /// Else a service with much to do would never end.
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_with_more_to_do_stops_when_it_is_told_to() {
+        static ROUNDS: AtomicU32 = AtomicU32::new(0);
+        let folder = tempfile::tempdir().unwrap();
+        let (app, _) = app(&folder).await;
+        let worker = every(SOON, "test", |app| {
+            Box::pin(async move {
+                let round = ROUNDS.fetch_add(1, Ordering::Relaxed);
+                app.stopping.send_replace(round > 0);
+                Ok(round < 9)
+            })
+        });
+        worker.repeat(app).await;
+        assert_eq!(ROUNDS.load(Ordering::Relaxed), 2);
+    }
+
     /// Nobody misses them, and the table grows.
     #[tokio::test]
     async fn logins_that_have_ended_are_forgotten() {

@@ -13,6 +13,8 @@ export class OwnBookings {
   #live = new Map();
   /** @type {Map<number, any>} the booking of a seat, by its index */
   #bySeat = new Map();
+  /** @type {Map<string, {booking: any, at: number}>} what other tabs have told last, by id, with its performance.now() */
+  #told = new Map();
   #timer = 0;
 
   /**
@@ -24,12 +26,15 @@ export class OwnBookings {
     Object.assign(this, { eventId, model, signal });
     bookingElsewhere.on((booking) => {
       if (booking.event_id !== eventId) return;
-      this.#take(booking, performance.now());
+      const at = performance.now();
+      this.#told.set(booking.id, { booking, at });
+      this.#take(booking, at);
       this.#settle();
     }, signal);
     // In another tab: what was somebody's own is not shown to who comes next.
     sessionChanged.on(() => {
       this.#live.clear();
+      this.#told.clear();
       this.#settle();
       this.load();
     }, signal);
@@ -50,6 +55,8 @@ export class OwnBookings {
       if (who !== currentUser()?.email) return;
       this.#live.clear();
       for (const booking of items) this.#take(booking, asOf);
+      // The service was asked before it was told.
+      for (const { booking, at } of this.#told.values()) if (at > asOf) this.#take(booking, at);
       this.#settle();
     } catch {
       // As said.

@@ -58,9 +58,9 @@ export function signInPath({ ended = false } = {}) {
   return `/login?next=${encodeURIComponent(address())}${ended ? '&ended=1' : ''}`;
 }
 
-/** A path of ours that may be followed after signing in; anything else leads to the start. */
+/** A path of ours that may be followed after signing in; anything else leads to the start. Browsers pass over tabs and line ends. */
 export function safeNext(next) {
-  return next && /^\/(?![/\\])/.test(next) ? next : '/';
+  return next && /^\/(?![/\\])/.test(next.replaceAll(/[\t\n\r]/g, '')) ? next : '/';
 }
 
 const address = () => location.pathname + location.search;

@@ -105,10 +105,13 @@ async function forget() {
 export async function signIn(email, password) {
   const response = await exchange('/auth/login', { method: 'POST', body: { email, password } });
   const pair = await response.json();
-  const token = await inTurn(() => keep(pair));
-  const me = await exchange('/api/v1/me', { headers: { authorization: `Bearer ${token}` } });
+  const me = await exchange('/api/v1/me', { headers: { authorization: `Bearer ${pair.access_token}` } });
   const { name, email: address } = await me.json();
-  localStorage.setItem(USER_KEY, JSON.stringify({ name, email: address }));
+  // Both or neither: another tab may have signed in meanwhile, and must not act by these tokens under its own name.
+  await inTurn(async () => {
+    await keep(pair);
+    localStorage.setItem(USER_KEY, JSON.stringify({ name, email: address }));
+  });
   sessionChanged.emit();
 }
 

@@ -249,3 +249,17 @@ fn used_before(field: &str) -> Invalid {
 fn step(seat: &Seat, price: i64) -> SeatStep {
     SeatStep { number: seat.number, version: seat.version, status: seat.status(), price }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_ahead_is_gone_by_for_ten_minutes_and_no_longer() {
+        let (asked, instant) = (Timestamp::from_secs(1_800_000_000), Duration::from_micros(1));
+        let apart = Duration::from_mins(10);
+        assert_eq!(decided_as_of(asked, asked - instant), asked);
+        assert_eq!(decided_as_of(asked, asked + apart), asked + apart);
+        assert_eq!(decided_as_of(asked, asked + apart + instant), asked);
+    }
+}

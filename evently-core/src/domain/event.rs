@@ -427,4 +427,16 @@ mod tests {
         let EventDetails { on_sale, refunds, .. } = event.changed(&other).unwrap().details;
         assert_eq!((on_sale.closes_at, refunds.until), (AT(900), AT(800)), "what ends at a time of its own stays");
     }
+
+    #[test]
+    fn fewer_seats_on_hold_than_a_booking_may_have_stay_so_until_a_booking_may_have_more() {
+        let mut event = event();
+        (event.details.max_seats_per_booking, event.details.max_seats_held) = (4, 2);
+        let held = |change: EventChange| event.changed(&change).unwrap().details.max_seats_held;
+        assert_eq!(held(EventChange { name: Some("Macbeth".to_owned()), ..EventChange::default() }), 2);
+        for (max_seats_per_booking, expected) in [(3, 2), (4, 2), (5, 5)] {
+            let change = EventChange { max_seats_per_booking: Some(max_seats_per_booking), ..EventChange::default() };
+            assert_eq!(held(change), expected, "{max_seats_per_booking}");
+        }
+    }
 }

@@ -127,6 +127,14 @@ mod tests {
         assert_eq!((&body["code"], &body["booking_status"]), (&"booking_changed".into(), &"confirmed".into()));
     }
 
+    /// As RFC 6750 has it: a client need not read the body to know that it has to refresh its token.
+    #[tokio::test]
+    async fn whose_token_was_good_once_is_told_so() {
+        let (expired, _) = answer(evently_core::ports::TokenError::Expired.into()).await;
+        let challenge = r#"Bearer error="invalid_token", error_description="expired""#;
+        assert_eq!((expired.status().as_u16(), expired.headers()["www-authenticate"].to_str().unwrap()), (401, challenge));
+    }
+
     #[tokio::test]
     async fn who_may_come_back_is_told_when() {
         let (limited, _) = answer(Problem::rate_limited(Duration::from_millis(1200))).await;

@@ -143,6 +143,14 @@ mod tests {
         }
     }
 
+    /// Browsers are told not to guess.
+    #[test]
+    fn every_file_says_what_it_is() {
+        for name in files().into_keys().filter(|name| name != INDEX) {
+            assert_ne!(media_type(&name), "application/octet-stream", "{name}");
+        }
+    }
+
     #[test]
     fn the_page_writes_each_currency_with_the_digits_that_mails_have() {
         let mut page = digits_of_the_page();

@@ -54,6 +54,12 @@ async fn an_organizer_sees_and_changes_only_their_own() {
         let customer = app.call(method, &path, Some(&ada), body).await;
         assert!(matches!(customer.status.as_u16(), 403 | 404), "{path}");
     }
+    // Nor do they learn that there is one.
+    let detail = async |booking: &str| {
+        let path = format!("/api/v1/admin/bookings/{booking}");
+        app.get(&path, Some(&other)).await.refused(404, "not_found")["detail"].clone()
+    };
+    assert_eq!(detail(&booking).await, detail(&uuid::Uuid::nil().to_string()).await);
     assert_eq!(app.status_of(&ada, &booking).await, "pending");
     let bookings = format!("{path}/bookings");
     assert_eq!(app.get(&bookings, Some(&organizer)).await.expect(200)["items"][0]["id"], json!(booking));
@@ -671,4 +677,46 @@ async fn a_plan_may_be_as_long_as_a_file_and_nothing_else_may() {
     };
     send("/api/v1/admin/events", &event("Bring a friend.")).await.expect(201);
     send("/api/v1/admin/events", &event(&"Bring a friend. ".repeat(100))).await.refused(413, "body_too_large");
+}
+
+/// Whoever says what a venue is called knows better than its plan, which may have been drawn for another.
+#[tokio::test]
+async fn a_venue_is_called_what_is_said_and_else_what_its_plan_says() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seat = json!({"label": "1", "x": 0, "y": 0, "category": "Seats"});
+    let plan = json!({"name": "Odeon", "sections": [{"name": "S", "rows": [{"label": "1", "seats": [seat]}]}]});
+    for (query, name) in [("", "Odeon"), ("?name=Globe", "Globe")] {
+        let venue = app.post(&format!("/api/v1/admin/venues{query}"), Some(&organizer), plan.clone()).await.expect(201);
+        assert_eq!(venue["name"], name);
+    }
+}
+
+#[tokio::test]
+async fn what_looks_odd_in_a_plan_is_told_and_no_reason_to_refuse_it() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    // The third seat stands between the first and the second.
+    let plan = "section,row,seat,category,x,y\nFloor,A,1,Stalls,1,1\nFloor,A,2,Stalls,3,1\nFloor,A,3,Stalls,2,1\n";
+    let request = Request::post("/api/v1/admin/venues?format=csv&name=Odeon")
+        .header("authorization", format!("Bearer {}", organizer.token))
+        .header("content-type", "text/csv")
+        .body(plan.into());
+    let venue = app.send(request.unwrap()).await.expect(201);
+    assert_eq!(venue["warnings"].as_array().map(Vec::len), Some(1), "{venue}");
+}
+
+/// Else anybody could find out which codes there are.
+#[tokio::test]
+async fn who_manages_nothing_learns_nothing_of_codes() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (ada, door) = (app.customer("ada").await, app.person("door", Role::Staff).await);
+    let id = app.hold(&ada, event, &[0]).await;
+    let code = app.pay(&ada, &id, "tok_visa").await.expect(200)["booking"]["code"].as_str().unwrap().to_owned();
+    for by in [&ada, &door] {
+        for code in [&code, "33333333"] {
+            app.get(&format!("/api/v1/admin/bookings?code={code}"), Some(by)).await.refused(403, "forbidden");
+        }
+    }
 }

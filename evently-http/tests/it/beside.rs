@@ -61,6 +61,10 @@ async fn whoever_follows_a_process_that_audits_goes_on_in_its_rhythm() {
     until_found("0", "as it was found last, and is not looked at before its time").await;
     next.app.stopping.send_replace(true);
     timeout(PATIENCE, stopped).await.expect("it stops").unwrap();
+    let newcomer = Claim::new(&*next.app.ids, &*next.clock);
+    let claim = async |claim: &Claim| next.app.store.outbox.claim("audit", claim).await.unwrap();
+    assert!(claim(&newcomer).await.is_some(), "nobody has to wait for whoever has stopped");
+    claim(&newcomer.over(next.now())).await;
 
     let late = app.beside(&[("workers.audit", "1h")]).await;
     late.advance(3600);

@@ -116,6 +116,18 @@ async fn seats_on_hold_may_be_as_many_as_a_booking_may_have() {
     assert_eq!((&event_is["max_seats_per_booking"], &event_is["max_seats_held"]), (&json!(20), &json!(18)));
 }
 
+#[tokio::test]
+async fn a_new_event_lets_a_customer_hold_ten_seats_or_as_many_as_a_booking_may_have() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 2).await;
+    for (per_booking, held) in [(3, 10), (10, 10), (15, 15)] {
+        let event = app.draft(&organizer, &venue, json!({"max_seats_per_booking": per_booking})).await;
+        let event_is = app.get(&format!("/api/v1/admin/events/{event}"), Some(&organizer)).await.expect(200);
+        assert_eq!(event_is["max_seats_held"], json!(held), "{per_booking}");
+    }
+}
+
 async fn act_on_event(app: &TestApp, by: &Person, event: evently_core::domain::EventId, what: &str) -> Value {
     app.call(Method::POST, &format!("/api/v1/admin/events/{event}/{what}"), Some(by), None).await.expect(200)
 }

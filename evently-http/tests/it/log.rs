@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek},
-    sync::Arc,
+    io::{self, Read, Seek},
+    sync::{Arc, Once},
 };
 
 use http::{Method, Request};
@@ -20,6 +20,10 @@ struct Log {
 
 impl Log {
     fn begin() -> Self {
+        // Whether anybody wants a kind of line is kept for all threads as it is found the first time. Where tests share a process that may
+        // be on a thread that listens to nothing, so that somebody has to listen everywhere.
+        static EVERYWHERE: Once = Once::new();
+        EVERYWHERE.call_once(|| tracing_subscriber::fmt().with_writer(io::sink).init());
         let paper = tempfile::tempfile().unwrap();
         let writer = Arc::new(paper.try_clone().unwrap());
         let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
@@ -137,4 +141,18 @@ async fn nothing_that_lets_somebody_in_or_pays_is_in_the_log() {
     for secret in [first[0], first[1], &ada.token, &ada.refresh_token, "tok_visa", "tok_declined", code] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
+}
+
+/// Whoever looks after the service looks for what went wrong on its side.
+#[tokio::test]
+async fn what_could_not_be_answered_stands_out_in_the_log() {
+    let house = TestApp::new().await;
+    let (_, event) = house.on_sale(1).await;
+    let app = house.beside_without_events().await;
+    let log = Log::begin();
+    app.get(&format!("/api/v1/events/{event}"), None).await.refused(503, "store_unavailable");
+    app.get("/api/v1/events/nothing", None).await.refused(404, "not_found");
+    let (_, lines) = log.read();
+    let levels = lines.iter().map(|line| (line["status"].as_u64().unwrap(), line["level"].as_str().unwrap()));
+    assert_eq!(levels.collect::<Vec<_>>(), [(503, "WARN"), (404, "INFO")]);
 }

@@ -255,3 +255,40 @@ async fn pages_of_other_origins_may_do_what_there_is_to_do() {
         assert!(allowed.split(',').any(|allowed| allowed.trim() == method), "{method}: {allowed}");
     }
 }
+
+#[tokio::test]
+async fn events_are_found_by_what_they_are_and_what_they_are_called() {
+    let (app, organizer, upcoming) = open().await;
+    let venue = hall(&app, &organizer, "Rex").await;
+    let (called_off, in_draft) = (draft(&app, &organizer, &venue, 2).await, draft(&app, &organizer, &venue, 3).await);
+    publish(&app, &organizer, called_off).await;
+    app.call(Method::POST, &format!("/api/v1/admin/events/{called_off}/cancel"), Some(&organizer), None).await.expect(200);
+    for (path, drafts) in [("/api/v1/events", vec![]), ("/api/v1/admin/events", vec![in_draft])] {
+        let found = async |query: &str| ids(&app.get(&format!("{path}?{query}"), Some(&organizer)).await.expect(200));
+        assert_eq!(found("status=upcoming").await, strings(&[upcoming]), "{path}");
+        assert_eq!(found("status=cancelled").await, strings(&[called_off]), "{path}");
+        assert_eq!(found("status=draft").await, strings(&drafts), "{path}");
+        assert_eq!(found("q=odeon").await, strings(&[upcoming]), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_bookings_of_an_event_are_read_part_by_part() {
+    let (app, organizer, event) = open().await;
+    let ada = app.customer("ada").await;
+    let mut newest_first = Vec::new();
+    for seat in 0..3 {
+        newest_first.insert(0, app.hold(&ada, event, &[seat]).await);
+        app.advance(1);
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    // Whoever is given the same part again would read for ever.
+    while seen.len() < newest_first.len() {
+        let path = format!("/api/v1/admin/events/{event}/bookings?limit=2{cursor}");
+        let part = app.get(&path, Some(&organizer)).await.expect(200);
+        seen.extend(ids(&part));
+        let Some(next) = part["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, newest_first);
+}

@@ -95,6 +95,18 @@ fn texts(document: &[u8]) -> Vec<Vec<String>> {
     streams(document).filter(|text| text.contains(" Tf\n(")).map(page).collect()
 }
 
+/// The ticket of somebody who has bought a seat of an event like this.
+async fn printed(app: &TestApp, event: Value) -> bytes::Bytes {
+    let who = app.app.ids.uuid(app.now());
+    let organizer = app.person(&format!("organizer-{who}"), Role::Organizer).await;
+    let buyer = app.customer(&format!("buyer-{who}")).await;
+    let venue = app.venue(&organizer, 1).await;
+    let event = app.draft(&organizer, &venue, event).await;
+    app.call(Method::POST, &format!("/api/v1/admin/events/{event}/publish"), Some(&organizer), None).await.expect(200);
+    let id = paid(app, &buyer, event, &[0]).await;
+    app.get(&format!("/api/v1/bookings/{id}/tickets.pdf"), Some(&buyer)).await.bytes
+}
+
 #[tokio::test]
 async fn a_ticket_says_what_it_is_for() {
     let app = TestApp::new().await;
@@ -306,5 +318,33 @@ async fn a_calendar_is_told_what_is_held_what_is_booked_and_what_is_over() {
     app.post(&format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), json!({})).await.expect(200);
     for id in [&held, &booked] {
         assert_eq!(status(id).await, "CANCELLED", "the event is called off, whether or not its bookings have been seen to");
+    }
+}
+
+/// Whoever comes by the last train must know that it is another day by then.
+#[tokio::test]
+async fn a_ticket_for_a_night_names_the_days_on_which_it_begins_and_ends() {
+    let app = TestApp::new().await;
+    let night = json!({"start_time": "2027-01-16T20:00:00Z", "end_time": "2027-01-17T02:30:00Z"});
+    let text = texts(&printed(&app, night).await)[0].join(" ");
+    assert!(text.contains(" Sat 16 January 2027, 20:00 to Sun 17 January 2027, 02:30 UTC "), "{text}");
+}
+
+#[tokio::test]
+async fn a_long_name_goes_on_in_a_second_line_between_two_words() {
+    let app = TestApp::new().await;
+    let name = "A Midsummer Night’s Dream in the Old Town";
+    let ticket = &texts(&printed(&app, json!({"name": name})).await)[0];
+    assert_eq!(ticket[2..4].join(" "), name);
+}
+
+/// Which go along in none of our documents: without its name the reader's program does not know what to write with.
+#[tokio::test]
+async fn a_document_names_the_font_of_a_language_that_readers_have_themselves() {
+    let app = TestApp::new().await;
+    for (name, font) in [("東京の夜", "HeiseiKakuGo-W5"), ("서울의 밤", "HYGoThic-Medium"), ("國家大劇院", "STSong-Light")]
+    {
+        let document = printed(&app, json!({"name": name})).await;
+        assert!(String::from_utf8_lossy(&document).contains(&format!("/BaseFont /{font}")), "{name}");
     }
 }

@@ -134,3 +134,19 @@ storyOfLongHolds('who comes back to the page is shown what has become of the hol
   await anna.at('resume-booking').waitFor({ state: 'detached' });
   await seatIs('available');
 });
+
+storyOfLongHolds('who listens is told when there is only a minute left to pay', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const { id } = await api.hold(account, event.id, [seat.id]);
+  const anna = await visitor('anna');
+  // Somewhat more, or a page that is slow to come has nothing to say.
+  await anna.page.route(new RegExp(`/api/v1/bookings/${id}$`), async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...await response.json(), expires_in: 70 } });
+  });
+  await anna.openSignedIn(account, `/bookings/${id}`);
+  const said = anna.page.locator('[aria-live=assertive]');
+  await said.filter({ hasText: /^\d+ seconds left to pay$/ }).waitFor({ state: 'attached' });
+});

@@ -105,3 +105,42 @@ story('a dialog is left with Escape, and the focus returns to where it was', asy
   assert.ok(await anna.at('cancel-booking').evaluate((button) => button === document.activeElement));
   await anna.sees('pay-button');
 });
+
+story('the keys + - and 0 bring the map nearer, farther, and back to where everything is seen', async ({ api, visitor }) => {
+  const event = await api.event(CLUB);
+  const anna = await visitor('anna');
+  const { keyboard } = anna.page;
+  /** How far apart two seats are on the screen when the map has come to rest. */
+  const apart = () => anna.page.evaluate(async () => {
+    const ids = window.evently.seatIds();
+    let [now, frames] = [NaN, 0];
+    while (frames < 10) {
+      await new Promise(requestAnimationFrame);
+      const [one, other] = [ids[0], ids.at(-1)].map((id) => window.evently.seatPosition(id));
+      const next = Math.hypot(one.x - other.x, one.y - other.y);
+      frames = next === now ? frames + 1 : 0;
+      now = next;
+    }
+    return now;
+  });
+  const press = async (key) => {
+    await keyboard.press(key);
+    return apart();
+  };
+
+  await anna.openEvent(event.id);
+  await tabToThe(anna, 'seat-map');
+  const everything = await apart();
+  const near = await press('+');
+  const nearer = await press('+');
+  const again = await press('-');
+  assert.ok(everything * 1.2 < near && near * 1.2 < nearer && again * 1.2 < nearer, `${everything} ${near} ${nearer} ${again}`);
+  assert.ok(Math.abs(await press('0') - everything) < 1);
+  const { inside, all } = await anna.page.evaluate(() => {
+    const box = document.querySelector('[data-testid=seat-map]').getBoundingClientRect();
+    const seats = window.evently.seatIds().map((id) => window.evently.seatPosition(id));
+    const seen = seats.filter(({ x, y }) => x > box.left && x < box.right && y > box.top && y < box.bottom);
+    return { inside: seen.length, all: seats.length };
+  });
+  assert.equal(inside, all);
+});

@@ -46,3 +46,26 @@ story('an event whose last seat is gone says so in the list', async ({ api, visi
   await anna.sees('event-card');
   assert.match(await anna.at('event-card').innerText(), /No seats left/);
 });
+
+story('the bookings of one kind are still those that are shown when the page is loaded again', async ({ api, visitor }) => {
+  const event = await api.newEvent({ plan: room(2), name: 'An evening of two kinds' });
+  const seats = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const token = await api.signIn(account);
+  const given = await api.hold(account, event.id, [seats[0].id]);
+  await api.post(`/api/v1/bookings/${given.id}/cancel`, {}, { token });
+  const held = await api.hold(account, event.id, [seats[1].id]);
+  const anna = await visitor('anna');
+  const shows = (ids) => anna.until(`the bookings are ${ids}`, (wanted) => {
+    const cards = [...document.querySelectorAll('[data-testid=booking-card]')];
+    return cards.map((card) => card.dataset.bookingId).join() === wanted;
+  }, ids.join());
+
+  await anna.openSignedIn(account, '/bookings');
+  await shows([held.id, given.id]);
+  await anna.at('status-filter').selectOption('cancelled');
+  await shows([given.id]);
+  await anna.page.reload();
+  await shows([given.id]);
+  assert.equal(await anna.at('status-filter').inputValue(), 'cancelled');
+});

@@ -1,4 +1,5 @@
 /** A telephone 360 pixels wide, by day and by night. */
+import assert from 'node:assert/strict';
 import { stories } from '../support/story.js';
 import { PHONE } from '../support/visitor.js';
 
@@ -58,4 +59,31 @@ story('a desktop in dark colours', async ({ api, visitor }) => {
   const [seat] = await api.availableSeats(event.id);
   await anna.choose(seat.id);
   await anna.keepPicture('dark-event-map-chosen');
+});
+
+story('two fingers that move apart bring the map nearer, and choose nothing', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const anna = await visitor('anna', PHONE);
+  const apart = () => anna.page.evaluate(() => {
+    const ids = window.evently.seatIds();
+    const [one, other] = [ids[0], ids.at(-1)].map((id) => window.evently.seatPosition(id));
+    return Math.hypot(one.x - other.x, one.y - other.y);
+  });
+
+  await anna.openEvent(event.id);
+  await anna.at('seat-map').scrollIntoViewIfNeeded();
+  const box = await anna.at('seat-map').boundingBox();
+  const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  const fingers = await anna.context.newCDPSession(anna.page);
+  const touch = (type, ...reach) => fingers.send('Input.dispatchTouchEvent', {
+    type, touchPoints: reach.map((dx, id) => ({ x: middle.x + dx, y: middle.y, id })),
+  });
+  const before = await apart();
+  await touch('touchStart', -20);
+  await touch('touchStart', -20, 20);
+  for (const reach of [30, 40, 50, 60]) await touch('touchMove', -reach, reach);
+  await touch('touchEnd');
+  const now = await apart();
+  assert.ok(now > 2 * before && now < 4 * before, `from ${before} to ${now}`);
+  assert.equal(await anna.at('selected-seat').count(), 0);
 });

@@ -207,3 +207,58 @@ story('who signs in in one tab is not shown what another person has left in the 
   await anna.reads('nav-user', new RegExp(other.name));
   await anna.at('booking-card').waitFor({ state: 'detached' });
 });
+
+story('who could not be signed in altogether does not act in the name of whoever has signed in meanwhile', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const [account, other] = [await api.newBuyer(), await api.newBuyer()];
+  await api.hold(account, event.id, [seat.id]);
+  const anna = await visitor('anna');
+  await anna.open('/');
+  const tab = await anna.openTab();
+  tab.expectComplaint(/net::ERR_FAILED/);
+  await tab.open('/login');
+  await tab.sees('login-email');
+
+  await anna.openSignedIn(account, '/bookings');
+  await anna.sees('booking-card');
+  await tab.page.route(/\/api\/v1\/me$/, (route) => route.abort());
+  await tab.at('login-email').fill(other.email);
+  await tab.at('login-password').fill(other.password);
+  await tab.press('login-submit');
+  await tab.sees('login-error');
+
+  await anna.page.reload();
+  await anna.reads('nav-user', new RegExp(account.name));
+  await anna.page.locator('[data-testid=booking-card], [data-testid=empty-state]').first().waitFor();
+  assert.equal(await anna.at('booking-card').count(), 1, 'the bookings of who is named');
+});
+
+story('what another tab has told of is not forgotten over an answer that was asked for before', async (scene) => {
+  const { anna, tab, event, seat } = await withTwoTabs(scene);
+  let answerLate;
+  const late = new Promise((resolve) => {
+    answerLate = resolve;
+  });
+  const asked = new Promise((resolve) => {
+    tab.page.route(/\/api\/v1\/bookings\?/, async (route) => {
+      const response = await route.fetch();
+      resolve();
+      await late;
+      await route.fulfill({ response });
+    }, { times: 1 });
+  });
+  const answered = tab.page.waitForResponse(/\/api\/v1\/bookings\?/);
+  await tab.openEvent(event.id);
+  await asked;
+
+  await anna.choose(seat.id);
+  await anna.hold();
+  await tab.sees('resume-booking');
+  answerLate();
+  await (await answered).finished();
+  await tab.page.evaluate(() => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done));
+  }));
+  assert.equal(await tab.at('resume-booking').count(), 1, 'it is held still');
+});

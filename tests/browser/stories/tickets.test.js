@@ -70,3 +70,22 @@ story('no PDF is offered where there is none', async (scene) => {
   await anna.receiveTickets(1);
   assert.equal(await anna.at('tickets-pdf').count(), 0);
 });
+
+story('a ticket that was used at the door says so', async (scene) => {
+  const { anna } = await withATicket(scene);
+  const token = await scene.api.signIn({ email: 'staff@demo.evently' });
+  const code = await anna.at('ticket-code').innerText();
+  assert.equal((await scene.api.post('/api/v1/admin/check-ins', { code }, { token })).result, 'admitted');
+  assert.doesNotMatch(await anna.at('ticket').innerText(), /Used/);
+  await anna.page.reload();
+  await anna.reads('ticket', /Used/);
+});
+
+story('the picture of a ticket that did not come is asked for again', async (scene) => {
+  const { anna } = await withATicket(scene);
+  anna.expectComplaint(/status of 500/);
+  await anna.page.route(/\/qr\.svg$/, (route) => route.fulfill({ status: 500 }), { times: 1 });
+  await anna.page.reload();
+  await anna.at('ticket').getByRole('button', { name: 'Load code again' }).click();
+  await anna.receiveTickets(1);
+});
