@@ -424,6 +424,13 @@ mod tests {
         }
     }
 
+    /// Some networks want to hear of a connection more often than we would say anything.
+    #[test]
+    fn each_side_shows_that_it_is_there_as_often_as_the_url_says() {
+        let seconds = |url| uri(url).unwrap().query.heartbeat;
+        assert_eq!((seconds("amqp://host"), seconds("amqp://host/%2f?heartbeat=3")), (Some(HEARTBEAT), Some(3)));
+    }
+
     #[test]
     fn what_is_said_of_a_wrong_url_does_not_repeat_it() {
         for url in [

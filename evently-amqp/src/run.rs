@@ -148,6 +148,15 @@ mod tests {
         assert_eq!(lengths(&entries((0..=40).map(|booking| to(booking, CONFIRMED)))), [20, 20, 1], "mails take their time");
     }
 
+    #[test]
+    fn a_run_that_is_heavy_gets_no_further_entry() {
+        let mut all = entries((1..=3).map(captured));
+        for entry in &mut all {
+            entry.transition.reason = Some("x".repeat(HEAVIEST / 2));
+        }
+        assert_eq!(runs(&all).iter().map(|run| run.entries.len()).collect::<Vec<_>>(), [2, 1]);
+    }
+
     fn fact() -> impl Strategy<Value = Fact> {
         let booking = 1_u128..6;
         prop_oneof![

@@ -129,6 +129,8 @@ impl From<AuthError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use evently_core::domain::Invalid;
+
     use super::*;
 
     #[test]
@@ -138,5 +140,28 @@ mod tests {
         let text = Failure::from(error).to_string();
         assert_eq!(text.lines().next(), Some("error: apply: the store is unavailable: no space left"));
         assert!(text.lines().nth(1).unwrap().starts_with("hint: "));
+    }
+
+    /// Scripts go by it: they try again what was away, and not what was refused.
+    #[test]
+    fn what_was_away_ends_otherwise_than_what_was_refused() {
+        let store = |kind| StoreError::new(kind, "apply", io::Error::other("for some reason"));
+        let invalid = || Invalid::field("name", "too_long", "it is too long");
+        for (failure, code, hint) in [
+            (Failure::from(store(StoreErrorKind::Corrupt)), NO, "evently verify"),
+            (store(StoreErrorKind::Contended).into(), AWAY, "try again"),
+            (store(StoreErrorKind::InDoubt).into(), AWAY, "look before you try again"),
+            (ServiceError::Store(store(StoreErrorKind::Unavailable)).into(), AWAY, "evently doctor"),
+            (AuthError::Store(store(StoreErrorKind::Unavailable)).into(), AWAY, "evently doctor"),
+            (ServiceError::Overloaded.into(), AWAY, "try again"),
+            (ServiceError::InFlight.into(), AWAY, "try again"),
+            (ServiceError::Forbidden.into(), NO, ""),
+            (ServiceError::Rejected(Rejection::KeyReused).into(), NO, ""),
+            (ServiceError::Rejected(Rejection::Invalid(invalid())).into(), USAGE, ""),
+            (ServiceError::RejectedBefore(Rejection::Invalid(invalid())).into(), USAGE, ""),
+        ] {
+            assert_eq!(failure.code, code, "{failure}");
+            assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{failure}");
+        }
     }
 }

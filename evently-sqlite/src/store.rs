@@ -71,6 +71,8 @@ impl SqliteStore {
 fn vacuum_into(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     // It counts as a write, although to another file.
     connection.pragma_update(None, "query_only", false)?;
+    // A name alone may mean something else than a file to SQLite, such as `:memory:`.
+    let path = Path::new(".").join(path);
     let written = connection.execute("vacuum into ?1", [path.to_string_lossy()]);
     connection.pragma_update(None, "query_only", true)?;
     written.map(drop)

@@ -273,6 +273,40 @@ mod tests {
         assert_eq!(patience, 7_000);
     }
 
+    /// SQLite itself does not do it in the middle of a transaction.
+    #[test]
+    fn who_could_not_shorten_the_log_is_as_patient_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("evently.db")).unwrap();
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+        connection.busy_timeout(Duration::from_secs(7)).unwrap();
+        connection.execute_batch("begin; create table t (n)").unwrap();
+        assert!(truncate(&connection).is_err());
+        let patience = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(patience, 7_000);
+    }
+
+    /// Else every commit would wait for a gap between readers, for as long as one of them reads.
+    #[test]
+    fn while_a_reader_stays_the_log_is_let_grow_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evently.db");
+        let [connection, reader] = [(); 2].map(|()| Connection::open(&path).unwrap());
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+        connection.execute_batch("create table t (n)").unwrap();
+        reader.execute_batch("begin; select * from t").unwrap();
+        connection.execute_batch("insert into t values (1)").unwrap();
+        let mut log = WalLimit::new(&path, 4096);
+        log.keep(&connection);
+        assert!(log.len() > 4096, "the reader needs it");
+        assert_eq!(log.try_at, log.len() + 2048);
+        reader.execute_batch("commit").unwrap();
+        connection.execute_batch("insert into t values (2)").unwrap();
+        log.try_at = 0;
+        log.keep(&connection);
+        assert_eq!((log.len(), log.try_at), (0, 4096), "as at first");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn what_has_been_begun_is_there_when_the_last_handle_is_gone() {
         let (folder, store) = store();

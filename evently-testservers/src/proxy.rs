@@ -264,9 +264,9 @@ impl Shared {
             let read = (&link.server).read(&mut bytes).unwrap_or(0);
             let answer = &bytes[..read];
             let Some(way) = self.way_of(link) else { return };
-            if self.is_late(link, way) {
-                return;
-            }
+            self.wait_if_late(link, way);
+            // It may be another way by now.
+            let Some(way) = self.way_of(link) else { return };
             if read == 0 || self.loses(answer) || (way != Way::Deaf && (&link.client).write_all(answer).is_err()) {
                 return self.end(link);
             }
@@ -280,12 +280,11 @@ impl Shared {
         (!link.is_cut()).then_some(state.way)
     }
 
-    /// Waits as long as an answer is to take; true if the connection has been cut meanwhile.
-    fn is_late(&self, link: &Link, way: Way) -> bool {
-        let Way::Late(by) = way else { return false };
+    /// Waits as long as an answer is to take.
+    fn wait_if_late(&self, link: &Link, way: Way) {
+        let Way::Late(by) = way else { return };
         let late = |state: &mut State| !link.is_cut() && matches!(state.way, Way::Late(_));
         drop(self.changed.wait_timeout_while(self.state(), by, late));
-        link.is_cut()
     }
 
     /// Whether this answer is the one to be lost. It is, with everything after it.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use evently_amqp::{Broker, Options, ParkedQueue, Work};
+use evently_amqp::{Broker, Consumer, Options, ParkedQueue, Work};
 use evently_core::ports::{BegunElsewhere, StoreError, StoreErrorKind};
 use evently_testservers::Proxy;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
@@ -92,6 +92,14 @@ async fn who_is_stopped_while_the_store_is_away_leaves_the_message_to_the_next()
     let running = Running::start(&broker, Work::Analytics, teller);
     assert_eq!(told.next().await, 6);
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_whom_nobody_could_stop_any_more_does_not_stay() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    let (_, stopping) = tokio::sync::watch::channel(false);
+    soon(Consumer::new(broker, Work::Analytics, Teller::new().0).run(stopping)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

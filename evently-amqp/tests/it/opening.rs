@@ -4,8 +4,8 @@ use evently_amqp::{Broker, OpenError, Options, ParkedQueue, State, TopologyError
 use evently_testkit::{MemoryPlace, World};
 use evently_testservers::RabbitMq;
 use lapin::{
-    Connection, ConnectionProperties,
-    options::{QueueDeclareOptions, QueueDeleteOptions},
+    Connection, ConnectionProperties, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 
@@ -55,6 +55,21 @@ async fn no_queue_drops_what_was_given_back_often() {
         let said = refused.to_string();
         assert!(said.contains("x-delivery-limit") && said.contains("1000000"), "{said}");
     }
+}
+
+/// Else it is gone after a restart of the broker, with all that others have bound to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exchange_outlives_a_restart() {
+    let (world, url) = (World::new(MemoryPlace).await, url().await);
+    let options = options(&url, &world);
+    let _broker = Broker::open(options.clone()).await.unwrap();
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    // It is refused, and what there is instead is said.
+    let (name, fleeting) = (options.topology.exchange(), ExchangeDeclareOptions::default());
+    let refused = channel.exchange_declare(name.into(), ExchangeKind::Topic, fleeting, FieldTable::default()).await;
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("'durable'") && said.contains("current is 'true'"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,6 +146,45 @@ async fn what_takes_connections_and_says_nothing_or_something_else_counts_as_awa
         assert!(found.contains(why) && !found.is_empty() && !found.contains("secret"), "{found}");
         server.abort();
     }
+}
+
+/// Whoever looks sees for how long, and not when it was last tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_has_been_away_since_it_went_however_often_it_is_tried() {
+    let world = World::new(MemoryPlace).await;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("amqp://guest:guest@{}/%2f", listener.local_addr().unwrap());
+    let opening = tokio::spawn(Broker::open(options(&url, &world)));
+    let next = async || drop(soon(listener.accept()).await.unwrap());
+    next().await;
+    let broker = soon(opening).await.unwrap().unwrap();
+    let start = world.now();
+    world.wait(std::time::Duration::from_mins(1));
+    // Where it is tried a third time, the second has failed.
+    next().await;
+    next().await;
+    assert!(matches!(broker.state(), State::Away { since, .. } if since == start), "{:?}", broker.state());
+}
+
+/// It has closed a channel, and all others go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_says_no_is_not_away() {
+    let (world, url) = (World::new(MemoryPlace).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let there = broker.state();
+    assert!(there.is_up());
+    world.wait(std::time::Duration::from_mins(1));
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let gone = options.topology.parked(Work::Jobs);
+    channel.queue_delete(gone.into(), QueueDeleteOptions::default()).await.unwrap();
+    let count = async |work| ParkedQueue::new(broker.clone(), work).count().await;
+    for _ in 0..10 {
+        assert!(count(Work::Jobs).await.is_err());
+        assert_eq!(count(Work::Analytics).await.unwrap(), 0);
+    }
+    assert_eq!(broker.state(), there);
 }
 
 #[tokio::test(flavor = "multi_thread")]

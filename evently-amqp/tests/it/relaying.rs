@@ -44,14 +44,18 @@ async fn without_its_broker_a_service_works_until_it_is_there_and_waits_when_it_
     let proxy = closed(&url);
     let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
     let ((in_process, mut told_here), (at_broker, mut told_there)) = (Teller::new(), Teller::new());
-    let carrier = AmqpCarrier::new(broker.clone(), Arc::new(InProcess::new(vec![in_process])));
-    let relay = relay(&world, Arc::new(carrier));
+    let in_process = Arc::new(InProcess::new(vec![in_process]));
+    let a_few = in_process.at_once();
+    let carrier = Arc::new(AmqpCarrier::new(broker.clone(), in_process));
+    let relay = relay(&world, carrier.clone());
     let running = Running::start(&broker, Work::Analytics, at_broker);
+    assert_eq!(carrier.at_once(), a_few, "mails take their time");
     hand_on_all(&world, &relay).await;
     assert_eq!(told_here.take(10).await, (1..=10).collect::<Vec<_>>());
 
     proxy.open();
     soon(broker.up()).await;
+    assert!(carrier.at_once() > a_few, "and messages do not");
     let event = world.event(1, 8).await;
     hand_on_all(&world, &relay).await;
     assert_eq!(told_there.take(2).await, [11, 12]);

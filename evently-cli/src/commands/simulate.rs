@@ -20,16 +20,16 @@ pub struct Simulate {
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     seeds: Option<Range<u64>>,
     /// Tell what happens in the run, line by line
-    #[arg(long, requires = "seed")]
+    #[arg(long, conflicts_with = "seeds")]
     trace: bool,
     /// Leave each run where it stands after so many steps
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Begin no more runs after so many minutes
-    #[arg(long, value_name = "M", requires = "seeds", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "M", conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..))]
     minutes: Option<u64>,
     /// Runs at the same time [default: one for each core]
-    #[arg(long, value_name = "N", requires = "seeds", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", conflicts_with = "seed", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
 }
 

@@ -8,6 +8,7 @@ use evently_core::{
     import::{self, Format, Import, ImportError, Problem, Warning, limits},
     services::VenueDraft,
 };
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,9 +95,19 @@ async fn import_plan(global: &Global, plan: &Plan, name: Option<String>) -> Resu
 
 /// The format of a file: by its name, and else by how it begins.
 fn looks_like(path: &Path, content: &[u8]) -> Format {
+    #[derive(Deserialize)]
+    struct Outline {
+        zones: Option<IgnoredAny>,
+    }
+    // Some programs begin a text with a mark of its encoding.
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let begins_json = content.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let zones = || content.windows(7).any(|window| window == b"\"zones\"");
+    let zones = || match serde_json::from_slice(content) {
+        Ok(Outline { zones }) => zones.is_some(),
+        // What is wrong with it is to be said of what it was meant to be.
+        Err(_) => content.windows(7).any(|window| window == b"\"zones\""),
+    };
     match begins_json {
         _ if csv => Format::Csv,
         false => Format::Csv,
@@ -235,5 +246,9 @@ mod tests {
         assert_eq!(looks_like(Path::new("-"), b"section,row,seat\n"), Format::Csv);
         assert_eq!(looks_like(Path::new("-"), b" {\"name\": \"x\", \"zones\": []}"), Format::SeatingPlan);
         assert_eq!(looks_like(Path::new("hall.json"), b"{\"sections\": []}"), Format::Own);
+        assert_eq!(looks_like(Path::new("hall.json"), b"\xef\xbb\xbf{\"sections\": []}"), Format::Own, "as Windows writes it");
+        assert_eq!(looks_like(Path::new("-"), b"\xef\xbb\xbf{\"zones\": []}"), Format::SeatingPlan);
+        let named_so = b"{\"sections\": [{\"name\": \"zones\"}]}";
+        assert_eq!(looks_like(Path::new("-"), named_so), Format::Own, "a section may have that name");
     }
 }

@@ -36,6 +36,33 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     assert!(said.stderr.contains("EVENTLY__HTTP__LISTEN"), "{said:?}");
 }
 
+/// What is left out is not to be guessed: it may be all messages, or other seeds than were meant.
+#[test]
+fn what_is_left_out_or_goes_with_nothing_else_is_wrong_usage() {
+    let evently = Evently::new();
+    for args in [
+        &["queue", "drop", "jobs"][..],
+        &["queue", "replay", "jobs"],
+        &["queue", "drop", "jobs", "7", "--all"],
+        &["queue", "drop", "mails", "--all"],
+        &["seats", "block", "Gala"],
+        &["simulate", "--seed", "1", "--seeds", "0..2"],
+        &["simulate", "--seeds", "0..2", "--trace"],
+        &["simulate", "--seed", "1", "--minutes", "1"],
+        &["simulate", "--seed", "1", "--threads", "2"],
+        &["simulate", "--seed", "1", "--steps", "0"],
+        &["db", "partitions", "--months", "121"],
+        &["bench", "on-sale", "--rate", "0"],
+        &["bench", "on-sale", "--rate", "inf"],
+        &["bench", "on-sale", "--abandon", "101%"],
+        &["event", "create", "--file", "-", "--refund-percent", "101"],
+    ] {
+        let said = evently.run(args);
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{args:?}: {said:?}");
+        assert!(!said.stderr.contains("there is no broker"), "it is seen before anybody is asked: {args:?}: {said:?}");
+    }
+}
+
 #[test]
 fn help_goes_to_stdout_and_names_the_exit_codes() {
     let said = Said::from(bare().arg("--help").output().unwrap());
@@ -84,6 +111,29 @@ fn a_venue_goes_in_and_comes_out_again() {
     let said = evently.run_with(&["venue", "import", "-"], PLAN);
     assert_eq!(said.code, 2);
     assert!(hint_of(&said).contains("--name"), "{said:?}");
+}
+
+#[test]
+fn a_plan_is_in_the_format_that_is_said() {
+    let evently = Evently::new();
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    for format in ["evently", "pretix", "csv"] {
+        let exported = evently.run(&["venue", "export", "odeon", "--format", format]);
+        assert_eq!(exported.code, 0, "{exported:?}");
+        let seats = |said: &Said| (said.code, said.json()["seats_total"].as_u64());
+        for verb in [&["venue", "lint", "-"][..], &["venue", "import", "-", "--name", format]] {
+            let found = evently.run_with(&[verb, &["--json"]].concat(), &exported.stdout);
+            assert_eq!(seats(&found), (0, Some(3)), "{verb:?}: {found:?}");
+        }
+        // Its name says something else.
+        let file = plan(&evently, "export.csv", &exported.stdout);
+        let lint = evently.run(&["venue", "lint", &file, "--format", format, "--json"]);
+        assert_eq!((seats(&lint), &lint.json()["format"]), ((0, Some(3)), &json!(format)));
+        let import = evently.run(&["venue", "import", &file, "--format", format, "--name", "Twin", "--json"]);
+        assert_eq!(seats(&import), (0, Some(3)), "{import:?}");
+        let wrong = if format == "csv" { "evently" } else { "csv" };
+        assert_eq!(evently.run(&["venue", "import", &file, "--format", wrong, "--name", "Twin"]).code, 1);
+    }
 }
 
 /// What is odd about it is no reason to refuse it.
@@ -177,6 +227,9 @@ fn an_event_goes_on_sale_and_its_seats_are_blocked_by_their_names() {
     assert_eq!(evently.json(&["event", "show", "Gala"])["status"], "upcoming");
     assert_eq!(evently.json(&["event", "cancel", "Gala", "--reason", "Rain"])["status"], "cancelled");
     assert_eq!(evently.json(&["event", "list", "--status", "cancelled"])["items"].as_array().unwrap().len(), 1);
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let why = "select count(*) from journal where content ->> '$.r' = 'Rain'";
+    assert_eq!(store.query_row(why, [], |row| row.get::<_, u32>(0)).unwrap(), 1, "the buyers are told");
 }
 
 #[test]
@@ -287,6 +340,61 @@ fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     assert!(said.stderr.contains("colour"), "{said:?}");
 }
 
+#[test]
+fn a_file_says_of_an_event_all_that_can_be_asked_for() {
+    let evently = Evently::new();
+    let venue = evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    let event = json!({
+        "name": "Gala", "description": "In the evening", "venue_id": venue["id"], "start_time": "2099-05-01T19:30:00Z",
+        "end_time": "2099-05-01T22:00:00Z", "currency": "EUR",
+        "price_categories": [{ "name": "Stalls", "price": 4500 }, { "name": "Circle", "price": 900 }],
+        "sales": { "opens_at": "2099-01-01T00:00:00Z", "closes_at": "2099-04-30T00:00:00Z" },
+        "max_seats_per_booking": 4, "max_seats_held": 6,
+    });
+    let said = evently.run_with(&["event", "create", "--file", "-", "--publish", "--json"], &event.to_string());
+    assert_eq!(said.code, 0, "{said:?}");
+    for key in ["name", "description", "start_time", "end_time", "sales", "max_seats_per_booking", "max_seats_held"] {
+        assert_eq!(said.json()[key], event[key], "{key}");
+    }
+    assert_eq!(said.json()["status"], "upcoming");
+}
+
+#[test]
+fn events_are_listed_that_are_looked_for() {
+    let evently = Evently::new();
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    for name in ["Gala", "Ball"] {
+        let create = ["event", "create", "--venue", "odeon", "--name", name, "--start", "2099-05-01T19:30:00Z"];
+        evently.json(&[&create[..], &["--end", "2099-05-01T22:00:00Z", "--price", "Stalls=45", "Circle=9"]].concat());
+    }
+    let names = |search: &str| {
+        let found = evently.json(&["event", "list", "--search", search]);
+        found["items"].as_array().unwrap().iter().map(|event| event["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((names("gal"), names("ODEON").len(), names("opera").len()), (vec![json!("Gala")], 2, 0));
+}
+
+/// More than are read at a time. Whoever names one of them means it, and not nobody.
+#[test]
+fn venues_and_events_are_found_however_many_there_are() {
+    let evently = Evently::new();
+    let event = evently.event(1);
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let others =
+        "create temp table n as with recursive n (n) as (select 1 union all select n + 1 from n where n < 1200) select n,
+            printf('ffffffff-0000-4000-8000-%012x', n) as text from n;
+        insert into venues (id, name, search, layout_id)
+        select unhex(replace(text, '-', '')), 'Hall ' || n, 'hall ' || n, layout_id from venues, n;
+        insert into events (id, venue_id, layout_id, organizer_id, stage, start_time, end_time, search, version, content)
+        select unhex(replace(text, '-', '')), venue_id, layout_id, organizer_id, stage, start_time, end_time, search, version,
+            json_set(content, '$.id', text) from events, n;";
+    store.execute_batch(others).unwrap();
+    assert_eq!(evently.json(&["venue", "show", "Hall 1200"])["seats_total"], 1);
+    let said = evently.run(&["event", "show", "Gala"]);
+    assert!(said.stderr.contains("there are 1201 of the name `Gala`"), "{said:?}");
+    assert_eq!(evently.json(&["event", "show", &event])["availability"]["total"], 1);
+}
+
 /// A deployment that waits for it goes on with it.
 #[test]
 fn a_database_is_right_when_it_has_the_schema_of_this_version() {
@@ -370,6 +478,50 @@ fn settings_are_shown_with_who_says_so() {
     let shown = evently.run(&["config", "show"]).stdout;
     assert!(shown.contains("auth.secret") && shown.contains("EVENTLY__AUTH__SECRET"), "{shown}");
     assert!(!shown.contains("0123456789abcdef"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_and_its_event_are_told_as_the_service_tells_them() {
+    let evently = Evently::new();
+    let ada = evently.account("ada@example.org", "customer");
+    let event = evently.event(2);
+    let service = evently.serve();
+    let token = service.log_in("ada@example.org").await;
+    let mut connection = service.connection();
+    let mut ask = async |request: Request<'_>| crate::evently::body_of(&connection.send(&request).await.unwrap());
+    let seats = ask(Request::get(&format!("/api/v1/events/{event}/seats"))).await;
+    let hold = json!({ "event_id": event, "seat_ids": [seats["seats"][1]["id"]] }).to_string();
+    let held = ask(Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
+    let id = held["id"].as_str().unwrap();
+    let shown = evently.json(&["booking", "show", id]);
+    for key in ["id", "event_id", "event_name", "status", "total", "expires_at", "created_at", "refund_terms"] {
+        assert!(!held[key].is_null() && shown[key] == held[key], "{key}: {shown} {held}");
+    }
+    for key in ["id", "section", "row", "label", "price"] {
+        assert!(!held["seats"][0][key].is_null() && shown["seats"][0][key] == held["seats"][0][key], "{key}: {shown} {held}");
+    }
+    assert_eq!((&shown["user_id"], &shown["payments"]), (&json!(ada), &json!([])));
+    let card = br#"{"method":{"type":"card","token":"tok_visa"}}"#;
+    let paid = ask(Request::post(&format!("/api/v1/bookings/{id}/payment"), card).by(&token)).await;
+    let shown = evently.json(&["booking", "show", id]);
+    assert_eq!((&shown["code"], &shown["expires_at"]), (&paid["booking"]["code"], &Value::Null));
+    let payment = json!({ "id": paid["payment"]["id"], "status": "succeeded", "amount": held["total"], "provider": "sandbox" });
+    assert_eq!(shown["payments"], json!([payment]));
+
+    let (told, shown) = (ask(Request::get(&format!("/api/v1/events/{event}"))).await, evently.json(&["event", "show", &event]));
+    let listed = &evently.json(&["event", "list"])["items"][0];
+    for key in ["id", "name", "start_time", "end_time", "status", "currency", "seats_total"] {
+        assert!(!told[key].is_null() && shown[key] == told[key] && listed[key] == told[key], "{key}: {shown} {listed} {told}");
+    }
+    for key in ["description", "sales", "max_seats_per_booking", "max_seats_held", "refunds"] {
+        assert!(!told[key].is_null() && shown[key] == told[key], "{key}: {shown} {told}");
+    }
+    for key in ["id", "name", "price"] {
+        let told = &told["price_categories"][0][key];
+        assert!(!told.is_null() && shown["price_categories"][0][key] == *told, "{key}: {shown}");
+    }
+    assert_eq!((&shown["venue"]["id"], &listed["venue"]["id"]), (&told["venue"]["id"], &told["venue"]["id"]));
+    assert_eq!((&shown["availability"]["booked"], &listed["seats_available"]), (&json!(1), &json!(1)));
 }
 
 /// More than are cancelled in one go.
@@ -457,6 +609,16 @@ fn whoever_stops_reading_is_nobodys_panic() {
         let said = Said::from(child.wait_with_output().unwrap());
         assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{args:?}");
     }
+}
+
+#[test]
+fn whoever_stops_reading_a_no_is_told_it_all_the_same() {
+    let evently = Evently::new();
+    let lint = ["venue", "lint", &plan(&evently, "hall.csv", "this is no plan")];
+    let mut child = evently.command(&lint).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!((said.code, said.stderr.as_str()), (1, ""));
 }
 
 /// Or half a plan is taken for a backup.

@@ -1,6 +1,12 @@
 //! `evently doctor`: what it finds fault with, and what not.
 
-use std::{fs::Permissions, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs::Permissions,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use evently_http::messages::{Topology, Work};
 use evently_testservers::{fresh_namespace, shared_rabbitmq, shared_redis};
@@ -198,6 +204,24 @@ fn doctor_knows_our_service_from_somebody_who_does_not_answer() {
     evently.set("EVENTLY__HTTP__LISTEN", &silent.local_addr().unwrap().to_string());
     let said = evently.run(&["doctor", "--json"]);
     assert_eq!((said.code, state(&said, "port")), (1, json!("fail")), "{said:?}");
+}
+
+/// Whoever wants to have the service there would not get it.
+#[test]
+fn doctor_warns_of_somebody_else_who_answers_where_the_service_is_to_be() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let evently = Evently::new().with("EVENTLY__HTTP__LISTEN", &other.local_addr().unwrap().to_string());
+    let answering = std::thread::spawn(move || {
+        let (mut asked, _) = other.accept().unwrap();
+        let lines = BufReader::new(&asked).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        assert_eq!(lines.collect::<Vec<_>>()[0], "GET /health/live HTTP/1.1");
+        asked.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").unwrap();
+        other
+    });
+    let said = evently.run(&["doctor", "--json"]);
+    drop(answering.join().unwrap());
+    assert_eq!((said.code, state(&said, "port")), (0, json!("warn")), "{said:?}");
+    assert!(check(&said, "port")["found"].as_str().unwrap().contains("answers 404"), "{said:?}");
 }
 
 #[test]

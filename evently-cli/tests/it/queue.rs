@@ -40,6 +40,7 @@ async fn of_parked_messages_only_the_one_that_is_named_is_dropped_or_replayed() 
     }
     assert_eq!(evently.json(&["queue", "list", "jobs"]), json!({ "items": [] }), "those of another queue");
     assert_eq!(evently.run(&["queue", "list"]).stdout.lines().count(), 5);
+    assert_eq!(evently.run(&["queue", "list", "--limit", "2"]).stdout.lines().count(), 3);
     assert_eq!(evently.json(&["queue", "drop", "analytics", "7"]), json!({ "queue": "analytics", "dropped": 1 }));
     assert_eq!(parked(&evently), ["6", "8", "9"]);
     assert_eq!(evently.json(&["queue", "replay", "analytics", "8"]), json!({ "queue": "analytics", "replayed": 1 }));

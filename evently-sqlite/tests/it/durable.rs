@@ -96,6 +96,22 @@ async fn a_backup_is_a_store() {
     assert_sound(&backup, event.id).await;
 }
 
+/// For SQLite some names are no files, and who writes there has no backup.
+#[tokio::test]
+async fn a_backup_is_a_file_whatever_it_is_called() {
+    let place = Place::new();
+    let store = place.open();
+    // All others go by whole paths.
+    let before = std::env::current_dir().unwrap();
+    std::env::set_current_dir(place.other("")).unwrap();
+    for name in [":memory:", "file:evently.db?mode=memory"] {
+        store.backup_to(name).await.unwrap();
+        assert!(place.other(name).is_file(), "{name}");
+    }
+    assert!(store.backup_to("").await.is_err(), "that is no name");
+    std::env::set_current_dir(before).unwrap();
+}
+
 const CHILD: &str = "EVENTLY_TEST_HOLDS_UNTIL_KILLED";
 const SEATS: u32 = 10_000;
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use evently_core::ports::Chores as _;
 use evently_sqlite::{OpenError, Options, SqliteStore};
 
 use crate::support::{CountedIds, Place, assert_sound, put_on_sale};
@@ -35,6 +36,15 @@ fn a_path_named_like_a_database_in_memory_is_a_file() {
     let place = Place::new();
     drop(open(place.other(":memory:")).unwrap());
     assert!(place.other(":memory:").is_file());
+}
+
+/// Nobody could read, and whoever wanted to would wait for ever.
+#[tokio::test]
+async fn there_is_always_somebody_to_read() {
+    let place = Place::new();
+    let store = place.open_with(1, &Options { readers: 0, ..Options::default() });
+    let read = tokio::time::timeout(std::time::Duration::from_mins(1), store.pending_total()).await;
+    assert_eq!(read.expect("somebody reads").unwrap(), 0);
 }
 
 #[test]

@@ -124,6 +124,28 @@ fn answers_can_be_swallowed_and_late() {
     assert_eq!(hear(&stream, 5), "again", "what is late by now is not waited for any longer");
 }
 
+/// It is not there yet, wherever it is on its way.
+#[test]
+fn what_is_late_is_held_and_swallowed_like_everything_else() {
+    let proxy = Proxy::before(&echo()).unwrap();
+    let stream = connect(&proxy);
+    proxy.delay(Duration::from_hours(1));
+    say(&stream, "hello");
+    nothing_comes(&stream);
+    proxy.hold();
+    nothing_comes(&stream);
+    proxy.open();
+    assert_eq!(hear(&stream, 5), "hello");
+    proxy.delay(Duration::from_hours(1));
+    say(&stream, "again");
+    nothing_comes(&stream);
+    proxy.swallow_answers();
+    nothing_comes(&stream);
+    proxy.open();
+    say(&stream, "there");
+    assert_eq!(hear(&stream, 5), "there", "the one before is lost for good");
+}
+
 #[test]
 fn a_half_closed_connection_is_still_heard() {
     let proxy = Proxy::before(&echo()).unwrap();
