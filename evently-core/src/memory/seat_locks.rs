@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_lasts_is_not_shortened_when_its_booking_asks_again() {
+        let locks = Locks::new();
+        let (event_id, booking_id) = (EventId::from_uuid(Uuid::nil()), BookingId::from_uuid(Uuid::from_u128(1)));
+        assert!(!locks.refuses(0, 1));
+        let settled = Settled { event_id, seats: vec![0], booking_id, held: Some(DECIDING * 3) };
+        ready(locks.locks.settle(&[settled])).unwrap();
+        // Without its key nobody knows it for a repetition.
+        let again = LockRequest { event_id, seats: vec![0], booking_id, key: None };
+        assert!(ready(locks.locks.acquire(&[again])).unwrap()[0].is_empty());
+        locks.clock.advance(DECIDING * 2);
+        assert!(locks.refuses(0, 2));
+    }
+
+    #[test]
     fn what_was_said_is_remembered_until_then_and_no_longer() {
         let locks = Locks::new();
         assert!(!locks.refuses(0, 1) && locks.refuses(0, 2));

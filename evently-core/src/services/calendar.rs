@@ -20,7 +20,8 @@ pub fn calendar(view: &EventView, booking: &Booking, now: Timestamp) -> String {
     line("METHOD:PUBLISH");
     line("BEGIN:VEVENT");
     line(&format!("UID:{}@evently", booking.id));
-    line(&format!("SEQUENCE:{}", booking.version));
+    // Calendars take what is later for later, and an event that is moved is no other booking.
+    line(&format!("SEQUENCE:{}", u64::from(booking.version) + u64::from(view.event.version)));
     line(&format!("DTSTAMP:{}", utc(now)));
     line(&format!("DTSTART:{}", utc(details.start_time)));
     line(&format!("DTEND:{}", utc(details.end_time)));

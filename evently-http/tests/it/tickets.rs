@@ -270,9 +270,33 @@ async fn names_of_any_language_can_be_printed() {
 
 /// What the calendar file of a booking says of it.
 async fn calendar_status(app: &TestApp, by: &Person, id: &str) -> String {
+    calendar_line(app, by, id, "STATUS:").await
+}
+
+async fn calendar_line(app: &TestApp, by: &Person, id: &str, begins: &str) -> String {
     let file = app.get(&format!("/api/v1/bookings/{id}/calendar.ics"), Some(by)).await;
     let text = str::from_utf8(&file.bytes).unwrap();
-    text.lines().find_map(|line| line.strip_prefix("STATUS:")).unwrap().to_owned()
+    text.lines().find_map(|line| line.strip_prefix(begins)).unwrap().to_owned()
+}
+
+/// Otherwise it keeps what it had (RFC 5545, section 3.8.7.4).
+#[tokio::test]
+async fn a_calendar_is_told_that_what_has_changed_is_later() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let sequence = async || calendar_line(&app, &ada, &id, "SEQUENCE:").await.parse::<u64>().unwrap();
+    let held = sequence().await;
+    app.pay(&ada, &id, "tok_visa").await.expect(200);
+    let confirmed = sequence().await;
+    let moved = json!({"start_time": "2027-01-17T08:00:00Z", "end_time": "2027-01-17T10:00:00Z"});
+    app.call(Method::PATCH, &format!("/api/v1/admin/events/{event}"), Some(&organizer), Some(moved)).await.expect(200);
+    assert_eq!(calendar_line(&app, &ada, &id, "DTSTART:").await, "20270117T080000Z");
+    let moved = sequence().await;
+    app.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await.expect(200);
+    let all = [held, confirmed, moved, sequence().await];
+    assert!(all.is_sorted_by(|before, after| before < after), "{all:?}");
 }
 
 #[tokio::test]
