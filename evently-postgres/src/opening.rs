@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row as _};
 use sqlx_core::migrate::MigrateError;
 
 use crate::{
+    elsewhere::server_run,
     options::{Options, Pooler},
     place::Place,
     schema::{self, Schema},
@@ -23,8 +24,7 @@ const SHUT: &str = "select coalesce(string_agg(name, ', ' order by name), '') fr
             and has_table_privilege(name, 'update') and has_table_privilege(name, 'delete'))";
 
 /// When the server was started, and which of its databases it is: of all that there are only one has both.
-const WHICH: &str = "select (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint, oid::bigint \
-    from pg_database where datname = current_database()";
+const WHICH: &str = concat!("select ", server_run!(), ", oid::bigint from pg_database where datname = current_database()");
 
 /// Which URL a problem is with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
