@@ -2,8 +2,13 @@
 
 use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
 
-use evently_core::{memory::SeededIds, ports::Catalog};
+use evently_core::{
+    domain::{Request, Timestamp},
+    memory::SeededIds,
+    ports::{Bookings as _, Catalog, StoreErrorKind},
+};
 use evently_postgres::{OpenError, Options, PgStore, Pooler, Problem, SCHEMA_VERSION, Way, inspect};
+use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{Database, PgBouncer, Postgres, fresh_database, shared_postgres};
 use sqlx_core::migrate::Migrator;
 use tokio::{
@@ -136,6 +141,30 @@ async fn a_full_server_is_told_from_one_that_is_away() {
     let guest = Guest::new();
     guest.database.execute(&format!("alter role {} connection limit 0", guest.name)).unwrap();
     assert_eq!(refused(&guest.url()).await.problem, Problem::Full);
+}
+
+/// Nobody else gets in there, and whoever looks at it is told so.
+#[tokio::test]
+async fn who_has_a_connection_to_a_full_server_goes_on_with_it_after_a_doubt() {
+    let guest = Guest::new();
+    guest.grant(&format!("alter database {} owner to", guest.database.name()));
+    let options = Options { connections: 1, patience: Duration::from_millis(500), ..Options::new(guest.url()) };
+    let store = open(&options).await.unwrap();
+    until_ok(&store).await;
+    guest.database.execute(&format!("alter role {} connection limit 1", guest.name)).unwrap();
+    // What a server says that lets nobody in; this one says so, and goes on.
+    let starting = "raise exception 'the database system is starting up' using errcode = '57P03'";
+    for statement in [
+        &format!("create function starting() returns trigger language plpgsql as $$ begin {starting}; end $$"),
+        "create trigger starting before insert on venues execute function starting()",
+    ] {
+        guest.database.execute(statement).unwrap();
+    }
+    let now = Timestamp::from_secs(1_800_000_000);
+    let venue = Fixture::new(&SeededIds::new(1), now, 1, 10).create_venue();
+    let refused = store.apply(now, &[Request::new(ORGANIZER, venue)]).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Unavailable, "{refused:?}");
+    until_ok(&store).await;
 }
 
 #[tokio::test]
