@@ -212,6 +212,16 @@ mod tests {
         assert_eq!(buckets.take(7, START).remaining, 5);
     }
 
+    /// Others may have come meanwhile, so many that it stands among the older ones.
+    #[test]
+    fn what_is_given_back_late_can_be_taken_again_too() {
+        let buckets = Buckets::new(10, MINUTE, 4);
+        assert_eq!(allowed(&buckets, 100, START), 10);
+        assert!(buckets.take(8, START).allowed && buckets.take(9, START).allowed);
+        buckets.give_back(&7);
+        assert_eq!(allowed(&buckets, 100, START), 1);
+    }
+
     #[tokio::test]
     async fn a_limit_takes_back_what_it_has_given() {
         let limit = LocalRateLimits.limit("test", 1, MINUTE);

@@ -73,7 +73,8 @@ fn vacuum_into(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     connection.pragma_update(None, "query_only", false)?;
     // A name alone may mean something else than a file to SQLite, such as `:memory:`.
     let path = Path::new(".").join(path);
-    let written = connection.execute("vacuum into ?1", [path.to_string_lossy()]);
+    // And a name may be no text.
+    let written = connection.execute("vacuum into cast(?1 as text)", [path.as_os_str().as_encoded_bytes()]);
     connection.pragma_update(None, "query_only", true)?;
     written.map(drop)
 }

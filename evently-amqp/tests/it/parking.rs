@@ -182,3 +182,20 @@ async fn what_is_replayed_is_tried_as_often_as_at_first() {
     told.nothing_more();
     assert_eq!(parked.count().await.unwrap(), 0);
 }
+
+/// The broker closes the channel of whoever asks for what is not there, and nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_for_a_queue_that_is_gone_costs_nobody_their_connection() {
+    let (world, url) = (sold(1).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    let was = broker.state();
+    let (_connection, channel) = channel(&url).await;
+    let queue = options.topology.parked(Work::Analytics);
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    let parked = ParkedQueue::new(broker.clone(), Work::Analytics);
+    assert!(parked.count().await.is_err());
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    assert_eq!(broker.state(), was);
+}

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use evently_amqp::{Broker, ParkedQueue, Work};
-use evently_core::{domain::Entry, ports::Handler, services::Relay};
+use evently_core::{
+    domain::Entry,
+    ports::{BegunElsewhere, Handler, MailFailed},
+    services::Relay,
+};
 use evently_testkit::{World, customer};
 use lapin::{
     BasicProperties, Channel,
@@ -108,6 +112,38 @@ async fn an_entry_that_fails_is_retried_and_parked_without_the_rest_of_its_run()
     assert_eq!(parked.replay(Some("8")).await.unwrap(), 1);
     assert_eq!(told.next().await, 8);
     assert_eq!(parked.drop(Some("10")).await.unwrap(), 1);
+    running.stop().await;
+    told.nothing_more();
+}
+
+/// Or every run in which two mails wait for somebody would be twice as many each time it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_somebody_else_has_begun_with_waits_without_the_rest_of_its_run() {
+    let (world, url) = (sold(0).await, url().await);
+    hold_all(&world, 9).await;
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(8, 2)], || Err(BegunElsewhere.into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(15).await, (1..=13).chain([8, 8]).collect::<Vec<_>>());
+    running.stop().await;
+    told.nothing_more();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_will_never_go_well_is_parked_without_the_rest_of_its_run() {
+    let (world, url) = (sold(0).await, url().await);
+    hold_all(&world, 9).await;
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (teller, mut told) = Teller::failing([(8, 1)], || Err(MailFailed::ForGood("nobody is called that".into()).into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(13).await, (1..=13).collect::<Vec<_>>());
+    let parked = ParkedQueue::new(broker.clone(), Work::Analytics);
+    soon(async { while parked.count().await.unwrap() < 1 {} }).await;
+    let listed = parked.list(10).await.unwrap().pop().unwrap();
+    let entries = world.store.outbox.after(0, 100).await.unwrap();
+    assert_eq!((listed.id.as_deref(), listed.entry.as_ref(), listed.attempts), (Some("8"), Some(&entries[7]), 1));
     running.stop().await;
     told.nothing_more();
 }

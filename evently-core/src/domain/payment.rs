@@ -245,6 +245,8 @@ mod tests {
         assert_eq!(payment(PaymentState::Processing).report(&waits, at), Some(ours.clone()));
         assert_eq!(payment(ours.clone()).report(&waits, at), None);
         assert_eq!(payment(failed()).report(&waits, at), None);
+        let refused = GatewayReport::Failed { reason: "card_declined".to_owned() };
+        assert_eq!(payment(ours.clone()).report(&refused, at), Some(failed()), "the buyer has not acted, or their bank said no");
         assert_eq!(payment(ours).report(&GatewayReport::Succeeded, at), Some(PaymentState::Succeeded { at }));
     }
 

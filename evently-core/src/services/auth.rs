@@ -244,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        memory::{ManualClock, PlainPasswords, PlainTokens, SeededIds},
+        memory::{ManualClock, MemoryStore, PlainPasswords, PlainTokens, SeededIds},
         ports::{Credentials, PasswordHash, StoreErrorKind, TakenBack},
         sync::ready,
     };
@@ -330,5 +330,27 @@ mod tests {
             ready(auth.authenticate(&token)).err(),
         ];
         assert!(told.iter().all(|error| matches!(error, Some(AuthError::Store(_)))), "{told:?}");
+    }
+
+    #[test]
+    fn an_account_is_kept_without_the_spaces_that_were_typed_around_it() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+        let ids = Arc::new(SeededIds::new(1));
+        let store = Arc::new(MemoryStore::new(ids.clone()));
+        let auth = AuthService::new(AuthParts {
+            accounts: store.clone(),
+            sessions: store,
+            passwords: Arc::new(PlainPasswords),
+            tokens: Arc::new(PlainTokens),
+            clock: clock.clone(),
+            ids,
+            caches: Caches::local(clock),
+            terms: AuthTerms::default(),
+        });
+        let password = " long enough ";
+        let user = ready(auth.register(" ada@example.org\n", password, " Ada Lovelace ", Role::Customer)).unwrap();
+        assert_eq!((user.email.as_str(), &*user.name), ("ada@example.org", "Ada Lovelace"));
+        assert!(ready(auth.login(" Ada@example.org", password)).is_ok());
+        assert!(ready(auth.login("ada@example.org", password.trim())).is_err(), "those of a password are part of it");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answered, BoxOffice, Error, EventService};
+use super::{Answered, BoxOffice, Error, EventService, event::may_organize};
 use crate::{
     domain::{
         Actor, Admission, Booking, BookingCode, BookingId, BookingStatus, Command, EventId, HoldTerms, Outcome, Principal,
@@ -129,6 +129,7 @@ impl BookingService {
 
     /// The booking with this code, of an event that `by` manages.
     pub async fn by_code(&self, by: &Principal, code: BookingCode) -> Result<Booking, Error> {
+        may_organize(by)?;
         let booking = self.store.booking_by_code(code).await?.ok_or(Error::not_found(Thing::Booking))?;
         self.events.managed(by, booking.event_id).await.map_err(hide_event)?;
         Ok(booking)
@@ -136,6 +137,8 @@ impl BookingService {
 
     /// A booking of an event that `by` manages, with all that belongs to it.
     pub async fn managed(&self, by: &Principal, id: BookingId) -> Result<BookingRecords, Error> {
+        // Before it is looked up: what comes of that would tell whether there is one.
+        may_organize(by)?;
         let records = self.store.records(id).await?.ok_or(Error::not_found(Thing::Booking))?;
         self.events.managed(by, records.booking.event_id).await.map_err(hide_event)?;
         Ok(records)

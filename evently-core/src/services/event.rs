@@ -188,11 +188,12 @@ impl EventService {
     ) -> Result<Answered<Venue>, Error> {
         may_organize(by)?;
         let id = VenueId::from_uuid(self.ids.uuid(self.clock.now()));
-        let named = (1..=200).contains(&draft.name.chars().count()) && !draft.name.contains(char::is_control);
+        let name = draft.name.trim();
+        let named = (1..=200).contains(&name.chars().count()) && !name.contains(char::is_control);
         if !named {
             return Err(Invalid::field("name", "invalid_name", "1 to 200 characters without line breaks").into());
         }
-        let venue = Venue { id, name: draft.name, layout_id: draft.layout.id };
+        let venue = Venue { id, name: name.to_owned(), layout_id: draft.layout.id };
         let command = Command::CreateVenue { venue, layout: Arc::new(draft.layout) };
         self.submit(by, command, key, |outcome| match outcome {
             Outcome::Venue(venue) => Some(venue),
@@ -507,6 +508,6 @@ impl EventService {
     }
 }
 
-fn may_organize(by: &Principal) -> Result<(), Error> {
+pub(super) fn may_organize(by: &Principal) -> Result<(), Error> {
     if matches!(by.role, Role::Organizer | Role::Admin) { Ok(()) } else { Err(Error::Forbidden) }
 }

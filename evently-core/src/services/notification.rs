@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Error, EventService, calendar, calendar::seat_list};
 use crate::{
-    domain::{BookingId, BookingStatus, Entry, Fact, Money, Rejection},
+    domain::{BookingId, BookingStatus, Entry, Fact, Rejection},
     ports::{
         Accounts, Attachment, BegunElsewhere, BookingRecords, Bookings, Claim, Clock, Handler, Ids, Inbox, Mail, Mailer,
         OtherError, Taken,
@@ -34,7 +34,35 @@ pub struct NotificationParts {
 enum News {
     Confirmed,
     GivenUp,
-    PaidTooLate(Money),
+    /// A payment of so many minor units has bought nothing, because of this.
+    GoesBack(i64, &'static str),
+}
+
+impl News {
+    fn of(entry: &Entry) -> Option<(BookingId, Self)> {
+        match entry.transition.fact {
+            Fact::Booking { id, from: Some(from), to: BookingStatus::Confirmed, .. } if from != BookingStatus::Confirmed => {
+                Some((id, Self::Confirmed))
+            }
+            Fact::Booking { id, from: Some(BookingStatus::Confirmed), to, .. } if to != BookingStatus::Confirmed => {
+                Some((id, Self::GivenUp))
+            }
+            Fact::Booking { id, from: Some(BookingStatus::Pending), to: BookingStatus::Expired, .. }
+                if planted!(MailsUnasked) =>
+            {
+                Some((id, Self::GivenUp))
+            }
+            Fact::RefundDue { booking_id, amount, .. } => {
+                let why = match entry.transition.reason.as_deref() {
+                    Some("paid_too_late" | "paid_after_cancelling") => "it could no longer buy your seats",
+                    Some("already_paid") => "your seats had been paid for already",
+                    _ => return None,
+                };
+                Some((booking_id, Self::GoesBack(amount, why)))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl NotificationService {
@@ -46,47 +74,28 @@ impl NotificationService {
         Self { parts }
     }
 
-    async fn news(&self, entry: &Entry) -> Result<Option<(BookingId, News)>, Error> {
-        Ok(match entry.transition.fact {
-            Fact::Booking { id, from: Some(from), to: BookingStatus::Confirmed, .. } if from != BookingStatus::Confirmed => {
-                Some((id, News::Confirmed))
-            }
-            Fact::Booking { id, from: Some(BookingStatus::Confirmed), to, .. } if to != BookingStatus::Confirmed => {
-                Some((id, News::GivenUp))
-            }
-            Fact::Booking { id, from: Some(BookingStatus::Pending), to: BookingStatus::Expired, .. }
-                if planted!(MailsUnasked) =>
-            {
-                Some((id, News::GivenUp))
-            }
-            Fact::RefundDue { booking_id, amount, .. }
-                if matches!(
-                    entry.transition.reason.as_deref(),
-                    Some("paid_too_late" | "paid_after_cancelling" | "already_paid")
-                ) =>
-            {
-                let event = self.parts.events.view(entry.transition.event_id).await?;
-                Some((booking_id, News::PaidTooLate(event.event.money(amount))))
-            }
-            _ => None,
-        })
+    /// What is known of the booking, if the entry is in its history. A replica that has taken over may lack what was handed on already, and
+    /// has given its position to something else since.
+    async fn records_with(&self, entry: &Entry, booking: BookingId) -> Result<Option<BookingRecords>, Error> {
+        let is_it = |known: &Entry| (known.position, known.transition.at) == (entry.position, entry.transition.at);
+        let records = self.parts.store.records(booking).await?;
+        Ok(records.filter(|records| records.history.iter().any(is_it)))
     }
 
-    async fn tell(&self, entry: &Entry, booking: BookingId, news: &News) -> Result<(), OtherError> {
-        if let Some(mail) = self.mail(entry, booking, news).await? {
+    async fn tell(&self, entry: &Entry, records: &BookingRecords, news: &News) -> Result<(), OtherError> {
+        if let Some(mail) = self.mail(entry, records, news).await? {
             self.parts.mailer.send(&mail).await?;
         }
         Ok(())
     }
 
-    async fn mail(&self, entry: &Entry, id: BookingId, news: &News) -> Result<Option<Mail>, Error> {
-        let Some(records) = self.parts.store.records(id).await? else { return Ok(None) };
+    async fn mail(&self, entry: &Entry, records: &BookingRecords, news: &News) -> Result<Option<Mail>, Error> {
         let Some(user) = self.parts.accounts.user(records.booking.user_id).await? else { return Ok(None) };
         let view = match self.parts.events.view(records.booking.event_id).await {
             Err(Error::Rejected(Rejection::NotFound(_))) => return Ok(None),
             view => view?,
         };
-        let BookingRecords { booking, tickets, refunds, .. } = &records;
+        let BookingRecords { booking, tickets, refunds, .. } = records;
         let details = &view.event.details;
         let seats = seat_list(&view, booking);
         let when = format!("{}, {}", details.start_time, view.venue.name);
@@ -123,15 +132,14 @@ impl NotificationService {
                 let text = format!("Your booking for {} has been cancelled. {money}\n\n{when}\n{seats}\n", details.name);
                 (format!("Your booking for {} is cancelled", details.name), text, Vec::new())
             }
-            News::PaidTooLate(money) => {
-                let text = format!(
-                    "Your payment of {money} for {} came when it could no longer buy your seats. We have sent it back.\n\n{when}\n",
-                    details.name
-                );
+            News::GoesBack(amount, why) => {
+                let money = view.event.money(*amount);
+                let text =
+                    format!("Your payment of {money} for {} came when {why}. We have sent it back.\n\n{when}\n", details.name);
                 (format!("Your payment for {} goes back", details.name), text, Vec::new())
             }
         };
-        let id = format!("{:012}-{id}", entry.position);
+        let id = format!("{:012}-{}", entry.position, booking.id);
         Ok(Some(Mail { id, to: user.email, name: user.name, subject, text, attachments }))
     }
 }
@@ -140,7 +148,8 @@ impl NotificationService {
 impl Handler for NotificationService {
     /// Sends the mail that the entry is a reason for, if it is one for any.
     async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
-        let Some((booking, news)) = self.news(entry).await? else { return Ok(()) };
+        let Some((booking, news)) = News::of(entry) else { return Ok(()) };
+        let Some(records) = self.records_with(entry, booking).await? else { return Ok(()) };
         let NotificationParts { inbox, clock, ids, .. } = &self.parts;
         let claim = Claim::new(&**ids, &**clock);
         match inbox.take(Self::CONSUMER, entry.position, &claim).await? {
@@ -156,7 +165,7 @@ impl Handler for NotificationService {
         if planted!(MailIsDoneFirst) {
             inbox.done(Self::CONSUMER, entry.position, claim.owner).await?;
         }
-        if let Err(error) = self.tell(entry, booking, &news).await {
+        if let Err(error) = self.tell(entry, &records, &news).await {
             if planted!(MailsOnlyOnce) {
                 return Ok(());
             }

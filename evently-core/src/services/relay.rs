@@ -27,7 +27,7 @@ pub struct Relay {
     parts: RelayParts,
     /// Why entries are not handed on, while they are not; so that it is said once.
     stuck: Mutex<Option<String>>,
-    /// A position that the journal has reached.
+    /// A position that the journal had reached when somebody looked last.
     head: AtomicU64,
 }
 
@@ -147,7 +147,10 @@ impl Relay {
     pub async fn waiting(&self) -> Result<u64, Error> {
         let outbox = &self.parts.outbox;
         let position = outbox.position(Self::CONSUMER).await?;
-        let mut last = position.max(self.head.load(Ordering::Relaxed));
+        let known = self.head.load(Ordering::Relaxed);
+        // A failover may have lost what was there.
+        let is_there = known > position && !outbox.after(known - 1, 1).await?.is_empty();
+        let mut last = if is_there { known } else { position };
         let (mut step, mut growing) = (1, true);
         while step > 0 {
             let there = outbox.after(last + step - 1, 1).await?.pop();
@@ -155,7 +158,7 @@ impl Relay {
             last = there.map_or(last, |entry| entry.position);
             step = if growing { step * 2 } else { step / 2 };
         }
-        self.head.fetch_max(last, Ordering::Relaxed);
+        self.head.store(last, Ordering::Relaxed);
         Ok(last - position)
     }
 
@@ -167,8 +170,8 @@ impl Relay {
         while let Some(last) = outbox.after(position, Self::AT_ONCE).await?.last() {
             position = last.position;
         }
-        outbox.advance(Self::CONSUMER, position, &claim.over(clock.now())).await?;
-        Ok(())
+        let ours = outbox.advance(Self::CONSUMER, position, &claim.over(clock.now())).await?;
+        if ours { Ok(()) } else { Err(Error::InFlight) }
     }
 }
 

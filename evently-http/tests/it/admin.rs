@@ -686,10 +686,11 @@ async fn a_venue_is_called_what_is_said_and_else_what_its_plan_says() {
     let organizer = app.person("organizer", Role::Organizer).await;
     let seat = json!({"label": "1", "x": 0, "y": 0, "category": "Seats"});
     let plan = json!({"name": "Odeon", "sections": [{"name": "S", "rows": [{"label": "1", "seats": [seat]}]}]});
-    for (query, name) in [("", "Odeon"), ("?name=Globe", "Globe")] {
+    for (query, name) in [("", "Odeon"), ("?name=Globe", "Globe"), ("?name=%20Old%20Vic%20", "Old Vic")] {
         let venue = app.post(&format!("/api/v1/admin/venues{query}"), Some(&organizer), plan.clone()).await.expect(201);
         assert_eq!(venue["name"], name);
     }
+    app.post("/api/v1/admin/venues?name=%20", Some(&organizer), plan).await.refused(422, "validation_failed");
 }
 
 #[tokio::test]
@@ -717,6 +718,22 @@ async fn who_manages_nothing_learns_nothing_of_codes() {
     for by in [&ada, &door] {
         for code in [&code, "33333333"] {
             app.get(&format!("/api/v1/admin/bookings?code={code}"), Some(by)).await.refused(403, "forbidden");
+        }
+    }
+}
+
+/// Nor of bookings: the answer is the same whether there is one or not.
+#[tokio::test]
+async fn who_manages_nothing_learns_nothing_of_bookings() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let (ada, bob, door) = (app.customer("ada").await, app.customer("bob").await, app.person("door", Role::Staff).await);
+    let id = app.hold(&ada, event, &[0]).await;
+    for by in [&bob, &door] {
+        for id in [&id, &uuid::Uuid::nil().to_string()] {
+            let path = format!("/api/v1/admin/bookings/{id}");
+            app.get(&path, Some(by)).await.refused(403, "forbidden");
+            app.post(&format!("{path}/cancel"), Some(by), json!({})).await.refused(403, "forbidden");
         }
     }
 }

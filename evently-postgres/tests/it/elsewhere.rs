@@ -192,6 +192,18 @@ async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
     assert_eq!(store.rotate(&[1; 32], &[4; 32], NOW).await.unwrap(), Rotation::Reused, "somebody else has it");
 }
 
+/// Somebody has logged out between the commit that was in doubt and the look at what has become of it.
+#[tokio::test]
+async fn a_login_that_was_taken_back_after_it_was_renewed_is_not_told_as_renewed() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let session = logged_in(&store, &ids, [1; 32]).await;
+    assert_eq!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap(), Rotation::Rotated(session));
+    store.revoke(&[2; 32]).await.unwrap();
+    assert_ne!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap(), Rotation::Rotated(session));
+}
+
 /// What was read is known before the transaction ends, and nothing was to be done.
 #[tokio::test]
 async fn a_read_whose_end_was_lost_is_answered() {

@@ -125,7 +125,7 @@ impl StorePlace for Replicated {
         let pair = Pair::shared();
         let replica_url = Some(pair.replica.admin_url(&self.name));
         let url = pair.primary.admin_url(&self.name);
-        let options = Options { connections: 4, replica_url, time: Time::Caller, ..Options::new(url) };
+        let options = Options { connections: 4, patience: PATIENCE, replica_url, time: Time::Caller, ..Options::new(url) };
         let store = PgStore::open(ids, &options).await.unwrap();
         until_in_use(&store).await;
         Store::new(Arc::new(store))

@@ -2,7 +2,9 @@
 
 use std::{
     env,
+    ffi::OsStr,
     io::{BufRead, BufReader},
+    os::unix::ffi::OsStrExt as _,
     process::{Command, Stdio},
 };
 
@@ -104,9 +106,10 @@ async fn a_backup_is_a_file_whatever_it_is_called() {
     // All others go by whole paths.
     let before = std::env::current_dir().unwrap();
     std::env::set_current_dir(place.other("")).unwrap();
-    for name in [":memory:", "file:evently.db?mode=memory"] {
+    let no_text = OsStr::from_bytes(b"caf\xe9.db");
+    for name in [OsStr::new(":memory:"), OsStr::new("file:evently.db?mode=memory"), no_text] {
         store.backup_to(name).await.unwrap();
-        assert!(place.other(name).is_file(), "{name}");
+        assert!(place.other("").join(name).is_file(), "{}", name.display());
     }
     assert!(store.backup_to("").await.is_err(), "that is no name");
     std::env::set_current_dir(before).unwrap();

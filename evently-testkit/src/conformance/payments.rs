@@ -396,6 +396,7 @@ pub async fn everything_comes_back_when_the_event_is_called_off(world: World) {
     let booking = world.cancel(customer(1), sold.id).await.unwrap();
     assert_eq!(booking.status(), BookingStatus::Refunded);
     assert_eq!(balance(&world, &event).await, (4500, 4500));
+    assert_eq!(refunds_of(&world, &event).await, ["event_cancelled"]);
 }
 
 pub async fn a_refund_is_sent_once(world: World) {
@@ -445,6 +446,9 @@ pub async fn money_under_way_goes_back_when_the_event_was_called_off(world: Worl
     assert!(world.tickets(held.id).await.is_empty(), "nobody is told that they may come");
     assert_eq!(world.statuses(&event).await[0], SeatStatus::Available);
     assert_eq!(balance(&world, &event).await, (4500, 4500));
+    let journal = world.records(&event).await.journal;
+    let why = journal.iter().map(|entry| entry.transition.reason.as_deref()).collect::<Vec<_>>();
+    assert!(why.contains(&Some("event_cancelled")), "{why:?}");
 }
 
 pub async fn a_payment_that_is_asked_for_again_is_the_same(world: World) {

@@ -726,6 +726,8 @@ fn a_refund_is_sent_and_an_event_called_off_as_soon_as_the_journal_says_so() {
         handle_all().await;
         let records = world.audited(&event).await;
         assert_eq!(records.bookings.iter().filter(|booking| booking.hold().is_some()).count(), 0);
+        let told = records.journal.iter().filter(|entry| entry.transition.reason.as_deref() == Some("event_cancelled"));
+        assert_eq!(told.count(), seats as usize, "each says why");
     });
 }
 

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use evently_core::{
     cache::{Caches, Seal},
     domain::{
-        Actor, BookingStatus, Email, Entry, Event, EventId, Fact, GatewayReport, Layout, LayoutId, Principal, Role, Sales,
-        SeatMap, SessionId, Timestamp, User, UserId, Venue, VenueId,
+        Actor, BookingId, BookingStatus, Email, Entry, Event, EventId, Fact, GatewayReport, Layout, LayoutId, Principal, Role,
+        Sales, SeatMap, SessionId, Timestamp, User, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemoryMailer, MemorySeatFeed},
     ports::{
@@ -393,6 +393,52 @@ fn what_waits_is_counted() {
     });
 }
 
+/// An outbox of which a failover takes the end.
+struct CutOff {
+    outbox: Arc<dyn Outbox>,
+    after: Mutex<u64>,
+}
+
+#[async_trait]
+impl Outbox for CutOff {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let end = *self.after.lock().unwrap();
+        let mut entries = self.outbox.after(position, limit).await?;
+        entries.retain(|entry| entry.position <= end);
+        Ok(entries)
+    }
+
+    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
+        self.outbox.position(consumer).await
+    }
+
+    async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
+        self.outbox.claim(consumer, claim).await
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, claim: &Claim) -> Result<bool, StoreError> {
+        self.outbox.advance(consumer, position, claim).await
+    }
+}
+
+/// Or the gauge would say that something waits for as long as nothing happens.
+#[test]
+fn what_a_failover_has_lost_does_not_wait() {
+    evently_testkit::run(async {
+        let world = world().await;
+        let outbox = Arc::new(CutOff { outbox: world.store.outbox.clone(), after: Mutex::new(u64::MAX) });
+        let (carrier, clock, ids) = (Recorder::new(1), world.clock.clone(), world.ids.clone());
+        *carrier.up_to.lock().unwrap() = 2;
+        let relay = Relay::new(RelayParts { outbox: outbox.clone(), carrier, clock, ids });
+        relay.hand_on().await.unwrap();
+        assert_eq!(relay.waiting().await.unwrap(), ENTRIES - 2);
+        for (end, waiting) in [(4, 2), (2, 0), (5, 3)] {
+            *outbox.after.lock().unwrap() = end;
+            assert_eq!(relay.waiting().await.unwrap(), waiting);
+        }
+    });
+}
+
 /// Panics at an entry as often as it is told to.
 struct Panics(Mutex<u32>);
 
@@ -427,6 +473,44 @@ fn what_is_passed_over_is_not_handed_on() {
         let relay = relay(&world, recorder.clone());
         relay.pass_over().await.unwrap();
         assert_eq!((relay.hand_on().await.unwrap(), recorder.positions()), (0, Vec::new()));
+    });
+}
+
+/// An outbox that is so slow to read that somebody else takes over meanwhile.
+struct Usurped(Arc<World>);
+
+#[async_trait]
+impl Outbox for Usurped {
+    async fn after(&self, position: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.0.wait(CLAIM_LASTS);
+        let theirs = Claim::new(&*self.0.ids, &*self.0.clock);
+        self.0.store.outbox.claim(Relay::CONSUMER, &theirs).await?;
+        self.0.store.outbox.after(position, limit).await
+    }
+
+    async fn position(&self, consumer: &str) -> Result<u64, StoreError> {
+        self.0.store.outbox.position(consumer).await
+    }
+
+    async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
+        self.0.store.outbox.claim(consumer, claim).await
+    }
+
+    async fn advance(&self, consumer: &str, position: u64, claim: &Claim) -> Result<bool, StoreError> {
+        self.0.store.outbox.advance(consumer, position, claim).await
+    }
+}
+
+/// Whoever believes it would have mails sent that are not to be.
+#[test]
+fn nobody_who_was_taken_over_is_told_that_all_was_passed_over() {
+    evently_testkit::run(async {
+        let world = Arc::new(world().await);
+        let outbox = Arc::new(Usurped(world.clone()));
+        let (carrier, clock, ids) = (Recorder::new(1), world.clock.clone(), world.ids.clone());
+        let passed_over = Relay::new(RelayParts { outbox, carrier, clock, ids }).pass_over().await;
+        assert!(matches!(passed_over, Err(Error::InFlight)), "{passed_over:?}");
+        assert_eq!(world.store.outbox.position(Relay::CONSUMER).await.unwrap(), 0);
     });
 }
 
@@ -507,6 +591,35 @@ async fn confirmation(world: &World) -> Entry {
     let mut entries = world.store.outbox.after(0, 100).await.unwrap();
     entries.retain(|entry| matches!(entry.transition.fact, Fact::Booking { to: BookingStatus::Confirmed, .. }));
     entries.remove(0)
+}
+
+/// A replica that takes over may lack what has been handed on already, and gives its position to what happens next.
+#[test]
+fn of_what_a_failover_has_lost_nobody_is_told_and_who_gets_its_position_is() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 8).await;
+        world.buy(&event, customer(1), &[0]).await;
+        let confirmed = confirmation(&world).await;
+        let pending = world.hold(&event, customer(1), &[1]).await;
+        let post = Arc::new(Post::default());
+        let service = notifications(&world, post.clone());
+        for lost in [BookingId::from_uuid(Uuid::nil()), pending.id] {
+            let mut entry = confirmed.clone();
+            let Fact::Booking { id, .. } = &mut entry.transition.fact else { unreachable!("it is about a booking") };
+            *id = lost;
+            service.handle(&entry).await.unwrap();
+        }
+        assert_eq!(*post.handed_over.lock().unwrap(), 0, "the seats are theirs on hold, and were not given up");
+        // The same booking was confirmed before, which was lost.
+        let mut before = confirmed.clone();
+        before.transition.at = before.transition.at - Duration::from_micros(1);
+        service.handle(&before).await.unwrap();
+        assert_eq!(*post.handed_over.lock().unwrap(), 0);
+        service.handle(&confirmed).await.unwrap();
+        assert_eq!(*post.handed_over.lock().unwrap(), 1);
+    });
 }
 
 /// A mailer that says when it has got a mail, and nothing after that.
@@ -801,6 +914,7 @@ fn who_paid_twice_is_told_of_each_what_goes_back() {
         let told = post.sent.sent();
         let about = |subject: &str| told.iter().find(|mail| mail.subject.ends_with(subject)).unwrap().text.clone();
         assert!(about("goes back").contains("Your payment of 90.00 EUR"), "{told:#?}");
+        assert!(about("goes back").contains("came when your seats had been paid for already."), "they have them: {told:#?}");
         assert!(about("is cancelled").contains("Of the 90.00 EUR that you paid 45.00 EUR are on their way back"), "{told:#?}");
     });
 }
