@@ -1,5 +1,5 @@
 /** The service's calls, by name. Adds the bearer token, the idempotency key and the retries that are safe. */
-import { ApiError, brokenOff, exchange } from './http.js';
+import { ApiError, contentOf, exchange } from './http.js';
 import { accessToken, renewInsteadOf } from './session.js';
 
 const V1 = '/api/v1';
@@ -122,14 +122,7 @@ export class Attempt {
 }
 
 async function json(path, call) {
-  const response = await request(path, call);
-  try {
-    return await response.json();
-  } catch (error) {
-    if (call.signal?.aborted) throw error;
-    // Half an answer is none, and what was asked for may have been done.
-    throw brokenOff();
-  }
+  return contentOf(await request(path, call), 'json', call.signal);
 }
 
 function query(values) {
@@ -149,7 +142,7 @@ export const api = {
   /** The compact form; seat-states.js reads it. */
   seatStates: async (id, signal) => {
     const response = await request(`${eventPath(id)}/seats`, { accept: 'application/vnd.evently.seatmap', signal });
-    return response.arrayBuffer();
+    return contentOf(response, 'arrayBuffer', signal);
   },
 
   createBooking: (body, key) => json(`${V1}/bookings`, { method: 'POST', body, key, signed: true }),
@@ -170,6 +163,6 @@ export const api = {
     const address = new URL(url, location.origin);
     if (address.origin !== location.origin) throw new Error('a file of another origin');
     const response = await request(address.pathname + address.search, { accept: '*/*', signed: true, signal });
-    return response.blob();
+    return contentOf(response, 'blob', signal);
   },
 };

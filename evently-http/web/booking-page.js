@@ -1,7 +1,7 @@
 /** One booking, whatever has become of it: the checkout while it is held, the tickets once it is paid, or how it ended. */
 import { Attempt, api, pause } from './api.js';
 import { historySection } from './booking-history.js';
-import { confirmDialog, eventOf, freedText, paymentOf, seatsWord, statusTag, summary } from './booking-parts.js';
+import { confirmDialog, freedText, paymentOf, seatsWord, statusTag, summary } from './booking-parts.js';
 import { checkout } from './checkout.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, fill, notice, sentToSignIn, skeletons } from './feedback.js';
@@ -17,7 +17,7 @@ export function bookingPage(visit) {
   fill(place, skeletons(2, 'booking'), async () => {
     const asOf = performance.now();
     const booking = await api.booking(visit.params.id, visit.signal);
-    const event = await eventOf(booking).catch(() => null);
+    const event = await api.event(booking.event_id, visit.signal).catch(() => null);
     const view = h('div', { class: 'booking-view' });
     new BookingView(view, event, visit).show(booking, asOf);
     return view;
@@ -45,7 +45,9 @@ class BookingView {
     const eventName = this.event?.name ?? 'your event';
     const context = {
       booking, asOf, event: this.event, signal,
-      cancelButton: cancelButton(booking, this.event, (changed, why) => this.#became(changed, performance.now(), why), refusal),
+      cancelButton: cancelButton({
+        booking, event: this.event, signal, refusal, onChanged: (changed, why) => this.#became(changed, performance.now(), why),
+      }),
       onChange: (changed, at) => this.#became(changed, at),
     };
     if (booking.status === 'pending') {
@@ -242,13 +244,13 @@ function refundWords({ refund_terms: held }, event) {
  * Cancels after asking; a held booking frees its seats, a paid one is refunded as was said when it was held, and one whose hold has run out
  * buys nothing any more. What was agreed to is that alone: a booking that is something else by now is shown as such, and asked about anew.
  */
-function cancelButton(booking, event, onChanged, refusal) {
+function cancelButton({ booking, event, signal, refusal, onChanged }) {
   const attempt = new Attempt();
   const message = h('div', null, refusal && notice('error', h('p', null, refusal)));
   const { label } = cancelWords(booking, event);
   const button = h('button', { class: 'button button-quiet', type: 'button', testid: 'cancel-booking' }, label);
   button.addEventListener('click', async () => {
-    const reason = await confirmDialog(cancelWords(booking, event));
+    const reason = await confirmDialog(cancelWords(booking, event), signal);
     if (reason === null) return button.focus();
     replace(message);
     try {

@@ -1,21 +1,6 @@
 /** Pieces that the checkout, a finished booking and the list of bookings have in common. */
-import { api } from './api.js';
 import { h } from './dom.js';
 import { bookingStatus, formatDate, formatMoney, formatTimes, plural, seatName, sumMoney } from './format.js';
-
-const events = new Map();
-
-/** The event of a booking, asked for once. */
-export function eventOf(booking) {
-  if (booking.event?.name && booking.event.start_time) return Promise.resolve(booking.event);
-  const known = events.get(booking.event_id);
-  if (known) return known;
-  const asked = api.event(booking.event_id);
-  events.set(booking.event_id, asked);
-  // A failure is not remembered.
-  asked.catch(() => events.delete(booking.event_id));
-  return asked;
-}
 
 export function statusTag(status) {
   const kind = { confirmed: 'tag-good', pending: 'tag-few', expired: 'tag-bad', cancelled: 'tag-bad' }[status] ?? '';
@@ -61,8 +46,12 @@ export function summary(booking, event) {
       h('strong', { testid: 'booking-total' }, formatMoney(totalOf(booking)))));
 }
 
-/** Asks before something that cannot be undone. Resolves to the reason given, or null when the answer was no. */
-export function confirmDialog({ title, text, yes, no }) {
+/**
+ * Asks before something that cannot be undone. Resolves to the reason given, or null when the answer was no.
+ * @param {{title: string, text: string, yes: string, no: string}} words
+ * @param {AbortSignal} signal of the view: without it there is nothing to ask
+ */
+export function confirmDialog({ title, text, yes, no }, signal) {
   const reason = h('input', { id: 'dialog-reason', type: 'text', maxlength: 200, autocomplete: 'off' });
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'dialog-title', testid: 'confirm-dialog' },
     h('form', { method: 'dialog' },
@@ -79,8 +68,11 @@ export function confirmDialog({ title, text, yes, no }) {
     if (key.key === 'Enter') key.preventDefault();
   });
   dialog.querySelector('[value=no]').focus();
+  const leave = () => dialog.close();
+  signal.addEventListener('abort', leave);
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
+      signal.removeEventListener('abort', leave);
       dialog.remove();
       resolve(dialog.returnValue === 'yes' ? reason.value.trim() : null);
     }, { once: true });

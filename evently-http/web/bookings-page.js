@@ -1,6 +1,6 @@
 /** The visitor's bookings, newest first. */
 import { api } from './api.js';
-import { eventOf, statusTag, totalOf } from './booking-parts.js';
+import { statusTag, totalOf } from './booking-parts.js';
 import { append, h } from './dom.js';
 import { emptyState, fill, skeletons } from './feedback.js';
 import { bookingStatus, formatMoney, formatShort, plural } from './format.js';
@@ -36,10 +36,17 @@ export function bookingsPage(visit) {
 async function list(status, signal) {
   const first = await api.bookings({ status, limit: LIMIT }, signal);
   if (first.items.length === 0) return nothing(status);
-  const rows = h('ul', { class: 'booking-list' }, first.items.map(entry));
+  // Each is asked for once for a list, and anew for the next one: it may have been moved since.
+  const events = new Map();
+  const entryOf = (booking) => {
+    const { event_id: id } = booking;
+    if (!events.has(id)) events.set(id, api.event(id, signal));
+    return entry(booking, events.get(id));
+  };
+  const rows = h('ul', { class: 'booking-list' }, first.items.map(entryOf));
   const more = h('div', { class: 'more' });
   offerMore(more, first.next_cursor, (cursor) => api.bookings({ status, limit: LIMIT, cursor }, signal), (items) => {
-    append(rows, items.map(entry));
+    append(rows, items.map(entryOf));
   });
   return h('div', null, rows, more);
 }
@@ -51,10 +58,11 @@ function nothing(status) {
     : emptyState('No bookings yet', 'Once you hold or book seats you find them here.', events);
 }
 
-function entry(booking) {
+/** @param {any} booking @param {Promise<any>} asked its event */
+function entry(booking, asked) {
   const title = h('a', { href: `/bookings/${booking.id}`, dir: 'auto' }, booking.event_name ?? 'Booking');
   const when = h('p', { class: 'quiet' }, '\u00a0');
-  eventOf(booking).then((event) => {
+  asked.then((event) => {
     title.textContent = event.name;
     when.textContent = [formatShort(event.start_time), event.venue?.name].filter(Boolean).join(' · ');
   }, () => {});

@@ -67,9 +67,18 @@ function anySignal(signal, timeout) {
   return both.signal;
 }
 
-/** The answer began, and its end never came. */
-export function brokenOff() {
-  return noAnswer(false);
+/**
+ * What an answer says.
+ * @param {Response} response @param {'json' | 'blob' | 'arrayBuffer'} form @param {AbortSignal} [signal]
+ */
+export async function contentOf(response, form, signal) {
+  try {
+    return await response[form]();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    // Half an answer is none, and what was asked for may have been done.
+    throw noAnswer(false);
+  }
 }
 
 function noAnswer(timedOut) {

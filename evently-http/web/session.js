@@ -5,7 +5,7 @@
  * session with it; hence the access token is kept too, and a page that is opened renews nothing before it has to.
  */
 import { Emitter } from './emitter.js';
-import { ApiError, exchange } from './http.js';
+import { ApiError, contentOf, exchange } from './http.js';
 import { deleteTokens, readTokens, writeTokens } from './token-store.js';
 
 const USER_KEY = 'evently.user';
@@ -66,7 +66,7 @@ async function takeOrRenew(refused) {
   if (isGood(tokens, refused)) return tokens.access;
   try {
     const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: tokens.refresh } });
-    return await keep(await response.json());
+    return await keep(await contentOf(response, 'json'));
   } catch (error) {
     // Only a refusal ends the session; a lost connection does not.
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
@@ -104,9 +104,9 @@ async function forget() {
 
 export async function signIn(email, password) {
   const response = await exchange('/auth/login', { method: 'POST', body: { email, password } });
-  const pair = await response.json();
+  const pair = await contentOf(response, 'json');
   const me = await exchange('/api/v1/me', { headers: { authorization: `Bearer ${pair.access_token}` } });
-  const { name, email: address } = await me.json();
+  const { name, email: address } = await contentOf(me, 'json');
   // Both or neither: another tab may have signed in meanwhile, and must not act by these tokens under its own name.
   await inTurn(async () => {
     await keep(pair);
@@ -120,7 +120,7 @@ export async function register(name, email, password) {
   await signIn(email, password);
 }
 
-/** Forgets the tokens whatever the service says: a person who signs out is signed out. */
+/** Forgets the tokens whatever the service says, and does not wait for it: a person who signs out is signed out. */
 export async function signOut() {
   const spent = await inTurn(async () => {
     const stored = await readTokens();
@@ -128,11 +128,9 @@ export async function signOut() {
     return stored;
   });
   if (!spent) return;
-  try {
-    await exchange('/auth/logout', { method: 'POST', body: { refresh_token: spent.refresh }, timeoutMs: 5000 });
-  } catch {
+  exchange('/auth/logout', { method: 'POST', body: { refresh_token: spent.refresh }, timeoutMs: 5000 }).catch(() => {
     // The family of tokens then ends by its age.
-  }
+  });
 }
 
 window.addEventListener('storage', (change) => {

@@ -132,3 +132,39 @@ story('no more seats can be chosen than may be held at a time', async ({ api, vi
 function euros(cents) {
   return new RegExp(`(?<![\\d.])${(cents / 100).toFixed(2)}(?!\\d)`);
 }
+
+story('who asks for bookings again is shown the event as it is now', async ({ api, visitor }) => {
+  const seats = [{ label: '1', x: 0, y: 0, category: 'Best' }];
+  const plan = { name: 'Small room', sections: [{ name: 'Stalls', rows: [{ label: 'A', seats }] }] };
+  const event = await api.newEvent({ plan, name: 'An evening in May' });
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+  await anna.press('nav-bookings');
+  await anna.reads('booking-card', /An evening in May/);
+
+  await api.edit(event.id, { name: 'An evening in June' });
+  await anna.press('nav-events');
+  await anna.sees('event-card');
+  await anna.press('nav-bookings');
+  await anna.reads('booking-card', /An evening in June/);
+  await anna.at('booking-card').getByRole('link').click();
+  await anna.reads('booking-confirmed', /An evening in June/);
+});
+
+story('a question that was not answered is not left on the screen by who goes elsewhere', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  await anna.signInAndHold(account, event.id, seat.id);
+
+  await anna.press('cancel-booking');
+  await anna.sees('confirm-dialog');
+  await anna.page.goBack();
+  await anna.seatsAreThere();
+  await anna.at('confirm-dialog').waitFor({ state: 'detached' });
+  assert.equal((await api.bookings(account))[0].status, 'pending');
+});

@@ -105,6 +105,7 @@ story('who is signed out from elsewhere is asked to sign in again, and the choic
 for (const [what, answer, complaint] of [
   ['is lost on the way', (route) => route.abort(), /net::ERR_FAILED/],
   ['finds the service too busy', (route) => route.fulfill({ status: 503, headers: { 'retry-after': '1' } }), /status of 503/],
+  ['breaks off', (route) => route.fulfill({ contentType: 'application/json', body: '{"access_token":"ey' }), /^$/],
   ['came too often', (route) => route.fulfill({ status: 429, headers: { 'retry-after': '1' } }), /status of 429/],
 ]) {
   story(`a renewal that ${what} ends no session`, async (scene) => {
@@ -118,6 +119,7 @@ for (const [what, answer, complaint] of [
     await anna.page.locator('[data-testid=notice], [data-testid=session-ended], [data-testid=login-email]').first().waitFor();
     await anna.page.unroute(/\/auth\/refresh$/);
     assert.equal(await anna.at('login-email').count(), 0, 'nobody is asked to sign in again');
+    assert.doesNotMatch(await anna.at('notice').innerText(), /JSON/, 'what is said is for people');
     await anna.hold();
   });
 }
@@ -133,6 +135,30 @@ storyOfLongSessions('who signs out while the service cannot be reached is signed
   await anna.sees('nav-login');
   await anna.open('/bookings');
   await anna.sees('login-email');
+});
+
+storyOfLongSessions('who signs out and in again meanwhile stays where they are when the service has heard of it at last', async (scene) => {
+  const visit = await choosing(scene);
+  const { anna, account } = visit;
+  await goOn(visit);
+
+  let answerLate;
+  const late = new Promise((resolve) => {
+    answerLate = resolve;
+  });
+  await anna.page.route(/\/auth\/logout$/, async (route) => {
+    await late;
+    // The page may have given it up.
+    await route.continue().catch(() => {});
+  });
+  const ofLogout = (request) => request.url().endsWith('/auth/logout');
+  const heard = Promise.race(['requestfinished', 'requestfailed'].map((end) => anna.page.waitForEvent(end, ofLogout)));
+  await anna.press('logout');
+  await anna.press('nav-login');
+  await anna.sees('login-email');
+  answerLate();
+  await heard;
+  await anna.signIn(account);
 });
 
 storyOfLongSessions('who signs out is signed out at the service, too', async (scene) => {
