@@ -20,10 +20,10 @@ use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World, customer};
 use tokio::{sync::Semaphore, task::JoinSet};
 use uuid::Uuid;
 
-/// A catalog that counts the layouts it is asked for, and says once that others have written when it is told to.
+/// A catalog that counts the layouts it is asked for, and says once what others have written, as it is told to.
 struct Shelf {
     store: Arc<dyn Catalog>,
-    written: AtomicBool,
+    written: Mutex<Elsewhere>,
     layouts: AtomicUsize,
     maps: AtomicUsize,
     /// Whether the next seat map cannot be read.
@@ -35,6 +35,11 @@ struct Shelf {
 }
 
 impl Shelf {
+    /// What is said of others when somebody asks.
+    fn say(&self, written: Elsewhere) {
+        *self.written.lock().unwrap() = written;
+    }
+
     async fn hold_back(&self) {
         if self.holds_back.swap(false, SeqCst) {
             self.listed.add_permits(1);
@@ -81,7 +86,7 @@ impl Catalog for Shelf {
     }
 
     async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
-        Ok(if self.written.swap(false, SeqCst) { Elsewhere::Anything } else { Elsewhere::Unchanged })
+        Ok(std::mem::take(&mut self.written.lock().unwrap()))
     }
 }
 
@@ -134,7 +139,7 @@ impl House {
         let store = world.store.catalog.clone();
         let shelf = Arc::new(Shelf {
             store,
-            written: AtomicBool::new(false),
+            written: Mutex::default(),
             layouts: AtomicUsize::new(0),
             maps: AtomicUsize::new(0),
             torn: AtomicBool::new(false),
@@ -167,12 +172,27 @@ async fn a_crowd_before_a_new_event_reads_it_once() {
 #[tokio::test]
 async fn what_could_not_be_read_again_is_read_again_later() {
     let house = House::open().await;
-    house.shelf.written.store(true, SeqCst);
+    house.shelf.say(Elsewhere::Anything);
     house.board.broken.store(true, SeqCst);
     assert!(house.service.refresh().await.is_err());
     assert!(house.service.refresh().await.unwrap(), "it is still due");
     assert_eq!(house.board.refreshed.load(SeqCst), 1);
     assert!(!house.service.refresh().await.unwrap(), "and then it is done");
+}
+
+/// Where the store knows which events they have written to, all others stay as they are.
+#[tokio::test]
+async fn what_others_have_made_of_an_event_is_shown() {
+    let House { world, event, shelf, service, .. } = House::open().await;
+    let another = world.event(1, 8).await.id();
+    let stages = async || [service.view(event).await.unwrap().event.stage, service.view(another).await.unwrap().event.stage];
+    assert_eq!(stages().await, [Stage::Published; 2]);
+    for event_id in [event, another] {
+        world.ask(ORGANIZER, Command::CancelEvent { event_id, reason: None }).await.unwrap();
+    }
+    shelf.say(Elsewhere::Events([event].into()));
+    assert!(service.refresh().await.unwrap());
+    assert_eq!(stages().await, [Stage::Cancelled, Stage::Published]);
 }
 
 /// Else who watches an event whose seats could not be read once would see them as they were until others write again.
@@ -183,7 +203,7 @@ async fn seats_that_could_not_be_read_again_are_read_again_later() {
     let seats = async || service.seat_map(event.id()).await.unwrap().statuses()[..2].to_vec();
     assert_eq!(seats().await, [SeatStatus::Available; 2]);
     world.hold(&event, customer(1), &[0]).await;
-    shelf.written.store(true, SeqCst);
+    shelf.say(Elsewhere::Anything);
     shelf.torn.store(true, SeqCst);
     assert!(service.refresh().await.is_err());
     assert_eq!(seats().await, [SeatStatus::Available; 2]);
@@ -201,7 +221,7 @@ async fn what_others_write_while_seats_are_read_for_the_first_time_is_shown() {
     let reads = tokio::spawn(async move { reader.seat_map(id).await.unwrap() });
     shelf.listed.acquire().await.unwrap().forget();
     world.hold(&event, customer(1), &[0]).await;
-    shelf.written.store(true, SeqCst);
+    shelf.say(Elsewhere::Anything);
     assert!(service.refresh().await.unwrap());
     shelf.may_go.add_permits(1);
     assert_eq!(reads.await.unwrap().statuses()[0], SeatStatus::Reserved);
@@ -217,7 +237,7 @@ async fn states_of_seats_that_nobody_looks_at_are_let_go_of() {
     service.seat_map(asked_for).await.unwrap();
     assert_eq!(reads(), 2);
     let refresh = async || {
-        house.shelf.written.store(true, SeqCst);
+        house.shelf.say(Elsewhere::Anything);
         assert!(service.refresh().await.unwrap());
     };
     for _ in 0..3 {
@@ -250,7 +270,7 @@ async fn what_was_listed_before_others_wrote_is_not_kept() {
     let (world, cancel) = (&house.world, Command::CancelEvent { event_id: house.event, reason: None });
     let applied = world.store.bookings.apply(world.now(), &[Request::new(ORGANIZER, cancel)]).await.unwrap();
     assert!(applied.answers[0].result.is_ok(), "{applied:?}");
-    house.shelf.written.store(true, SeqCst);
+    house.shelf.say(Elsewhere::Anything);
     assert!(house.service.refresh().await.unwrap());
     house.shelf.may_go.add_permits(1);
     assert_eq!(listing.await.unwrap(), 1);
