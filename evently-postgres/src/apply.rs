@@ -25,6 +25,9 @@ use crate::{
 const OPERATION: &str = "apply";
 /// How often a batch is tried before others are said to be in the way.
 const TRIES: u32 = 12;
+/// Whoever waits for somebody's row for so long, however often, is told so: most likely a person at a console has it, and the rest of the
+/// batch can go on without.
+const IN_VAIN: Duration = Duration::from_secs(5);
 /// A batch that has waited for longer than this is decided as of then, where the time is that of whoever asks.
 const AT_ONCE: Duration = Duration::from_secs(2);
 /// How long it rests before the second try, on average; twice as long before each further one, to a limit.
@@ -69,7 +72,8 @@ async fn until_decided(
         tries += 1;
         // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
         let again = matches!(fault.kind(), StoreErrorKind::InDoubt | StoreErrorKind::Contended);
-        if !again || tries == TRIES {
+        let in_vain = fault.waited_too_long() && began.elapsed() > IN_VAIN;
+        if !again || in_vain || tries == TRIES {
             // What an earlier try may have done is not known yet.
             let kind = if in_doubt.is_empty() { fault.kind() } else { StoreErrorKind::InDoubt };
             return Err(StoreError::new(kind, OPERATION, fault));

@@ -113,6 +113,16 @@ fn kind_of(code: &str, constraint: Option<&str>) -> StoreErrorKind {
 mod tests {
     use super::*;
 
+    /// A key that is given out twice at the same time is no damage.
+    #[test]
+    fn of_two_who_make_the_same_at_once_the_second_tries_again() {
+        for table in
+            ["booking_items", "booking_codes", "bookings", "event_ids", "venues", "layouts", "answers", "gateway_messages"]
+        {
+            assert_eq!(kind_of("23505", Some(&format!("{table}_pk"))), StoreErrorKind::Contended, "{table}");
+        }
+    }
+
     #[test]
     fn who_is_cut_off_during_a_commit_is_not_told_no() {
         for (code, no) in

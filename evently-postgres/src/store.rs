@@ -108,8 +108,11 @@ impl PgStore {
     /// The time, or the latest that this process has decided by where that is later: a server's clock may be set back, and so may that of
     /// whoever asks.
     pub(crate) fn not_earlier(&self, now: Timestamp) -> Timestamp {
-        let latest = self.latest.fetch_max(now.as_micros(), Ordering::Relaxed);
-        decided_as_of(now, Timestamp::from_micros(latest))
+        let as_of = |latest| decided_as_of(now, Timestamp::from_micros(latest));
+        // Down as well, from a clock that was far ahead: or it would be gone by once more when its time comes.
+        let (Ok(latest) | Err(latest)) =
+            self.latest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| Some(as_of(latest).as_micros()));
+        as_of(latest)
     }
 
     /// The transaction of a batch that was in somebody's way so often.

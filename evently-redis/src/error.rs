@@ -32,6 +32,8 @@ impl Away {
         match self {
             Self::Known => Verdict::Good,
             Self::Late => Verdict::Doubtful,
+            // Whoever connects to it is refused as well, and says why.
+            Self::Failed(error) if error.code() == Some("OOM") => Verdict::Broken,
             Self::Failed(error) => match error.kind() {
                 ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown)
                 | ErrorKind::ClusterConnectionNotFound

@@ -21,7 +21,7 @@ use evently_core::{
     ports::{Catalog, Elsewhere, SeatFeed, StoreError, StoreErrorKind, Subscription},
 };
 use futures_util::future::join_all;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use shared::{Entry, Failed, Joined, Projection};
 use tokio::{
     sync::watch,
@@ -50,6 +50,8 @@ struct Inner {
     redis: Redis,
     projection: Projection,
     topics: Mutex<FxHashMap<EventId, Topic>>,
+    /// Events of which Redis could not be told something. What it keeps of them outlasts a broken connection, and lacks that.
+    untold: Mutex<FxHashSet<EventId>>,
     /// One joins at a time, so that a crowd before a new event joins once.
     joining: tokio::sync::Mutex<()>,
     /// Whether we are told of deltas.
@@ -113,6 +115,7 @@ impl RedisSeatFeed {
             catalog,
             redis,
             topics: Mutex::default(),
+            untold: Mutex::default(),
             joining: tokio::sync::Mutex::default(),
             listening: watch::Sender::new(false),
         });
@@ -130,6 +133,10 @@ impl RedisSeatFeed {
 impl Inner {
     fn topics(&self) -> MutexGuard<'_, FxHashMap<EventId, Topic>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, FxHashSet<EventId>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does `read` with the event's board; `None` if there is no such event.
@@ -272,7 +279,12 @@ impl Inner {
                 // Nobody here looks at it.
                 Ok(None) if !known => return,
                 Ok(None) => {}
-                Err(_) => break,
+                Err(_) => {
+                    if !changes.is_empty() {
+                        self.untold().insert(event);
+                    }
+                    break;
+                }
             }
             self.rejoin(event).await;
         }
@@ -307,8 +319,26 @@ impl Inner {
         }
     }
 
-    /// Gets all states right: those of our own give way to the shared ones, and those are asked for what we may have missed.
+    /// Tells Redis what it could not be told, which takes in what is news.
+    async fn tell_again(&self) {
+        if self.redis.run().is_err() {
+            return;
+        }
+        let untold = std::mem::take(&mut *self.untold());
+        for event in untold {
+            let run = self.catalog.run();
+            match self.catalog.seat_map(event).await {
+                Ok(Some(map)) => self.publish_of(event, run, all_of(event, &map)).await,
+                Ok(None) => {}
+                Err(_) => _ = self.untold().insert(event),
+            }
+        }
+    }
+
+    /// Gets all states right: what Redis could not be told it is told, states of our own give way to the shared ones, and those are asked for
+    /// what we may have missed.
     async fn catch_up(&self, all: bool) {
+        self.tell_again().await;
         let events = self.topics().iter().map(|(event, topic)| (*event, matches!(topic, Topic::Local(_)))).collect::<Vec<_>>();
         for (event, local) in events {
             if local {
@@ -355,6 +385,12 @@ fn take(board: &mut SeatBoard, entries: Vec<Entry>) -> Taken {
     Taken::In
 }
 
+/// All that has become of the seats of an event.
+fn all_of(event_id: EventId, map: &SeatMap) -> Vec<SeatChange> {
+    let seats = (0..).zip(map.statuses().iter().zip(map.versions())).filter(|(_, (_, version))| **version > 0);
+    seats.map(|(number, (&status, &version))| SeatChange { event_id, number, status, version }).collect()
+}
+
 /// A board whose states have numbers that no other feed gives.
 fn local(map: SeatMap) -> SeatBoard {
     SeatBoard::new(numbered_apart(map))
@@ -388,6 +424,7 @@ impl SeatFeed for RedisSeatFeed {
         if *elsewhere == Elsewhere::AnotherRun {
             // What all share is of the other run as well, and begins anew with whoever looks first.
             self.inner.topics().clear();
+            self.inner.untold().clear();
             return Ok(());
         }
         let events = self.inner.topics().keys().copied().filter(|event| elsewhere.concerns(*event)).collect::<Vec<_>>();
@@ -428,6 +465,7 @@ async fn keep(feed: Weak<Inner>) {
             let Some(inner) = feed.upgrade() else { return };
             inner.listening.send_replace(false);
         } else {
+            inner.tell_again().await;
             drop(inner);
         }
         sleep(probe).await;

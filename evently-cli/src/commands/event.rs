@@ -106,7 +106,8 @@ async fn list(app: &App, filter: &EventFilter) -> Result<Reply, Failure> {
     let mut table = Table::new(["ID", "BEGINS", "STATUS", "#LEFT", "#SEATS", "NAME"]);
     let mut items = Vec::new();
     for view in names::events(app, filter).await? {
-        let left = app.events.seat_map(view.event.id).await?.counts().available;
+        // Of the store: whoever follows the seats of an event keeps them, and here nobody does.
+        let left = app.store.catalog.seat_map(view.event.id).await?.map_or(0, |map| map.counts().available);
         let event = &view.event;
         table.row([
             event.id.to_string(),

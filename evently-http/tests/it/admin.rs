@@ -707,6 +707,20 @@ async fn what_looks_odd_in_a_plan_is_told_and_no_reason_to_refuse_it() {
     assert_eq!(venue["warnings"].as_array().map(Vec::len), Some(1), "{venue}");
 }
 
+/// A venue is read when it has been made, and may not be there any more.
+#[tokio::test]
+async fn who_has_made_a_venue_is_not_told_that_nothing_was_done() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seat = json!({"label": "1", "x": 0, "y": 0, "category": "Seats"});
+    let plan = json!({"name": "Odeon", "sections": [{"name": "S", "rows": [{"label": "1", "seats": [seat]}]}]});
+    let away = app.beside_without_events().await;
+    let told = away.post("/api/v1/admin/venues", Some(&organizer), plan).await.refused(503, "store_unavailable");
+    assert_eq!(told["detail"], "it is not known whether it was done; ask again with the same key in a moment");
+    let venues = app.get("/api/v1/admin/venues", Some(&organizer)).await.expect(200);
+    assert_eq!(venues["items"][0]["name"], "Odeon");
+}
+
 /// Else anybody could find out which codes there are.
 #[tokio::test]
 async fn who_manages_nothing_learns_nothing_of_codes() {

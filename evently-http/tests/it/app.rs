@@ -6,14 +6,13 @@ use async_trait::async_trait;
 use axum::{Router, body::Body};
 use evently_core::{
     domain::{Event, EventId, Layout, LayoutId, Role, SeatId, SeatMap, Timestamp, Venue, VenueId},
-    memory::{ManualClock, MemorySeatFeed, MemoryStore},
+    memory::{ManualClock, MemorySeatFeed},
     ports::{Catalog, Clock, Elsewhere, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind},
     services::{BoxOffice, EventService, OfficeSize},
 };
 use evently_http::{
     compose::{self, App},
     config::{Config, Sources},
-    ids::SystemIds,
     serve,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -140,10 +139,10 @@ impl TestApp {
         let beside = self.beside(&[]).await;
         beside.clock.advance(self.now().since(beside.clock.now()));
         beside.altered(|app| {
-            let ids = Arc::new(SystemIds::new());
-            let store = Arc::new(MemoryStore::new(ids.clone()));
-            let (office, _) = BoxOffice::open(store, feed.clone(), app.clock.clone(), OfficeSize::default());
-            app.events = Arc::new(EventService::new(office, catalog, feed, app.clock.clone(), ids));
+            let (clock, ids, store) = (app.clock.clone(), app.ids.clone(), app.store.bookings.clone());
+            let (office, work) = BoxOffice::open(store, feed.clone(), clock.clone(), OfficeSize::default());
+            tokio::spawn(work);
+            app.events = Arc::new(EventService::new(office, catalog, feed, clock, ids));
         })
     }
 

@@ -9,8 +9,8 @@ use evently_core::{
     },
     memory::{ManualClock, SeededIds},
     ports::{
-        Accounts, Audit, Bookings, CLAIM_LASTS, Chores, Claim, EventRecords, Figures, Ids, Inbox, PasswordHash, Rotation,
-        Session, Sessions, StoreErrorKind, Taken,
+        Accounts, Audit, Bookings, CLAIM_LASTS, Catalog, Chores, Claim, EventRecords, Figures, Ids, Inbox, PasswordHash,
+        Rotation, Session, Sessions, StoreErrorKind, Taken,
     },
 };
 use evently_postgres::{Guards, Options, PgStore};
@@ -269,6 +269,24 @@ async fn versions_keep_two_from_changing_a_booking_at_once() {
     let accepted = answers.await.iter().filter(|answer| answer.is_ok()).count();
     let booking = instances[0].booking(booking_id).await.unwrap().unwrap();
     assert_eq!(booking.version, 1 + u32::try_from(accepted).unwrap(), "what was answered was done");
+}
+
+#[tokio::test]
+async fn versions_keep_two_from_changing_an_event_at_once() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let options = Options { guards: Guards { serializable: false, ..Guards::default() }, ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
+    let event_id = on_sale(&store, &ids).await.id();
+    let version = async || Catalog::event(&store, event_id).await.unwrap().unwrap().version;
+    let before = version().await;
+    let answers = two_at_once(&place, "select from events for update", |n| {
+        let change = EventChange { name: Some(format!("Act {n}")), ..EventChange::default() };
+        let (store, edit) = (store.clone(), Request::new(ORGANIZER, Command::EditEvent { event_id, change }));
+        async move { store.apply(NOW, &[edit]).await.unwrap().answers.remove(0).result.is_ok() }
+    });
+    assert_eq!(answers.await, [true, true]);
+    assert_eq!(version().await, before + 2, "what was answered was done");
 }
 
 const ONE_WAITS: &str = "select count(*) >= 1 from pg_stat_activity \

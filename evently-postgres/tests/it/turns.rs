@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use evently_core::{
     domain::{BookingId, Command, HoldTerms, Request, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Bookings, Ids, StoreError},
+    ports::{Bookings, Ids, StoreError, StoreErrorKind},
 };
 use evently_postgres::{Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
@@ -139,4 +139,23 @@ async fn who_has_waited_for_a_row_in_vain_keeps_nobody_from_their_turn() {
     );
     make_an_event(&store, 8).await.unwrap();
     assert_eq!(tries(&place).await, 6);
+}
+
+/// Or those who are in a batch with it, and all who come after them, would wait for minutes.
+#[tokio::test]
+async fn a_row_that_somebody_keeps_for_good_is_soon_told_of() {
+    let place = Place::new();
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &place.options()).await;
+    let event = Fixture::new(&SeededIds::new(8), NOW, 1, 1);
+    let make = [event.create_venue(), event.create_event()].map(|command| Request::new(ORGANIZER, command));
+    store.apply(NOW, &make).await.unwrap();
+    let mut somebody = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let mut theirs = somebody.begin().await.unwrap();
+    sqlx::query("select from events for update").execute(&mut *theirs).await.unwrap();
+    let publish = [Request::new(ORGANIZER, event.publish())];
+    let refused =
+        tokio::time::timeout(Duration::from_secs(20), store.apply(NOW, &publish)).await.expect("it is told of").unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Contended);
+    theirs.rollback().await.unwrap();
+    assert!(store.apply(NOW, &publish).await.unwrap().answers[0].result.is_ok());
 }

@@ -461,6 +461,51 @@ async fn cut_off_meanwhile(and: impl FnOnce(&Two)) {
     timeout(PATIENCE, shown).await.expect("it is told");
 }
 
+/// What Redis keeps of an event outlasts a broken connection.
+#[test]
+fn what_was_published_while_cut_off_is_shown_by_all_when_that_is_over() {
+    run(async {
+        for somebody_looks_here in [true, false] {
+            let two = Two::new().await;
+            let proxy = Proxy::before(&two.server.url()).unwrap();
+            let options = Options { url: proxy.url(), ..two.options.clone() };
+            let (redis, feed) = feed_at(&options, two.world.store.catalog.clone()).await;
+            let reserved = async || feed.seat_map(two.id()).await.unwrap().unwrap().counts().reserved;
+            assert_eq!(two.map(1).await.counts().reserved, 0);
+            if somebody_looks_here {
+                assert_eq!(reserved().await, 0);
+            }
+            proxy.close();
+            assert!(redis.wait_until_up(false, PATIENCE).await);
+            feed.publish(&two.commit(3).await).await;
+            proxy.open();
+            timeout(PATIENCE, two.shown(1, 1)).await.expect("it is told");
+            assert_eq!(reserved().await, 1);
+        }
+    });
+}
+
+/// The feed's server stands still while the store's is lost, and what was under way would be shown as of the next.
+#[test]
+fn what_was_committed_at_the_lost_server_is_not_shown_here_as_of_the_next() {
+    run(async {
+        let two = Two::new().await;
+        let catalog = Gate::open(two.world.store.catalog.clone());
+        let (_redis, feed) = feed_at(&two.options, catalog.clone()).await;
+        let booked = async || feed.seat_map(two.id()).await.unwrap().unwrap().counts().booked;
+        assert_eq!(booked().await, 0);
+        two.server.pause();
+        let lost = [SeatChange { event_id: two.id(), number: 3, status: SeatStatus::Booked, version: 1 }];
+        let mut publishing = feed.publish(&lost);
+        tokio::select! { biased; () = &mut publishing => panic!("nobody answers"), () = std::future::ready(()) => {} }
+        catalog.run.store(2, SeqCst);
+        feed.refresh(&Elsewhere::AnotherRun).await.unwrap();
+        let ((), shown) = tokio::join!(publishing, booked());
+        assert_eq!((shown, booked().await), (0, 0));
+        two.server.resume();
+    });
+}
+
 /// A catalog that shows seats as they were when it was asked, and only when it may, of a store whose server may become another one.
 struct Gate {
     catalog: Arc<dyn Catalog>,

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use evently_core::ports::{Cache as _, CacheKey};
 use evently_redis::{Problem, Redis, RedisCache, RedisSeatFeed};
 use evently_testkit::{MemoryPlace, World};
 use evently_testservers::Redis as Server;
@@ -191,4 +192,24 @@ async fn it_is_said_once_with_the_setting_and_what_would_help_and_without_the_pa
         assert!(said[0].contains(part), "{part} in {said:?}");
     }
     assert!(!lines.iter().any(|line| line.contains("hunter2")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_whose_memory_runs_out_while_it_is_connected_to() {
+    let server = Server::start().unwrap();
+    let redis = connected(&options(&server.url())).await;
+    server.query(&["config", "set", "maxmemory", "1"]).unwrap();
+    let _ = RedisCache::new(redis.clone()).look(&CacheKey::new("test", 1)).await;
+    until(&redis, Problem::Full).await;
+    server.query(&["config", "set", "maxmemory", "0"]).unwrap();
+    assert!(redis.wait_until_up(true, PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a_server_that_begins_to_follow_another_while_it_is_connected_to() {
+    let (master, server) = (Server::start().unwrap(), Server::start().unwrap());
+    let redis = connected(&options(&server.url())).await;
+    server.query(&["replicaof", "127.0.0.1", &master.port().to_string()]).unwrap();
+    let _ = RedisCache::new(redis.clone()).look(&CacheKey::new("test", 1)).await;
+    until(&redis, Problem::Replica).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evently_core::{
-    domain::{ANSWERS_KEPT, Event, Request},
+    domain::{ANSWERS_KEPT, Event, Request, RequestKey},
     ports::{Bookings, Chores, StoreErrorKind},
 };
 use evently_sqlite::{Options, SqliteStore};
@@ -27,6 +27,20 @@ async fn a_key_counts_within_its_own_batch() {
     let store = place.open();
     let event = put_on_sale(&store, 10).await;
     assert_eq!(replayed(&store, &holds(&event, [1, 2, 1])).await, [false, false, true]);
+}
+
+/// In memory half of a key stands for it.
+#[tokio::test]
+async fn a_key_that_begins_like_another_is_another() {
+    let place = Place::new();
+    let store = place.open();
+    let event = put_on_sale(&store, 10).await;
+    for n in [1, 2] {
+        let mut id = [7; 32];
+        id[31] = n;
+        let request = hold(&event, n.into(), &[n.into()]).with_key(Some(RequestKey { id, fingerprint: [0; 32] }));
+        assert_eq!(replayed(&store, &[request]).await, [false]);
+    }
 }
 
 #[tokio::test]

@@ -613,4 +613,9 @@ pub async fn a_clock_that_was_far_ahead_is_gone_by_no_longer(world: World) {
     assert!(edited.result.is_ok() && edited.at >= now + a_year, "{edited:?}");
     let held = at(now, customer(1), world.hold_command(&event, customer(1), &[0])).await;
     assert!(held.result.is_ok() && held.at < now + a_year / 2, "{held:?}");
+    // Nor when its time has nearly come.
+    let change = EventChange { name: Some("Cymbeline".to_owned()), ..EventChange::default() };
+    let nearly = now + a_year - Duration::from_mins(5);
+    let edited = at(nearly, ORGANIZER, Command::EditEvent { event_id: event.id(), change }).await;
+    assert!(edited.result.is_ok() && edited.at < now + a_year, "{edited:?}");
 }

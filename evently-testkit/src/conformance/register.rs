@@ -209,6 +209,7 @@ macro_rules! store_conformance {
                 an_unknown_token_does_nothing
                 tokens_end_with_their_session
                 a_holder_is_as_they_are_now
+                a_rotation_that_comes_again_after_the_next_one_ends_its_login
                 of_many_rotations_of_one_token_one_succeeds
                 what_is_taken_back_is_told
                 what_does_nothing_takes_nothing_back

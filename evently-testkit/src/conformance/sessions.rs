@@ -104,6 +104,16 @@ pub async fn a_holder_is_as_they_are_now(world: World) {
     assert_eq!(world.store.sessions.holder(session.id).await.unwrap().unwrap().role, Role::Admin);
 }
 
+/// Word for word, by whoever has recorded it: what was answered then has been spent since.
+pub async fn a_rotation_that_comes_again_after_the_next_one_ends_its_login(world: World) {
+    let session = login(&world, token(1)).await;
+    for number in [1, 2] {
+        assert_eq!(rotate(&world, token(number), token(number + 1)).await, Rotation::Rotated(session));
+    }
+    assert_eq!(rotate(&world, token(1), token(2)).await, Rotation::Reused);
+    assert_eq!(rotate(&world, token(3), token(4)).await, Rotation::Ended);
+}
+
 pub async fn of_many_rotations_of_one_token_one_succeeds(world: World) {
     let session = login(&world, token(1)).await;
     let (sessions, now) = (world.store.sessions.clone(), world.now());

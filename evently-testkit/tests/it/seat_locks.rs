@@ -216,6 +216,22 @@ fn a_repeated_request_gets_the_first_answer_whoever_has_the_lock() {
     });
 }
 
+/// What it is answered is from before the extension.
+#[test]
+fn a_repeated_request_takes_no_lock_from_a_hold_that_was_extended() {
+    run(async {
+        let shop = Shop::honest().await;
+        let terms = shop.world.terms;
+        let ask = || shop.hold(1, &[1]).with_key(World::key("k", "1"));
+        let held = booking(shop.answer(ask()).await.result.unwrap());
+        shop.world.wait(terms.ttl.saturating_sub(SECOND));
+        shop.ask(Command::Extend { booking_id: held.id, terms }).await.unwrap();
+        shop.world.wait(SECOND);
+        assert!(shop.answer(ask()).await.replayed);
+        assert!(shop.is_locked(&[1]).await);
+    });
+}
+
 #[test]
 fn a_lock_that_an_instance_has_left_behind_soon_ends() {
     run(async {
