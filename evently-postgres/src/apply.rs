@@ -72,7 +72,7 @@ async fn until_decided(
         tries += 1;
         // Of a commit in doubt the next try tells: what has been committed is found by its keys and ids.
         let again = matches!(fault.kind(), StoreErrorKind::InDoubt | StoreErrorKind::Contended);
-        let in_vain = fault.waited_too_long() && began.elapsed() > IN_VAIN;
+        let in_vain = fault.waited_for_somebody() && began.elapsed() > IN_VAIN;
         if !again || in_vain || tries == TRIES {
             // What an earlier try may have done is not known yet.
             let kind = if in_doubt.is_empty() { fault.kind() } else { StoreErrorKind::InDoubt };

@@ -55,8 +55,16 @@ impl Fault {
 
     /// Whether somebody else had what it waited for, and did not give it up in time; or whoever stood still has to begin anew.
     pub(crate) fn waited_too_long(&self) -> bool {
-        let Self::Engine(sqlx::Error::Database(error)) = self else { return false };
-        matches!(error.code().as_deref(), Some("55P03" | "57014" | "25P03"))
+        self.waited_for_somebody() || self.has_code("25P03")
+    }
+
+    /// Whether somebody else had what it waited for, and did not give it up in time.
+    pub(crate) fn waited_for_somebody(&self) -> bool {
+        self.has_code("55P03") || self.has_code("57014")
+    }
+
+    fn has_code(&self, code: &str) -> bool {
+        matches!(self, Self::Engine(sqlx::Error::Database(error)) if error.code().as_deref() == Some(code))
     }
 
     /// The fault as whoever only wants to read is told of it: nothing of theirs is in doubt.

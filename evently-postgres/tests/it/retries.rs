@@ -116,6 +116,30 @@ async fn who_stands_still_in_the_middle_of_a_batch_holds_nobody_up() {
     assert_eq!(stopped.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
 }
 
+/// However long that was. It waited for nobody's row.
+#[tokio::test]
+async fn who_has_stood_still_in_the_middle_of_a_batch_begins_anew() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let options = Options { statement_timeout: Duration::from_secs(20), ..place.options() };
+    let store = place.open_with(ids.clone(), &options).await;
+    place.execute(
+        "create sequence tries;
+        create function stand_still() returns trigger language plpgsql as $$
+        begin
+            if nextval('tries') = 1 then
+                perform pg_sleep(5.5);
+                raise exception using errcode = 'idle_in_transaction_session_timeout';
+            end if;
+            return new;
+        end $$;
+        create trigger stand_still before insert on journal for each statement execute function stand_still();",
+    );
+    let event = Fixture::new(&*ids, NOW, 1, 1);
+    let make = [event.create_venue(), event.create_event()].map(|command| Request::new(ORGANIZER, command));
+    store.apply(NOW, &make).await.unwrap();
+}
+
 /// A pooler keeps no settings, so that each transaction says for how long it may be waited for.
 #[tokio::test]
 async fn who_stands_still_in_the_middle_of_a_batch_is_given_up_through_a_pooler_as_well() {
