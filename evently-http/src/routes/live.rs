@@ -16,7 +16,7 @@ use evently_core::{
     services::EventView,
 };
 use serde::Deserialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use utoipa::IntoParams;
 
 use crate::{
@@ -29,8 +29,11 @@ use crate::{
     server::{Closing, LiveRoom},
 };
 
-/// How often a silent connection is tried.
+/// How often a connection is tried.
 const PING: Duration = Duration::from_secs(20);
+/// Pings in a row that a client may leave unanswered: who has lost their signal goes without a word, and who is slow hears a ping after all
+/// that was sent before it.
+const UNANSWERED_MAX: u32 = 3;
 /// How long a client may take to accept a frame before it is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a client may send: nothing of use, and so not much of it.
@@ -97,7 +100,7 @@ struct Follower {
 
 /// Why a connection is over.
 enum Over {
-    /// The client has gone, or takes nothing any more.
+    /// The client has gone, takes nothing any more, or answers nothing.
     Gone,
     /// The service is going down.
     Closing,
@@ -127,9 +130,28 @@ impl Follower {
         let mut closing = self.closing.clone();
         let mut messages = 0;
         let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
+        // Several at once would ask for answers that nobody had the time to give.
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unanswered = 0;
         self.begin(&mut subscription).await?;
         loop {
             tokio::select! {
+                // What has come is heard before it is missed.
+                biased;
+                () = begun(closing.as_mut()) => return Err(Over::Closing),
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Close(_))) | None => return Err(Over::Gone),
+                    Some(Ok(_)) if messages < MESSAGES_MAX => (messages, unanswered) = (messages + 1, 0),
+                    // An error is a broken connection, to which a farewell does no harm, or a message that is too large.
+                    Some(Ok(_) | Err(_)) => return Err(Over::Misused),
+                },
+                _ = ping.tick() => {
+                    if unanswered == UNANSWERED_MAX {
+                        return Err(Over::Gone);
+                    }
+                    (unanswered, messages) = (unanswered + 1, 0);
+                    self.send_message(Message::Ping(bytes::Bytes::new())).await?;
+                }
                 delta = subscription.deltas.recv() => match delta {
                     Ok(delta) => self.send_delta(&delta).await?,
                     // Closed means that the feed has had to number its states anew.
@@ -141,17 +163,6 @@ impl Follower {
                         self.begin(&mut subscription).await?;
                     }
                 },
-                message = self.socket.recv() => match message {
-                    Some(Ok(Message::Close(_))) | None => return Err(Over::Gone),
-                    Some(Ok(_)) if messages < MESSAGES_MAX => messages += 1,
-                    // An error is a broken connection, to which a farewell does no harm, or a message that is too large.
-                    Some(Ok(_) | Err(_)) => return Err(Over::Misused),
-                },
-                _ = ping.tick() => {
-                    messages = 0;
-                    self.send_message(Message::Ping(bytes::Bytes::new())).await?;
-                }
-                () = begun(closing.as_mut()) => return Err(Over::Closing),
             }
         }
     }

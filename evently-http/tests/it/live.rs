@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream},
     net::{TcpSocket, TcpStream},
     sync::oneshot,
     time,
@@ -260,18 +260,18 @@ async fn who_is_too_slow_begins_anew() {
 /// Whoever follows since before an edit puts nothing of before in the place of what is kept for all, or it is made anew for each of them.
 #[tokio::test]
 async fn who_is_too_slow_begins_anew_with_the_event_as_it_is() {
-    let app = TestApp::new().await;
-    let (organizer, event) = app.on_sale(1).await;
+    let house = TestApp::new().await;
+    let (organizer, event) = house.on_sale(1).await;
+    let catalog = house.app.store.catalog.clone();
+    let feed = Arc::new(MemorySeatFeed::new(catalog.clone()));
+    let app = house.beside_showing(catalog, feed.clone()).await;
     let mut socket = follow_narrowly(&app, event).await;
     frame(&mut socket).await;
     let path = format!("/api/v1/admin/events/{event}");
     app.call(Method::PATCH, &path, Some(&organizer), Some(json!({"description": "Late"}))).await.expect(200);
-    let seats = json!({"seat_ids": [app.seat(event, 0).await]});
-    // Together more than the feed keeps for those who follow.
-    for _ in 0..250 {
-        for how in ["block", "unblock"] {
-            app.post(&format!("{path}/seats/{how}"), Some(&organizer), seats.clone()).await.expect(200);
-        }
+    // Together more than the feed keeps for those who follow, and at once: who takes nothing for long is cut off instead.
+    for version in 1..=500 {
+        feed.publish(&[SeatChange { event_id: event, number: 0, status: SeatStatus::Blocked, version }]).await;
     }
     let view = app.app.events.view(event).await.unwrap();
     let of_now = async || app.app.seat_bodies.of(&view, app.app.events.seat_map(event).await.unwrap());
@@ -366,4 +366,22 @@ async fn where_nothing_changes_something_is_said_before_a_proxy_gives_up() {
         let said = time::timeout(Duration::from_secs(55), socket.next()).await.expect("in time");
         assert!(matches!(said, Some(Ok(Message::Ping(_)))), "{said:?}");
     }
+}
+
+/// Else everybody whose signal is lost keeps a place that others behind the same address need, until the connection is given up.
+#[tokio::test]
+async fn who_answers_no_ping_has_gone_and_who_answers_is_kept() {
+    let (app, event, _) = served(&[("http.live_per_client", "1"), WITHOUT_REDIS]).await;
+    let mut socket = follow_narrowly(&app, event).await;
+    frame(&mut socket).await;
+    time::pause();
+    let answers = async { while let Some(Ok(_)) = socket.next().await {} };
+    assert!(time::timeout(Duration::from_secs(200), answers).await.is_err(), "it goes on");
+    assert!(app.app.live_places.take(Ipv6Addr::UNSPECIFIED.into()).is_none(), "its place is taken");
+    let began = time::Instant::now();
+    // From here on it takes all that is sent, and says nothing.
+    let way = socket.get_mut();
+    let takes = async { while way.read_u8().await.is_ok() {} };
+    time::timeout(Duration::from_secs(200), takes).await.expect("it is cut off");
+    assert!((40..=100).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
