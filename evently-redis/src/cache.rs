@@ -106,11 +106,11 @@ impl Inner {
     /// Forgets what could not be forgotten before.
     async fn try_again(&self) {
         let keys = self.pending().left();
-        for key in keys {
+        for (key, until) in keys {
             if !self.forget(&key).await {
                 return;
             }
-            self.pending().keys.remove(&key);
+            self.pending().settle(&key, until);
         }
     }
 }
@@ -129,12 +129,19 @@ impl Pending {
         self.keys.contains_key(key) || self.all.is_some_and(|until| Instant::now() < until)
     }
 
-    /// The keys under which there may be something still.
-    fn left(&mut self) -> Vec<CacheKey> {
+    /// Takes out what was forgotten, unless somebody has failed to forget it anew meanwhile.
+    fn settle(&mut self, key: &CacheKey, until: Instant) {
+        if self.keys.get(key) == Some(&until) {
+            self.keys.remove(key);
+        }
+    }
+
+    /// The keys under which there may be something still, and until when.
+    fn left(&mut self) -> Vec<(CacheKey, Instant)> {
         let now = Instant::now();
         self.all = self.all.filter(|until| now < *until);
         self.keys.retain(|_, until| now < *until);
-        self.keys.keys().cloned().collect()
+        self.keys.iter().map(|(key, until)| (key.clone(), *until)).collect()
     }
 }
 
@@ -236,10 +243,26 @@ mod tests {
         let key = CacheKey::new("test", 1);
         pending.add(key.clone());
         tokio::time::advance(KEPT_MOST.saturating_sub(INSTANT)).await;
-        assert_eq!(pending.left(), std::slice::from_ref(&key));
+        assert_eq!(pending.left().iter().map(|(key, _)| key).collect::<Vec<_>>(), [&key]);
         assert!(pending.has(&key));
         tokio::time::advance(INSTANT).await;
         assert!(pending.left().is_empty() && !pending.has(&key), "by now it is gone by itself");
+    }
+
+    /// It was kept anew in between.
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_forgotten_again_meanwhile_is_still_to_be_forgotten() {
+        let mut pending = Pending::default();
+        let key = CacheKey::new("test", 1);
+        pending.add(key.clone());
+        let [(_, before)] = <[_; 1]>::try_from(pending.left()).unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        pending.add(key.clone());
+        pending.settle(&key, before);
+        assert!(pending.has(&key));
+        let [(_, now)] = <[_; 1]>::try_from(pending.left()).unwrap();
+        pending.settle(&key, now);
+        assert!(!pending.has(&key));
     }
 
     /// A change that could not be told to the server, after so many others that it is not remembered by itself.
@@ -254,8 +277,8 @@ mod tests {
         assert!(pending.has(&key(0)) && !pending.has(&last), "as many as are remembered");
         pending.add(last.clone());
         assert_eq!(pending.left().len(), PENDING_MOST);
-        for key in pending.left() {
-            pending.keys.remove(&key);
+        for (key, until) in pending.left() {
+            pending.settle(&key, until);
         }
         assert!(
             pending.has(&last) && pending.has(&other),

@@ -38,6 +38,9 @@ use crate::{
 const TRIES: u32 = 4;
 /// What is published within this process has no number, and comes after all that has one.
 const OF_OUR_OWN: u64 = u64::MAX;
+/// What is published while no state is shared, or while it is being made, has none either: it is in that state, and may be missing in one of
+/// our own.
+const BEFORE_ALL: u64 = 0;
 
 /// The feed of an instance among others. While Redis is away it is a feed for this process alone, whose states have numbers that no other
 /// feed gives; whoever follows it begins anew when Redis goes and when it is back.
@@ -206,7 +209,7 @@ impl Inner {
         topics.insert(event, old);
         drop(topics);
         for entry in missed {
-            if entry.seq == OF_OUR_OWN {
+            if [OF_OUR_OWN, BEFORE_ALL].contains(&entry.seq) {
                 self.publish_here(event, &entry.changes);
             } else {
                 // Where something is missing before it, the next one shows that.
@@ -223,6 +226,7 @@ impl Inner {
         for delta in joined.deltas {
             board.keep(Arc::new(delta));
         }
+        missed.retain(|entry| entry.seq != BEFORE_ALL);
         missed.sort_unstable_by_key(|entry| entry.seq);
         if take(&mut board, missed) == Taken::In {
             topics.insert(event, Topic::Shared(board));
@@ -276,8 +280,12 @@ impl Inner {
                         continue;
                     }
                 }
-                // Nobody here looks at it.
-                Ok(None) if !known => return,
+                Ok(None) if !known => {
+                    if self.leave(event, &changes) {
+                        return;
+                    }
+                    continue;
+                }
                 Ok(None) => {}
                 Err(_) => {
                     if !changes.is_empty() {
@@ -291,6 +299,15 @@ impl Inner {
         if self.catalog.run() == run {
             self.publish_here(event, &changes);
         }
+    }
+
+    /// Leaves changes of which Redis shares nothing to whoever is getting the state. False if they are missing in one that was got meanwhile.
+    fn leave(&self, event: EventId, changes: &[SeatChange]) -> bool {
+        if let Some(Topic::Joining(missed)) = self.topics().get_mut(&event) {
+            missed.push(Entry { seq: BEFORE_ALL, changes: changes.to_vec() });
+            return true;
+        }
+        self.has(event, changes)
     }
 
     /// Whether the state at hand contains the changes; so does one that is not there yet.

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -392,6 +393,32 @@ fn who_publishes_to_an_emptied_server_tells_the_others() {
     });
 }
 
+/// They would go on answering one another.
+#[test]
+fn who_only_asks_an_emptied_server_tells_nobody() {
+    run(async {
+        let two = Two::new().await;
+        let before = two.map(0).await.seq();
+        assert_eq!(two.map(1).await.seq(), before);
+        two.server.flush().unwrap();
+        two.server.query(&["config", "resetstat"]).unwrap();
+        let [channel, _] = two.kept();
+        two.server.query(&["publish", &channel, "of somebody else"]).unwrap();
+        let begun_anew = async {
+            loop {
+                let [one, other] = [two.map(0).await.seq(), two.map(1).await.seq()];
+                if one != before && one == other {
+                    break;
+                }
+                task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, begun_anew).await.expect("what they hear shows that there is nothing");
+        let calls = two.server.query(&["info", "commandstats"]).unwrap();
+        assert!(calls.contains("cmdstat_publish:calls=1,"), "{calls}");
+    });
+}
+
 #[test]
 fn while_the_server_is_away_each_instance_shows_what_it_publishes() {
     run(async {
@@ -584,6 +611,27 @@ fn what_is_published_while_seats_are_read_without_the_server_is_shown() {
         feed.publish(&two.commit(3).await).await;
         gate.may_go.add_permits(1);
         assert_eq!(looks.await.unwrap().statuses(), two.stored().await.statuses());
+    });
+}
+
+/// Its user may publish and not listen, so that it has a state of its own, as in its first moments.
+#[test]
+fn what_is_published_while_seats_are_read_by_who_does_not_listen_is_shown() {
+    run(async {
+        let two = Two::new().await;
+        two.server.query(&["acl", "setuser", "deaf", "on", ">p", "+@all", "-psubscribe", "~*", "&*"]).unwrap();
+        let options = Options { url: two.options.url.replace("redis://", "redis://deaf:p@"), ..two.options.clone() };
+        let gate = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        let feed = Arc::new(RedisSeatFeed::new(connected(&options).await, gate.clone()));
+        let looks = task::spawn({
+            let (feed, event) = (feed.clone(), two.id());
+            async move { feed.seat_map(event).await.unwrap().unwrap() }
+        });
+        gate.asked.acquire().await.unwrap().forget();
+        feed.publish(&two.commit(3).await).await;
+        gate.may_go.add_permits(1);
+        assert_eq!(looks.await.unwrap().statuses(), two.stored().await.statuses());
+        assert!(!feed.wait_until_listening(Duration::ZERO).await);
     });
 }
 
