@@ -87,6 +87,17 @@ pub enum GatewayReport {
     },
 }
 
+impl GatewayReport {
+    /// What a gateway says, in words that are not ours: a refusal for a reason by which we give up would be taken for no answer, and asked
+    /// for again.
+    pub(crate) fn of_a_gateway(self) -> Self {
+        match self {
+            Self::Failed { reason } if is_given_up(&reason) => Self::Failed { reason: "refused".to_owned() },
+            report => report,
+        }
+    }
+}
+
 impl Payment {
     /// Takes in what the gateway says at `now`; `None` if that is no news.
     ///

@@ -121,7 +121,7 @@ impl PaymentService {
         }
         let charge = Charge { payment_id: payment.id, amount: payment.amount, token, hold_expires_at };
         match self.gateway.charge(&charge).await {
-            Ok(charged) => (charged.report, Some(charged.reference)),
+            Ok(charged) => (charged.report.of_a_gateway(), Some(charged.reference)),
             Err(error) => {
                 tracing::warn!(payment_id = %payment.id, %error, "charge in doubt");
                 (GatewayReport::Processing, None)
@@ -181,7 +181,7 @@ impl PaymentService {
             tracing::error!(%payment_id, message, %amount, "webhook does not match its payment");
             return Ok(());
         }
-        self.settle(&payment, report, Some(reference), Some(message), None).await?;
+        self.settle(&payment, report.of_a_gateway(), Some(reference), Some(message), None).await?;
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl PaymentService {
     async fn ask_about_each(&self, undecided: Vec<Payment>, now: Timestamp, decided: &mut Round) -> Result<(), Error> {
         for payment in undecided {
             let report = match self.gateway.look_up(&payment).await {
-                Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report,
+                Ok(Some(report @ (GatewayReport::Succeeded | GatewayReport::Failed { .. }))) => report.of_a_gateway(),
                 Ok(None) => match self.given_up(&payment, now) {
                     Some(report) => report,
                     None => continue,

@@ -154,6 +154,44 @@ impl PaymentGateway for FarAway {
     }
 }
 
+/// Refuses everything, in words of its own.
+struct Refuses(&'static str, Mutex<Option<(PaymentId, Money)>>);
+
+impl Refuses {
+    fn report(&self) -> GatewayReport {
+        GatewayReport::Failed { reason: self.0.to_owned() }
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for Refuses {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn check_token(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn charge(&self, _: &Charge) -> Result<Charged, GatewayUnavailable> {
+        Ok(Charged { report: self.report(), reference: "1".to_owned() })
+    }
+
+    async fn look_up(&self, _: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
+        Ok(Some(self.report()))
+    }
+
+    async fn refund(&self, _: &Refund, _: &Payment) -> Result<(), GatewayUnavailable> {
+        unreachable!("nothing goes back")
+    }
+
+    fn read_webhook(&self, _: &[u8], _: Option<&str>, _: Timestamp) -> Result<Webhook, WebhookError> {
+        let (payment_id, amount) = self.1.lock().unwrap().ok_or(WebhookError::Signature)?;
+        let (message, reference) = (format!("evt_{payment_id}"), "1".to_owned());
+        Ok(Webhook { message, payment_id, reference, report: self.report(), amount })
+    }
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 const INSTANT: Duration = Duration::from_micros(1);
 /// One more than are seen to in one go.
@@ -586,6 +624,37 @@ async fn a_message_tells_the_gateways_name_for_a_payment() {
     service.webhook(b"", None).await.unwrap();
     let known = world.store.bookings.payment(payment.id).await.unwrap().unwrap();
     assert_eq!((known.status(), known.reference.as_deref()), ("processing", Some("ch_1")));
+}
+
+/// By some of them we know payments that we have given up ourselves, and such a one is asked about again.
+#[test]
+fn a_refusal_is_one_in_whatever_words() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        for (seats, reason, kept) in
+            [(0, "superseded", "refused"), (3, "no_answer", "refused"), (6, "card_declined", "card_declined")]
+        {
+            let gateway = Arc::new(Refuses(reason, Mutex::default()));
+            let payments = service_with(&world, gateway.clone());
+            let [asked, looked_up, written] = [
+                world.hold(&event, customer(1), &[seats]).await,
+                world.hold(&event, customer(1), &[seats + 1]).await,
+                world.hold(&event, customer(1), &[seats + 2]).await,
+            ];
+            let (asked, _) = payments.pay(&buyer(), asked.id, "card".to_owned(), None).await.unwrap().value;
+            let written = world.start_payment(&written).await;
+            *gateway.1.lock().unwrap() = Some((written.id, written.amount));
+            payments.webhook(b"", None).await.unwrap();
+            let looked_up = world.start_payment(&looked_up).await;
+            world.wait(SECOND * 6);
+            assert_eq!(payments.reconcile().await.unwrap(), 1);
+            for id in [asked.id, looked_up.id, written.id] {
+                let payment = world.store.bookings.payment(id).await.unwrap().unwrap();
+                assert_eq!(payment.state, PaymentState::Failed { reason: kept.to_owned() });
+            }
+            assert_eq!((payments.reconcile().await.unwrap(), payments.reconcile_given_up().await.unwrap()), (0, 0));
+        }
+    });
 }
 
 #[test]
