@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Error, EventService, calendar, calendar::seat_list};
 use crate::{
-    domain::{BookingId, BookingStatus, Entry, Fact, Rejection},
+    domain::{Actor, BookingId, BookingStatus, Entry, Fact, Rejection, Role, Transition},
     ports::{
         Accounts, Attachment, BegunElsewhere, BookingRecords, Bookings, Claim, Clock, Handler, Ids, Inbox, Mail, Mailer,
         OtherError, Taken,
@@ -129,7 +129,8 @@ impl NotificationService {
                     Some(back) if back == booking.total => format!("Your {back} are on their way back to you."),
                     Some(back) => format!("Of the {} that you paid {back} are on their way back to you.", booking.total),
                 };
-                let text = format!("Your booking for {} has been cancelled. {money}\n\n{when}\n{seats}\n", details.name);
+                let why = why(&entry.transition);
+                let text = format!("Your booking for {} has been cancelled{why}. {money}\n\n{when}\n{seats}\n", details.name);
                 (format!("Your booking for {} is cancelled", details.name), text, Vec::new())
             }
             News::GoesBack(amount, why) => {
@@ -141,6 +142,16 @@ impl NotificationService {
         };
         let id = format!("{:012}-{}", entry.position, booking.id);
         Ok(Some(Mail { id, to: user.email, name: user.name, subject, text, attachments }))
+    }
+}
+
+/// Why a booking was given up by somebody else than its customer, as the rest of a sentence about it.
+fn why(transition: &Transition) -> String {
+    match (transition.actor, transition.reason.as_deref()) {
+        (Actor::System, Some("event_cancelled")) => ", because the event was called off".to_owned(),
+        (Actor::User(_, Role::Organizer | Role::Admin), Some(reason)) => format!(" by the house (\u{201c}{reason}\u{201d})"),
+        (Actor::User(_, Role::Organizer | Role::Admin), None) => " by the house".to_owned(),
+        _ => String::new(),
     }
 }
 

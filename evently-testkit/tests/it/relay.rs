@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use evently_core::{
     cache::{Caches, Seal},
     domain::{
-        Actor, BookingId, BookingStatus, Email, Entry, Event, EventId, Fact, GatewayReport, Layout, LayoutId, Principal, Role,
-        Sales, SeatMap, SessionId, Timestamp, User, UserId, Venue, VenueId,
+        Actor, BookingId, BookingStatus, Command, Email, Entry, Event, EventId, Fact, GatewayReport, Layout, LayoutId, Principal,
+        Request, Role, Sales, SeatMap, SessionId, Timestamp, User, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemoryMailer, MemorySeatFeed},
     ports::{
@@ -892,6 +892,42 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
         let told = mails().await.split_off(7);
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].0.ends_with("goes back") && told[0].1.contains("came when it could no longer buy"), "{told:#?}");
+    });
+}
+
+#[test]
+fn whose_booking_somebody_else_gives_up_is_told_why() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 8).await;
+        let mut bought = Vec::new();
+        for seat in 0..4 {
+            bought.push(world.buy(&event, customer(1), &[seat]).await.id);
+        }
+        for (by, booking_id, reason) in [
+            (customer(1), bought[0], Some("my own affair")),
+            (ORGANIZER, bought[1], Some("duplicate")),
+            (ORGANIZER, bought[2], None),
+            (Actor::System, bought[3], Some("event_cancelled")),
+        ] {
+            let cancel = Command::Cancel { booking_id, expected: None, reason: reason.map(str::to_owned) };
+            world.answer(Request::new(by, cancel)).await.result.unwrap();
+        }
+        let post = Arc::new(Post::default());
+        let relay = relay(&world, Arc::new(InProcess::new(vec![notifications(&world, post.clone())])));
+        while relay.hand_on().await.unwrap() > 0 {}
+        let told = post.sent.sent().split_off(4).into_iter().map(|mail| mail.text);
+        let told = told.map(|text| text.split_once(". ").unwrap().0.split_once(" has been ").unwrap().1.to_owned());
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                "cancelled",
+                "cancelled by the house (“duplicate”)",
+                "cancelled by the house",
+                "cancelled, because the event was called off"
+            ]
+        );
     });
 }
 
