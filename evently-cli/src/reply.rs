@@ -6,7 +6,8 @@ use std::{
     process::ExitCode,
 };
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -31,6 +32,15 @@ impl Reply {
     /// Text for people, and the same for machines.
     pub fn new(people: impl Into<String>, json: Value) -> Self {
         Self { body: Body::Said { people: people.into(), json }, yes: true }
+    }
+
+    /// What something looks like that was done to the thing of this id. That it cannot be shown is no failure: whoever tried again would do
+    /// it twice.
+    pub fn after(done: impl fmt::Display, id: impl Serialize, shown: Result<Self, Failure>) -> Self {
+        shown.unwrap_or_else(|failure| {
+            talk(failure.after("it cannot be shown"));
+            Self::new(done.to_string(), json!({ "id": id }))
+        })
     }
 
     /// A file.

@@ -55,9 +55,9 @@ pub async fn run(global: &Global, command: BookingCommand) -> Result<Reply, Fail
         BookingCommand::Show(which) => show(&app, &which.booking).await,
         BookingCommand::History(which) => Ok(history(&records(&app, &which.booking).await?)),
         BookingCommand::Cancel { which, expect, reason } => {
-            let booking = names::booking(&app, &which.booking).await?;
-            app.bookings.cancel_for(&shop::administrator(), booking.id, expect, reason, app.key_or_new(None)).await?;
-            show(&app, &booking.id.to_string()).await
+            let id = names::booking(&app, &which.booking).await?.id;
+            app.bookings.cancel_for(&shop::administrator(), id, expect, reason, app.key_or_new(None)).await?;
+            Ok(Reply::after(format_args!("the booking {id} is cancelled"), id, show(&app, &id.to_string()).await))
         }
     }
 }

@@ -34,7 +34,7 @@ pub enum EventCommand {
     Cancel {
         /// The event: its id, or its name if no other has it
         event: String,
-        /// Why, for the buyers
+        /// Why, for the journal
         #[arg(long)]
         reason: Option<String>,
     },
@@ -65,13 +65,13 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
         EventCommand::Create(new) => {
             let app = shop::open_existing(global).await?;
             let id = new.create(&app).await?;
-            show(&app, id).await
+            Ok(Reply::after(format_args!("the event {id} is made"), id, show(&app, id).await))
         }
         EventCommand::Publish { event } => {
             let app = shop::open_existing(global).await?;
             let id = names::event(&app, &event).await?.event.id;
             app.events.publish(&by, id, app.key_or_new(None)).await?;
-            show(&app, id).await
+            Ok(Reply::after(format_args!("the event {id} is published"), id, show(&app, id).await))
         }
         EventCommand::Cancel { event, reason } => {
             let app = shop::open_existing(global).await?;
@@ -86,7 +86,7 @@ pub async fn run(global: &Global, command: EventCommand) -> Result<Reply, Failur
                 let off = format_args!("the event {id} is called off, but cancelling its bookings failed");
                 Failure::from(error).after(off)
             })?;
-            show(&app, id).await
+            Ok(Reply::after(format_args!("the event {id} is called off"), id, show(&app, id).await))
         }
         EventCommand::List { status, search } => {
             let app = shop::open_existing(global).await?;

@@ -294,6 +294,35 @@ fn an_event_that_was_made_and_not_published_is_named_with_what_to_do() {
     assert_eq!(evently.json(&publish)["status"], "upcoming");
 }
 
+/// A script tries again what failed, and there would be two.
+#[test]
+fn what_was_done_and_cannot_be_shown_is_no_failure() {
+    let evently = Evently::new();
+    evently.json(&["venue", "import", &plan(&evently, "odeon.csv", PLAN)]);
+    let store = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+    let spoils = |on: &str| {
+        let spoils = "begin update events set content = '{}' where event_key = new.event_key; end";
+        store.execute_batch(&format!("create trigger spoils_{on} after {on} on events {spoils}")).unwrap();
+    };
+    let done = |args: &[&str], done: &str| {
+        let said = evently.run(&[args, &["--json"]].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.stderr.contains("it cannot be shown: "), "{said:?}");
+        let id = said.json()["id"].as_str().unwrap().to_owned();
+        let content: String =
+            store.query_row("select content from events order by event_key desc", [], |row| row.get(0)).unwrap();
+        assert_eq!(content, "{}", "{done}");
+        id
+    };
+    let create = ["event", "create", "--venue", "odeon", "--start", "2099-05-01T19:30:00+02:00"];
+    let create = [&create[..], &["--end", "2099-05-01T22:00:00+02:00", "--price", "Stalls=45", "Circle=9", "--name"]].concat();
+    let id = evently.json(&[&create[..], &["Gala"]].concat())["id"].as_str().unwrap().to_owned();
+    spoils("update");
+    assert_eq!(done(&["event", "publish", &id], "published"), id);
+    spoils("insert");
+    done(&[&create[..], &["Matinee"]].concat(), "made");
+}
+
 #[test]
 fn an_event_can_come_from_a_file_as_the_service_takes_it() {
     let evently = Evently::new();
