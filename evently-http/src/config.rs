@@ -259,17 +259,20 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
-        let problems =
-            problems(&with_environment(&[("EVENTLY__AUTH__BCRYPT_COST", "31"), ("EVENTLY__BOOKING__HOLD_TTL", "1ms")]));
-        assert_eq!(problems.len(), 2, "{problems:?}");
+        let both = [("EVENTLY__AUTH__BCRYPT_COST", "31"), ("EVENTLY__BOOKING__HOLD_TTL", "1ms")];
+        let both = problems(&with_environment(&both));
+        assert_eq!(both.len(), 2, "{both:?}");
         let sources = with_environment(&[("EVENTLY__BOOKING__HOLD_TTL", "2h")]);
         assert_eq!(
-            self::problems(&sources),
+            problems(&sources),
             ["booking.hold_ttl (EVENTLY__BOOKING__HOLD_TTL): must not be longer than booking.hold_cap"]
         );
+        // A buyer may pay with another card by then, and would be charged for both.
+        let patience = problems(&with_environment(&[("EVENTLY__PAYMENT__GATEWAY_TIMEOUT", "15s")]));
+        assert!(patience[0].contains("payment.gateway_timeout") && patience[0].contains("to 14s"), "{patience:?}");
         let tokens = [("EVENTLY__AUTH__ACCESS_TTL", "2h"), ("EVENTLY__AUTH__REFRESH_TTL", "1h")];
         assert_eq!(
-            self::problems(&with_environment(&tokens)),
+            problems(&with_environment(&tokens)),
             ["auth.access_ttl (EVENTLY__AUTH__ACCESS_TTL): must not be longer than auth.refresh_ttl"]
         );
     }

@@ -26,7 +26,7 @@ const CONSUMER_POSITION: &str = "select position from consumers where name = $1"
 /// Whoever has waited for the row judges it as it is then.
 const CLAIM: &str = "insert into consumers as c (name, position, owner, claimed_until) values ($1, 0, $2, $4) \
     on conflict (name) do update set owner = excluded.owner, claimed_until = excluded.claimed_until \
-    where c.owner is null or c.owner = excluded.owner or c.claimed_until <= $3 \
+    where c.owner is null or c.owner = excluded.owner or c.claimed_until <= $3 or c.claimed_until > $5 \
     returning position";
 /// Never goes back.
 const ADVANCE: &str = "update consumers set position = greatest(position, $2), claimed_until = $4 where name = $1 and owner = $3";
@@ -84,7 +84,7 @@ async fn position(store: &PgStore, consumer: &str) -> Result<u64, Fault> {
 
 async fn claim(store: &PgStore, consumer: &str, by: &Claim) -> Result<Option<u64>, Fault> {
     let mut tx = store.write().await?;
-    let row = tx.one(CLAIM, values![consumer, by.owner, to_sql(by.now), to_sql(by.until)]).await?;
+    let row = tx.one(CLAIM, values![consumer, by.owner, to_sql(by.now), to_sql(by.until), to_sql(by.lasts_at_most())]).await?;
     tx.commit().await?;
     row.map(|row| position_from_sql("consumers", get(&row, 0)?)).transpose()
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::Entry,
+    domain::{Entry, Timestamp},
     ports::{Claim, Outbox, StoreError},
 };
 use rusqlite::{Transaction, params};
@@ -18,7 +18,7 @@ statements! {
     CONSUMER_POSITION = "select position from consumers where name = ?1";
     CLAIM = "insert into consumers (name, position, owner, claimed_until) values (?1, 0, ?2, ?4) \
         on conflict (name) do update set owner = ?2, claimed_until = ?4 \
-        where owner is null or owner = ?2 or claimed_until <= ?3 \
+        where owner is null or owner = ?2 or claimed_until <= ?3 or claimed_until > ?5 \
         returning position";
     /// Never goes back.
     ADVANCE = "update consumers set position = max(position, ?2), claimed_until = ?4 where name = ?1 and owner = ?3";
@@ -41,9 +41,10 @@ impl Outbox for SqliteStore {
     }
 
     async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
-        let (consumer, Claim { owner, now, until }) = (consumer.to_owned(), *claim);
+        let (consumer, Claim { owner, now, until }, at_most) = (consumer.to_owned(), *claim, claim.lasts_at_most());
         let claim = move |tx: &Transaction<'_>| {
-            let position = value(tx, CLAIM, params![consumer, owner, now.as_micros(), until.as_micros()])?;
+            let times = [now, until, at_most].map(Timestamp::as_micros);
+            let position = value(tx, CLAIM, params![consumer, owner, times[0], times[1], times[2]])?;
             position.map(|position| position_from_sql("consumers", position)).transpose()
         };
         self.write("claim", claim).await

@@ -12,6 +12,7 @@ mod payment;
 
 use std::{sync::Arc, time::Duration};
 
+pub use self::payment::GATEWAY_PATIENCE;
 use super::{
     booking::{Booking, BookingState, BookingStatus},
     command::{Answer, Command, Outcome, Rejection, Request, RequestKey, Thing},
@@ -29,7 +30,7 @@ use crate::ports::Ids;
 pub const ANSWERS_KEPT: Duration = Duration::from_hours(24);
 
 /// Clocks that are further apart than this are wrong, and nobody goes by them for longer than they are.
-const CLOCKS_APART: Duration = Duration::from_mins(10);
+pub const CLOCKS_APART: Duration = Duration::from_mins(10);
 
 /// As of when is decided what was asked at `now`, where something was decided as of `latest` before: not earlier than that, because whoever
 /// asked may have waited while others asked later and were decided. Where a clock was far ahead for a while, time goes back once.

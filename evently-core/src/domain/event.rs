@@ -224,6 +224,13 @@ impl Event {
         }
     }
 
+    /// Whether money buys seats of it at `now` that comes when their hold has run out. Whoever has no ticket when it has begun, and is no
+    /// longer sold, has gone home.
+    pub(super) fn takes_late_money(&self, now: Timestamp) -> bool {
+        let EventDetails { start_time, end_time, on_sale, .. } = &self.details;
+        self.stage == Stage::Published && now < (*end_time).min((*start_time).max(on_sale.closes_at))
+    }
+
     /// The event with what is to be changed.
     pub(super) fn changed(&self, change: &EventChange) -> Result<Self, Invalid> {
         let (old, mut categories) = (&self.details, self.categories.clone());

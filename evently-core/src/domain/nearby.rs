@@ -1,12 +1,12 @@
 //! Seats like those that were lost, as near to them as can be.
 
 use super::{
-    layout::{Layout, LayoutSeat},
+    layout::{Attribute, Layout, LayoutSeat},
     seat::SeatStatus,
 };
 
-/// As many seats side by side in one row as `wanted` has, all available, each of the category of the seat it stands for, nearest to
-/// where those were. `None` where there is no such block.
+/// As many seats side by side in one row as `wanted` has, all available, each of the kind of the seat it stands for (its category, and
+/// whether it is accessible, for a companion, or with a restricted view), nearest to where those were. `None` where there is no such block.
 ///
 /// `statuses` and `wanted` go by the seats' numbers; the answer is sorted.
 pub fn nearest_block(layout: &Layout, statuses: &[SeatStatus], wanted: &[u32]) -> Option<Vec<u32>> {
@@ -18,7 +18,7 @@ pub fn nearest_block(layout: &Layout, statuses: &[SeatStatus], wanted: &[u32]) -
         for block in row.seats.windows(lost.len()) {
             let Some(numbers) = block.iter().map(|seat| seat.id.number()).collect::<Option<Vec<_>>>() else { continue };
             let free = numbers.iter().all(|&number| statuses.get(number as usize) == Some(&SeatStatus::Available));
-            let alike = block.iter().zip(&lost).all(|(seat, lost)| seat.category == lost.category);
+            let alike = block.iter().zip(&lost).all(|(seat, lost)| are_alike(seat, lost));
             let distance = self::centre(&block.iter().collect::<Vec<_>>()).map(|(x, y)| (x - centre.0).hypot(y - centre.1));
             if let Some(distance) = distance.filter(|_| free && alike)
                 && best.as_ref().is_none_or(|(nearest, _)| distance < *nearest)
@@ -28,6 +28,13 @@ pub fn nearest_block(layout: &Layout, statuses: &[SeatStatus], wanted: &[u32]) -
         }
     }
     best.map(|(_, numbers)| numbers)
+}
+
+/// Whoever needs an accessible seat can use no other, and nobody else is to take the last of them.
+fn are_alike(one: &LayoutSeat, other: &LayoutSeat) -> bool {
+    let kinds = [Attribute::Accessible, Attribute::Companion, Attribute::RestrictedView];
+    let is_alike = |kind| one.attributes.contains(kind) == other.attributes.contains(kind);
+    one.category == other.category && kinds.iter().all(is_alike)
 }
 
 fn centre(seats: &[&LayoutSeat]) -> Option<(f64, f64)> {
@@ -100,6 +107,25 @@ mod tests {
         assert_eq!(nearest(1, &[4], &[4]), None, "there is one of its category");
         assert_eq!(nearest(1, &[0, 2], &[1, 2]), None, "1 and 3 are free, and apart");
         assert_eq!(nearest(2, &[3, 8], &[5, 4]), None, "5 and 4 are in two rows");
+    }
+
+    #[test]
+    fn seats_of_another_kind_are_no_substitute() {
+        use Attribute::{Accessible, Aisle, Companion, RestrictedView};
+        for kind in [Accessible, Companion, RestrictedView] {
+            let mut layout = layout(2);
+            let near_first = |layout: &Layout, wanted: u32| {
+                let mut statuses = [SeatStatus::Available; 10];
+                statuses[wanted as usize] = SeatStatus::Booked;
+                nearest_block(layout, &statuses, &[wanted])
+            };
+            let rows = &mut layout.sections[0].rows;
+            rows[0].seats[2].attributes = vec![kind];
+            assert_eq!(near_first(&layout, 2), None, "{kind:?}: there is one of its kind");
+            assert_eq!(near_first(&layout, 1), Some(vec![0]), "{kind:?}: 2 is as near, and of another kind");
+            layout.sections[0].rows[1].seats[0].attributes = vec![kind, Aisle];
+            assert_eq!(near_first(&layout, 2), Some(vec![5]), "{kind:?}: far off, and of its kind");
+        }
     }
 
     #[test]

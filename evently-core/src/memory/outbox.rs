@@ -22,7 +22,7 @@ impl Outbox for MemoryStore {
     async fn claim(&self, consumer: &str, claim: &Claim) -> Result<Option<u64>, StoreError> {
         let mut state = self.state();
         let row = state.consumers.entry(consumer.to_owned()).or_default();
-        if row.claim.is_some_and(|(owner, until)| owner != claim.owner && claim.now < until) {
+        if row.claim.is_some_and(|(owner, until)| owner != claim.owner && claim.is_barred_until(until)) {
             return Ok(None);
         }
         row.claim = Some((claim.owner, claim.until));

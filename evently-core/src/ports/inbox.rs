@@ -46,7 +46,7 @@ impl Taken {
             None => Self::Ours,
             Some(Begun { done: true, .. }) => Self::Done,
             Some(begun) if begun.owner == claim.owner => Self::Ours,
-            Some(begun) if claim.now < begun.until => Self::Others,
+            Some(begun) if claim.is_barred_until(begun.until) => Self::Others,
             Some(_) => Self::TakenOver,
         }
     }

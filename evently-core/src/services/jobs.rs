@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{PaymentService, Upkeep};
+use super::{Error, PaymentService, Trouble, Upkeep};
 use crate::{
     domain::{Entry, Fact, Stage},
     ports::{Handler, OtherError},
@@ -31,10 +31,23 @@ impl Jobs {
 impl Handler for Jobs {
     async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
         match entry.transition.fact {
-            Fact::RefundDue { .. } => drop(self.payments.send_refunds().await?),
-            Fact::Event { stage: Stage::Cancelled, .. } => while self.upkeep.cancel_called_off().await? > 0 {},
-            _ => {}
+            Fact::RefundDue { .. } => unless_away(self.payments.send_refunds().await.map(drop)),
+            Fact::Event { stage: Stage::Cancelled, .. } => {
+                let all = async {
+                    while self.upkeep.cancel_called_off().await? > 0 {}
+                    Ok(())
+                };
+                unless_away(all.await)
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// What cannot be done for one of them is for somebody to look at, and the regular round says so. This entry may ask for another one.
+fn unless_away(done: Result<(), Error>) -> Result<(), OtherError> {
+    match done.map_err(OtherError::from) {
+        Err(error) if Trouble::of(&error) == Trouble::StoreAway => Err(error),
+        _ => Ok(()),
     }
 }

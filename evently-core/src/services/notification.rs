@@ -111,8 +111,14 @@ impl NotificationService {
             News::Confirmed => {
                 let codes = tickets.iter().filter(|ticket| ticket.state != crate::domain::TicketState::Void);
                 let codes = codes.map(|ticket| ticket.code.to_string()).collect::<Vec<_>>().join("\n");
+                let others = match entry.transition.reason.as_deref() {
+                    Some("paid_late_other_seats") => {
+                        " Your payment came when the seats that you had chosen were sold, so they are others, as near to those as there were."
+                    }
+                    _ => "",
+                };
                 let text = format!(
-                    "Your seats for {} are booked.\n\n{when}\n{seats}\nTotal {}\n\nYour tickets, one for each seat; show \
+                    "Your seats for {} are booked.{others}\n\n{when}\n{seats}\nTotal {}\n\nYour tickets, one for each seat; show \
                      them at the door:\n{codes}\n",
                     details.name, booking.total
                 );

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use evently_core::domain::GATEWAY_PATIENCE;
+
 use super::{
     Row,
     layers::Values,
@@ -197,8 +199,8 @@ settings! {
         gateway: Gateway = "sandbox";
         /// What the gateway signs its messages with; without it one is made and kept in the data folder.
         webhook_secret: Secrets = "";
-        /// How long the gateway may take to answer.
-        gateway_timeout: Duration = "8s" in MOMENT..=HOUR;
+        /// How long the gateway may take to answer. After 15 s a buyer may pay with another card, so it is less.
+        gateway_timeout: Duration = "8s" in MOMENT..=GATEWAY_TIMEOUT_MAX;
     }
     /// The queue in front of the store.
     box_office: BoxOffice {
@@ -223,6 +225,8 @@ settings! {
 
 const MOMENT: Duration = Duration::from_millis(10);
 const SECOND: Duration = Duration::from_secs(1);
+/// A gateway that has not been given up can answer still.
+const GATEWAY_TIMEOUT_MAX: Duration = GATEWAY_PATIENCE.saturating_sub(Duration::from_secs(1));
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(366 * 24);

@@ -65,6 +65,14 @@ pub async fn who_crashed_with_a_message_is_taken_over_and_has_no_say(world: Worl
     assert!(inbox.done("mail", 7, next.owner).await.unwrap());
 }
 
+/// Or it would wait until that time comes, and in one process everything behind it.
+pub async fn a_message_begun_by_a_clock_that_was_far_ahead_is_taken_over(world: World) {
+    let (inbox, then) = (&world.store.inbox, world.now() + Duration::from_hours(1));
+    inbox.take("mail", 7, &world.claim().prolonged(then)).await.unwrap();
+    assert_eq!(inbox.take("mail", 7, &world.claim()).await.unwrap(), Taken::TakenOver);
+    assert_eq!(inbox.take("mail", 7, &world.claim()).await.unwrap(), Taken::Others);
+}
+
 pub async fn who_takes_a_message_over_takes_no_other(world: World) {
     let (inbox, crashed) = (&world.store.inbox, world.claim());
     for message in [7, 8] {

@@ -1,5 +1,7 @@
 //! Bookings: money that comes when the hold has run out. It takes the same seats if it can, else others like them, else it goes back.
 
+use std::time::Duration;
+
 use evently_core::domain::{BookingStatus, Command, GatewayReport, HoldTerms, Payment, Rejection, SeatStatus, Thing};
 
 use crate::{Fixture, GATEWAY, HOUSE, ORGANIZER, World, customer, fixtures};
@@ -97,6 +99,31 @@ pub async fn late_money_is_not_taken_for_an_event_that_is_over(world: World) {
     let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
     assert_eq!((booking.status(), payment.refunded), (BookingStatus::Expired, 9000));
     world.audited(&event).await;
+}
+
+/// Whoever has no ticket by then has gone home, and could not give it back.
+pub async fn late_money_is_not_taken_when_the_event_has_begun_and_is_no_longer_sold(world: World) {
+    let day = Duration::from_hours(24);
+    for (closes, last) in [(day, day * 2), (day * 3, day * 3)] {
+        let event = world.event_with(2, 6, |event| {
+            let (details, now) = (&mut event.details, world.now());
+            (details.start_time, details.end_time, details.on_sale.closes_at) = (now + day * 2, now + day * 4, now + closes);
+            details.refunds.until = now;
+        });
+        let (event, began) = (event.await, world.now());
+        let [first, second] = [&[0, 1], &[2, 3]].map(|seats| (customer(1), seats));
+        let mut payments = Vec::new();
+        for (buyer, seats) in [first, second] {
+            payments.push(world.start_payment(&world.hold(&event, buyer, seats).await).await.id);
+        }
+        let instant = Duration::from_micros(1);
+        world.wait(last.saturating_sub(instant).saturating_sub(world.now().since(began)));
+        assert_eq!(world.report(payments[0], GatewayReport::Succeeded).await.1.status(), BookingStatus::Confirmed);
+        world.wait(instant);
+        let (payment, booking) = world.report(payments[1], GatewayReport::Succeeded).await;
+        assert_eq!((booking.status(), payment.refunded), (BookingStatus::Expired, 9000), "the sale closes after {closes:?}");
+        world.audited(&event).await;
+    }
 }
 
 pub async fn seats_bought_late_can_be_given_up_like_others(world: World) {

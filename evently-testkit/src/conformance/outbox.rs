@@ -105,6 +105,28 @@ pub async fn who_was_taken_over_moves_nothing(world: World) {
     assert!(outbox.advance("mail", 2, &next).await.unwrap());
 }
 
+/// Whether whoever had it has let it go or crashed with it: nothing would be handed on until that time comes.
+pub async fn a_claim_of_a_clock_that_was_far_ahead_is_over(world: World) {
+    let (outbox, minutes) = (&world.store.outbox, |minutes| Duration::from_mins(minutes));
+    for (consumer, ahead, let_go) in
+        [("mail", minutes(60), true), ("jobs", minutes(60), false), ("audit", minutes(60 * 24 * 365), false)]
+    {
+        let then = world.now() + ahead;
+        let theirs = world.claim().prolonged(then);
+        assert_eq!(outbox.claim(consumer, &theirs).await.unwrap(), Some(0));
+        let last = if let_go { theirs.over(then) } else { theirs };
+        assert!(outbox.advance(consumer, 4, &last).await.unwrap());
+        let ours = world.claim();
+        assert_eq!(outbox.claim(consumer, &ours).await.unwrap(), Some(4), "{consumer}");
+        assert_eq!(outbox.claim(consumer, &world.claim()).await.unwrap(), None, "it is ours");
+        assert!(!outbox.advance(consumer, 5, &theirs).await.unwrap(), "and not theirs");
+    }
+    // Clocks may differ.
+    let theirs = world.claim().prolonged(world.now() + minutes(10));
+    assert_eq!(outbox.claim("figures", &theirs).await.unwrap(), Some(0));
+    assert_eq!(outbox.claim("figures", &world.claim()).await.unwrap(), None);
+}
+
 /// A reader that follows the journal while many write never passes an entry over.
 pub async fn no_entry_is_passed_over_while_others_commit(world: World) {
     let event = Arc::new(world.event(8, 16).await);

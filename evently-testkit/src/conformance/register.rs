@@ -127,6 +127,7 @@ macro_rules! store_conformance {
                 what_has_run_out_can_be_given_up_and_its_late_money_goes_back
                 late_money_is_not_taken_for_an_event_that_was_called_off
                 late_money_is_not_taken_for_an_event_that_is_over
+                late_money_is_not_taken_when_the_event_has_begun_and_is_no_longer_sold
                 seats_bought_late_can_be_given_up_like_others
                 a_refusal_that_comes_late_changes_nothing
                 late_money_takes_its_seats_back_from_a_hold_that_has_run_out
@@ -224,6 +225,7 @@ macro_rules! store_conformance {
                 a_claim_lasts_until_its_end_and_can_be_prolonged
                 a_claim_that_is_let_go_is_to_be_had_at_once
                 who_was_taken_over_moves_nothing
+                a_claim_of_a_clock_that_was_far_ahead_is_over
                 no_entry_is_passed_over_while_others_commit
             }
             inbox {
@@ -234,6 +236,7 @@ macro_rules! store_conformance {
                 who_crashed_with_a_message_is_taken_over_and_has_no_say
                 who_takes_a_message_over_takes_no_other
                 who_lets_a_message_go_keeps_the_others
+                a_message_begun_by_a_clock_that_was_far_ahead_is_taken_over
                 what_was_done_long_ago_is_forgotten_and_nothing_else
             }
             figures {

@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use evently_core::{
     domain::{
-        Actor, BookingId, BookingStatus, Command, GatewayReport, Money, Outcome, Payment, PaymentId, PaymentState, Principal,
-        Refund, RefundId, RefundState, Request, SessionId, Timestamp,
+        Actor, BookingId, BookingStatus, Command, Entry, Fact, GatewayReport, Money, Outcome, Payment, PaymentId, PaymentState,
+        Principal, Refund, RefundId, RefundState, Request, SessionId, Timestamp,
     },
     memory::MemorySeatFeed,
     ports::{
@@ -370,6 +370,35 @@ fn what_cannot_be_read_stops_nothing_behind_it() {
         assert_eq!(left.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [paid[3]]);
         let left = chores.owed_refunds("sandbox", Page { after: None, limit: MANY }).await.unwrap();
         assert_eq!(left.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [owed[5]]);
+    });
+}
+
+/// Else the messages of all other refunds are put aside for somebody to look at.
+#[test]
+fn no_message_is_to_blame_for_what_cannot_be_done_for_another() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let mut owed = Vec::new();
+        for seat in 0..2 {
+            let sold = world.buy(&event, customer(seat), &[seat]).await;
+            world.cancel(HOUSE, sold.id).await.unwrap();
+            owed.push(world.store.bookings.records(sold.id).await.unwrap().unwrap().refunds[0].clone());
+        }
+        let no_payment = PaymentId::from_uuid(Uuid::nil());
+        world.store.chores = Arc::new(Unreadable(world.store.chores.clone(), no_payment, owed[0].id));
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        world.store.bookings = store.clone();
+        let (payments, upkeep) = services(&world, Arc::new(FarAway::default()));
+        let jobs = Jobs::new(Arc::new(payments), Arc::new(upkeep));
+        let entries = world.store.outbox.after(0, u32::MAX).await.unwrap();
+        let due = |entry: &&Entry| matches!(entry.transition.fact, Fact::RefundDue { refund_id, .. } if refund_id == owed[1].id);
+        let due = entries.iter().find(due).unwrap();
+        store.set_broken(true);
+        jobs.handle(due).await.unwrap_err();
+        store.set_broken(false);
+        jobs.handle(due).await.unwrap();
+        let refunds = world.store.bookings.records(owed[1].booking_id).await.unwrap().unwrap().refunds;
+        assert_ne!(refunds[0].state, RefundState::Pending);
     });
 }
 

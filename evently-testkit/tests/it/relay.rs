@@ -895,6 +895,34 @@ fn a_buyer_is_told_once_of_each_thing_that_becomes_of_a_booking() {
     });
 }
 
+/// They may have seen that it was over, and gone.
+#[test]
+fn who_is_given_other_seats_than_they_chose_is_told_so() {
+    evently_testkit::run(async {
+        let world = World::new(MemoryPlace).await;
+        with_account(&world).await;
+        let event = world.event(1, 8).await;
+        let mut payments = Vec::new();
+        for seat in [0, 1] {
+            payments.push(world.start_payment(&world.hold(&event, customer(1), &[seat]).await).await.id);
+        }
+        world.wait(world.terms.payment_window);
+        world.buy(&event, customer(2), &[0]).await;
+        for (payment_id, instead) in [(payments[0], vec![3]), (payments[1], Vec::new())] {
+            let (report, terms) = (GatewayReport::Succeeded, world.terms);
+            let captured =
+                Command::SettlePayment { payment_id, report, reference: None, message: None, instead, terms, answers: None };
+            world.answer(Request::new(Actor::Gateway, captured)).await.result.unwrap();
+        }
+        let post = Arc::new(Post::default());
+        let relay = relay(&world, Arc::new(InProcess::new(vec![notifications(&world, post.clone())])));
+        while relay.hand_on().await.unwrap() > 0 {}
+        let told = post.sent.sent().into_iter().map(|mail| mail.text).collect::<Vec<_>>();
+        assert!(told[0].contains("the seats that you had chosen were sold") && told[0].contains("seat 4"), "{told:#?}");
+        assert!(!told[1].contains("chosen") && told[1].contains("seat 2"), "{told:#?}");
+    });
+}
+
 #[test]
 fn whose_booking_somebody_else_gives_up_is_told_why() {
     evently_testkit::run(async {

@@ -15,7 +15,7 @@ pub(super) struct News<'a> {
 }
 
 /// How long a gateway that has not answered keeps its payment from being given up for another.
-const GATEWAY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+pub const GATEWAY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Stands for a gateway where there was none.
 const ELSEWHERE: &str = "external";
@@ -177,8 +177,7 @@ impl<L: Ledger> Desk<'_, L> {
     fn captured_late(&mut self, payment: Payment, booking: Booking, instead: &[u32]) -> Decision<Outcome, L> {
         let event = self.event(booking.event_id)?;
         let own = booking.seats.iter().map(|seat| seat.number).collect::<Vec<_>>();
-        let sellable = event.stage == Stage::Published && self.now < event.details.end_time;
-        let found = if !sellable {
+        let found = if !event.takes_late_money(self.now) {
             None
         } else if let Some(free) = self.all_available(&booking, &own)? {
             Some((free, "paid_late"))

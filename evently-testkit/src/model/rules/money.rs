@@ -124,7 +124,9 @@ impl Model {
         if pending {
             self.end(booking_id, BookingState::Expired);
         }
-        let sellable = self.event.stage == Stage::Published && self.now < self.event.details.end_time;
+        let details = &self.event.details;
+        let begun = self.now >= details.start_time && self.now >= details.on_sale.closes_at;
+        let sellable = self.event.stage == Stage::Published && !begun && self.now < details.end_time;
         let expired = self.bookings[&booking_id].status() == BookingStatus::Expired;
         match self.seats_for_late_money(&self.bookings[&booking_id], instead).filter(|_| expired && sellable) {
             Some(seats) => {
