@@ -60,12 +60,12 @@ impl Fault {
 /// What a result code of SQLite means for whoever asked; <https://sqlite.org/rescode.html>.
 fn engine_kind(code: ErrorCode) -> StoreErrorKind {
     match code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreErrorKind::Contended,
         // A constraint is the last guard: what it refuses the rules should never have asked for.
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => {
             StoreErrorKind::Corrupt
         }
-        // Full, read-only, an I/O error, gone: somebody can put it right while we run.
+        // Full, read-only, an I/O error, gone: somebody can put it right while we run. So is a file that somebody else has kept locked for
+        // longer than we wait: all of it, so that no part of a batch fares better alone.
         _ => StoreErrorKind::Unavailable,
     }
 }
@@ -95,7 +95,7 @@ mod tests {
             (ffi::SQLITE_IOERR_SHMSIZE, StoreErrorKind::InDoubt),
             (ffi::SQLITE_NOMEM, StoreErrorKind::InDoubt),
             (ffi::SQLITE_FULL, StoreErrorKind::Unavailable),
-            (ffi::SQLITE_BUSY, StoreErrorKind::Contended),
+            (ffi::SQLITE_BUSY, StoreErrorKind::Unavailable),
             (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, StoreErrorKind::Corrupt),
         ] {
             let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
@@ -104,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn others_in_the_way_are_contention() {
+    fn others_in_the_way_are_contention_unless_they_have_the_whole_file() {
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_LOCKED] {
-            assert_eq!(kind_of(code), StoreErrorKind::Contended, "{code}");
+            assert_eq!(kind_of(code), StoreErrorKind::Unavailable, "{code}");
         }
         assert_eq!(Fault::Stale("seats").during("apply").kind(), StoreErrorKind::Contended);
     }

@@ -1,10 +1,15 @@
 //! Several handles on one file, as several processes have them.
 
+use std::{sync::Arc, time::Duration};
+
 use evently_core::{
     domain::{BookingStatus, Event},
-    ports::{Audit, Bookings, Catalog, Elsewhere, Outbox},
+    memory::{ManualClock, MemorySeatFeed},
+    ports::{Audit, Bookings, Catalog, Elsewhere, Outbox, StoreErrorKind},
+    services::{BoxOffice, Error, OfficeSize},
 };
 use evently_sqlite::{Options, SqliteStore};
+use evently_testkit::CountedBookings;
 
 use crate::support::{NOW, Place, apply, assert_sound, hold, put_on_sale};
 
@@ -31,6 +36,30 @@ async fn what_one_has_written_the_other_reads() {
     assert_eq!(theirs.event(event.id).await.unwrap().unwrap().version, 2);
     apply(&theirs, NOW, hold(&event, 1, &[0])).await.unwrap();
     assert_eq!(ours.seat_map(event.id).await.unwrap().unwrap().counts().reserved, 1);
+}
+
+/// Split into ever smaller parts, each of which waits as long, a full batch kept the office busy for most of an hour.
+#[tokio::test]
+async fn while_somebody_keeps_the_file_locked_nothing_is_done_and_each_batch_waits_once() {
+    const BUYERS: u32 = 32;
+    let (place, patience) = (Place::new(), Duration::from_millis(200));
+    let store = Arc::new(place.open_with(1, &Options { busy_timeout: patience, ..Options::default() }));
+    let event = put_on_sale(&store, 40).await;
+    let tool = place.tool();
+    tool.execute_batch("begin immediate").unwrap();
+    let (counted, feed) = (Arc::new(CountedBookings::new(store.clone())), Arc::new(MemorySeatFeed::new(store.clone())));
+    let (office, work) = BoxOffice::open(counted.clone(), feed, Arc::new(ManualClock::new(NOW)), OfficeSize::default());
+    tokio::spawn(work);
+    let submit = |n: u32| {
+        let (office, hold) = (office.clone(), hold(&event, u128::from(n) + 1, &[n]));
+        tokio::spawn(async move { office.submit(hold).await })
+    };
+    for answer in (0..BUYERS).map(submit).collect::<Vec<_>>() {
+        assert!(matches!(answer.await.unwrap(), Err(Error::Store(error)) if error.kind() == StoreErrorKind::Unavailable));
+    }
+    assert!(counted.calls() <= 2, "the first to come, and all who had to wait for them");
+    tool.execute_batch("rollback").unwrap();
+    office.submit(hold(&event, 99, &[0])).await.unwrap().result.unwrap();
 }
 
 const SEATS: u32 = 400;
