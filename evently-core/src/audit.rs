@@ -19,7 +19,7 @@ mod tickets;
 #[cfg(test)]
 mod planted;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -27,7 +27,7 @@ use self::rows::Rows;
 pub use self::{figures::audit_figures, journal::Follower};
 use crate::{
     domain::{Booking, BookingCode, EventId, HoldTerms, Layout, LayoutId, TicketCode, Timestamp},
-    ports::{Audit, Catalog, Clock, EventRecords, Store, StoreError},
+    ports::{Audit, Catalog, Clock, EventRecords, Store, StoreError, StoreErrorKind},
 };
 
 /// Whether what happened at `at` may have been decided before a change that was made at `changed`, though it stands behind it.
@@ -159,6 +159,17 @@ impl Report {
     }
 }
 
+/// What was read; or that it cannot be, which must not be either, and keeps nothing else from being checked.
+fn readable<T>(read: Result<T, StoreError>, subject: impl FnOnce() -> String) -> Result<Result<T, Violation>, StoreError> {
+    match read {
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            Ok(Err(Violation { invariant: Invariant::Integrity, subject: subject(), what: format!("it cannot be read: {why}") }))
+        }
+        read => read.map(Ok),
+    }
+}
+
 /// Checks all events of a store, one after another, each as of when it was read, and lets the store check itself. The service may go on
 /// meanwhile.
 pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, clock: &dyn Clock) -> Result<Report, StoreError> {
@@ -166,38 +177,57 @@ pub async fn audit_store(audit: &dyn Audit, catalog: &dyn Catalog, clock: &dyn C
     let mut codes = Codes::default();
     let mut layouts = FxHashMap::<LayoutId, Option<Arc<Layout>>>::default();
     for id in audit.event_ids().await? {
-        let Some(records) = audit.event_records(id).await? else {
-            let what = "it is listed and cannot be read".to_owned();
-            report.violations.push(Violation { invariant: Invariant::Integrity, subject: format!("event {id}"), what });
-            continue;
+        let subject = || format!("event {id}");
+        let records = match readable(audit.event_records(id).await, subject)? {
+            Ok(Some(records)) => records,
+            Ok(None) => {
+                let what = "it is listed and cannot be read".to_owned();
+                report.violations.push(Violation { invariant: Invariant::Integrity, subject: subject(), what });
+                continue;
+            }
+            Err(violation) => {
+                report.violations.push(violation);
+                continue;
+            }
         };
         let now = clock.now();
         let layout_id = records.event.layout_id;
         if let std::collections::hash_map::Entry::Vacant(vacant) = layouts.entry(layout_id) {
-            vacant.insert(catalog.layout(layout_id).await?);
+            let layout = readable(catalog.layout(layout_id).await, || format!("layout {layout_id}"))?;
+            vacant.insert(layout.unwrap_or_else(|violation| {
+                report.violations.push(violation);
+                None
+            }));
         }
         let layout = layouts[&layout_id].as_deref();
         report.count(&records, now);
         report.violations.extend(check(&records, layout, now));
         let mut found = Findings::default();
         if layout.is_none() {
-            found.add(Invariant::Conservation, format!("event {id}"), format!("its layout {layout_id} is missing"));
+            found.add(Invariant::Conservation, subject(), format!("its layout {layout_id} is missing, or cannot be read"));
         }
         codes.check(&records, &mut found);
         report.violations.extend(found.0);
     }
-    report.violations.extend(audit.self_check().await?.into_iter().map(|what| Violation {
-        invariant: Invariant::Integrity,
-        subject: "the store".to_owned(),
-        what,
-    }));
+    let subject = || "the store".to_owned();
+    match readable(audit.self_check().await, subject)? {
+        Ok(found) => {
+            let violation = |what| Violation { invariant: Invariant::Integrity, subject: subject(), what };
+            report.violations.extend(found.into_iter().map(violation));
+        }
+        Err(violation) => report.violations.push(violation),
+    }
     Ok(report)
 }
 
 /// The same, and the figures of sales: everything that can be read from a store.
 pub async fn audit_all(store: &Store, clock: &dyn Clock) -> Result<Report, StoreError> {
     let mut report = audit_store(&*store.audit, &*store.catalog, clock).await?;
-    report.violations.extend(audit_figures(&*store.figures, &*store.outbox, &*store.catalog).await?);
+    let figures = audit_figures(&*store.figures, &*store.outbox, &*store.catalog).await;
+    match readable(figures, || "the figures of sales, or the journal".to_owned())? {
+        Ok(found) => report.violations.extend(found),
+        Err(violation) => report.violations.push(violation),
+    }
     Ok(report)
 }
 

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{Invariant, Violation};
 use crate::{
     domain::{EventId, Sales, SalesKey, SalesRow},
-    ports::{Catalog, Figures, Outbox, StoreError},
+    ports::{Catalog, Figures, Outbox, StoreError, StoreErrorKind},
 };
 
 /// How many entries of the journal are read at a time.
@@ -57,11 +57,18 @@ async fn fold(to: u64, outbox: &dyn Outbox, catalog: &dyn Catalog) -> Result<Sal
     Ok(sales)
 }
 
-/// The section of each seat, by the seat's number.
+/// The section of each seat, by the seat's number. There are none of an event that cannot be read, which counts for none.
 async fn section_names(event: EventId, catalog: &dyn Catalog) -> Result<Vec<String>, StoreError> {
-    let Some(event) = catalog.event(event).await? else { return Ok(Vec::new()) };
-    let layout = catalog.layout(event.layout_id).await?;
-    Ok(layout.map_or_else(Vec::new, |layout| layout.places().map(|place| place.section.name.clone()).collect()))
+    let layout = async {
+        let Some(event) = catalog.event(event).await? else { return Ok(None) };
+        catalog.layout(event.layout_id).await
+    };
+    match layout.await {
+        Ok(Some(layout)) => Ok(layout.places().map(|place| place.section.name.clone()).collect()),
+        Ok(None) => Ok(Vec::new()),
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn without_zeros(mut sales: Sales) -> BTreeMap<SalesKey, SalesRow> {

@@ -14,7 +14,7 @@ use crate::{
         Timestamp,
     },
     memory::{ManualClock, MemoryStore},
-    ports::{Audit, EventRecords, Figures, Outbox, Store, StoreError},
+    ports::{Audit, EventRecords, Figures, Outbox, Store, StoreError, StoreErrorKind},
     story::Story,
     sync::ready,
 };
@@ -310,6 +310,43 @@ fn what_only_the_whole_store_shows_is_in_the_report() {
     let entries = ready(story.store.after(0, u32::MAX)).unwrap();
     assert!(ready(story.store.add(0, entries.len() as u64, &Sales::default())).unwrap());
     assert!(of_figures(&audit()), "the figures say that nothing was sold");
+}
+
+/// A store in which rows cannot be read that somebody has spoilt.
+struct Spoilt(Arc<MemoryStore>);
+
+fn spoilt<T>(operation: &'static str, rows: &str) -> Result<T, StoreError> {
+    Err(StoreError::new(StoreErrorKind::Corrupt, operation, format!("a row of {rows} is not what it must be")))
+}
+
+#[async_trait]
+impl Audit for Spoilt {
+    async fn event_ids(&self) -> Result<Vec<EventId>, StoreError> {
+        let lost = EventId::from_uuid(uuid::Uuid::nil());
+        Ok([COPY].into_iter().chain(self.0.event_ids().await?).chain([lost]).collect())
+    }
+
+    async fn event_records(&self, id: EventId) -> Result<Option<EventRecords>, StoreError> {
+        if id == COPY { spoilt("event_records", "payments") } else { self.0.event_records(id).await }
+    }
+
+    async fn self_check(&self) -> Result<Vec<String>, StoreError> {
+        spoilt("self_check", "journal")
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_keeps_nothing_from_being_checked() {
+    let story = Story::tell();
+    let store = Store { audit: Arc::new(Spoilt(story.store.clone())), ..Store::new(story.store.clone()) };
+    let report = ready(audit_all(&store, &ManualClock::new(story.now))).unwrap();
+    assert_eq!(report.events, 1, "the one in between");
+    let found = report.violations.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let says = |subject: &str, what: &str| found.iter().any(|found| found.contains(subject) && found.contains(what));
+    assert!(says(&format!("event {COPY}"), "it cannot be read: a row of payments is not what it must be"), "{found:#?}");
+    assert!(says("event 00000000-", "it is listed and cannot be read"), "{found:#?}");
+    assert!(says("the store", "a row of journal is not"), "{found:#?}");
+    assert_eq!(found.len(), 3, "{found:#?}");
 }
 
 impl Story {

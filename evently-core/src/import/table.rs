@@ -90,6 +90,12 @@ impl<'f> Table<'f> {
             self.found.problem(at, message);
             return;
         }
+        // In a column that is left out nobody would look, and with a quote that is not closed all lines behind it are in the cell.
+        if let Some(cell) = line.iter().position(|cell| cell.trim().contains(['\n', '\r'])) {
+            let message = format!("cell {} goes over several lines; put it into one, or close its quote", cell + 1);
+            self.found.problem(at, message);
+            return;
+        }
         let cell = |column| self.columns.cell(line, column);
         let section = self.accept(at, "section", name(cell("section")));
         let row = self.accept(at, "row", label(cell("row")));
@@ -291,6 +297,18 @@ mod tests {
     fn an_unknown_column_is_left_out_with_a_warning() {
         let import = read("section,row,seat,category,price\nS,A,1,C,10\n").unwrap();
         assert_eq!(import.warnings[0].to_string(), "line 1: the column `price` is not known here and was left out");
+    }
+
+    /// In whatever column: the seats behind it would be missing, and nobody told.
+    #[test]
+    fn a_quote_that_is_not_closed_is_told_with_its_line() {
+        for (column, cell) in [("note", 5), ("attributes", 5)] {
+            let told = read(&format!("section,row,seat,category,{column}\nS,A,1,C,\nS,A,2,C,\"of wood\nS,A,3,C,\n")).unwrap_err();
+            assert_eq!(
+                told.to_string(),
+                format!("line 3: cell {cell} goes over several lines; put it into one, or close its quote")
+            );
+        }
     }
 
     #[test]
