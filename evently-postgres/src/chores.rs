@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
+    domain::{BookingId, CLOCKS_APART, Payment, PaymentId, Refund, RefundId, Timestamp},
     ports::{Chores, Due, Page, StoreError},
 };
 use rustc_hash::FxHashMap;
@@ -24,7 +24,7 @@ const CALLED_OFF: &str = "select b.id from events e cross join lateral ( \
     where e.status = 'cancelled' limit $1";
 /// Without a page before, all are after it.
 const UNDECIDED_PAYMENTS: &str = payment_sql!(
-    "where p.provider = $1 and p.created_at < $2 \
+    "where p.provider = $1 and (p.created_at < $2 or p.created_at > $6) \
         and (p.created_at, p.id) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, '00000000-0000-0000-0000-000000000000'::uuid)) \
         and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail in ('superseded', 'no_answer'))) \
         order by p.created_at, p.id limit $5"
@@ -137,7 +137,7 @@ async fn undecided_payments(
     page: &Page<(Timestamp, PaymentId)>,
 ) -> Result<Rows<PaymentId, Payment>, Fault> {
     let (at, id) = page.after.map(|(at, id)| (to_sql(at), *id.as_uuid())).unzip();
-    let values = values![provider, to_sql(before), at, id, i64::from(page.limit)];
+    let values = values![provider, to_sql(before), at, id, i64::from(page.limit), to_sql(before + CLOCKS_APART)];
     let rows = store.rows(UNDECIDED_PAYMENTS, values).await?;
     rows.iter().map(|row| Ok((key(row, 11, PaymentId::from_uuid)?, Payment::from_row(row)))).collect()
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use evently_core::{
-    domain::{ANSWERS_KEPT, BookingId, Payment, PaymentId, Refund, RefundId, Timestamp},
+    domain::{ANSWERS_KEPT, BookingId, CLOCKS_APART, Payment, PaymentId, Refund, RefundId, Timestamp},
     ports::{Chores, Due, Page, StoreError},
 };
 use rusqlite::{Row, Transaction, params};
@@ -21,7 +21,7 @@ statements! {
     CALLED_OFF = "select b.id from events e cross join bookings b on b.event_key = e.event_key \
         where e.stage = 'cancelled' and b.status in ('pending', 'confirmed') limit ?1";
     UNDECIDED_PAYMENTS = payment_sql!(
-        "where p.provider = ?1 and p.created_at < ?2 and (p.created_at, p.id) > (?3, ?4) \
+        "where p.provider = ?1 and (p.created_at < ?2 or p.created_at > ?6) and (p.created_at, p.id) > (?3, ?4) \
             and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail in ('superseded', 'no_answer'))) \
             order by p.created_at, p.id limit ?5"
     );
@@ -77,7 +77,8 @@ impl Chores for SqliteStore {
         let provider = provider.to_owned();
         let undecided = move |tx: &Transaction<'_>| {
             let after = page.after.as_ref().map_or(BEFORE_ALL, |(at, id)| (at.as_micros(), id.as_uuid().as_bytes()));
-            let values = params![provider, before.as_micros(), after.0, after.1, page.limit];
+            let from = (before + CLOCKS_APART).as_micros();
+            let values = params![provider, before.as_micros(), after.0, after.1, page.limit, from];
             each_row(tx, UNDECIDED_PAYMENTS, values, |row| Ok((key(row, 11, PaymentId::from_uuid)?, from_row(row))))
         };
         Ok(each_during("undecided_payments", self.read("undecided_payments", undecided).await?))

@@ -82,7 +82,7 @@ mod tests {
             ("DUE_HOLDS", "SEARCH bookings USING COVERING INDEX bookings_due (expires_at<?)"),
             ("CALLED_OFF", "SEARCH b USING COVERING INDEX bookings_event (event_key=? AND status=?)"),
             ("CALLED_OFF", "USING COVERING INDEX events_cancelled"),
-            ("UNDECIDED_PAYMENTS", "USING INDEX payments_undecided (provider=? AND (created_at,id)>(?,?) AND created_at<?)"),
+            ("UNDECIDED_PAYMENTS", "SEARCH p USING INDEX payments_undecided (provider=? AND (created_at,id)>(?,?))"),
             ("OWED_REFUNDS", "SEARCH r USING INDEX refunds_owed (provider=? AND (created_at,id)>(?,?))"),
             ("FORGET_TOKENS", "SEARCH s USING COVERING INDEX sessions_end (expires_at<?)"),
             ("FORGET_TOKENS", "SEARCH t USING COVERING INDEX session_tokens_session (session_id=?)"),

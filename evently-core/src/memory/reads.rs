@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Booking, BookingCode, BookingId, Entry, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund, RefundId, Request,
-        Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide, decided_as_of,
+        Booking, BookingCode, BookingId, CLOCKS_APART, Entry, Event, EventId, Layout, LayoutId, Payment, PaymentId, Refund,
+        RefundId, Request, Sales, SeatMap, Stage, Ticket, TicketId, Timestamp, Venue, VenueId, decide, decided_as_of,
     },
     ports::{
         Applied, Audit, BookingFilter, BookingRecords, Bookings, Catalog, Chores, Due, Elsewhere, EventFilter, EventRecords,
@@ -124,7 +124,8 @@ impl Chores for MemoryStore {
     ) -> Result<Vec<Due<PaymentId, Payment>>, StoreError> {
         let state = self.state();
         let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let old = state.undecided_payments.range((after, Bound::Unbounded)).take_while(|(at, _)| *at < before);
+        let all = state.undecided_payments.range((after, Bound::Unbounded));
+        let old = all.filter(|(at, _)| *at < before || *at > before + CLOCKS_APART);
         let theirs = old.map(|(_, id)| &*state.payments[id]).filter(|payment| payment.provider == provider);
         let due = theirs.map(|payment| ((payment.created_at, payment.id), Ok(payment.clone())));
         Ok(due.take(page.limit as usize).collect())

@@ -17,7 +17,8 @@ pub trait Chores: Send + Sync {
     async fn called_off(&self, limit: u32) -> Result<Vec<BookingId>, StoreError>;
 
     /// Payments by `provider` that began before `before` and that it has not decided as far as we know, oldest first: those
-    /// after `page.after`. One that was given up for another is among them, because its gateway may still capture it.
+    /// after `page.after`. One that was given up for another is among them, because its gateway may still capture it; and one that
+    /// began more than [`CLOCKS_APART`](crate::domain::CLOCKS_APART) after `before`, by a clock that was far ahead.
     async fn undecided_payments(
         &self,
         provider: &str,
