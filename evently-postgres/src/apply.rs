@@ -41,7 +41,6 @@ pub(crate) async fn apply(store: &PgStore, now: Timestamp, requests: &[Request])
     if in_doubt.is_empty() {
         return applied;
     }
-    store.writer.disown();
     if let Ok(applied) = &mut applied {
         give_first(&mut applied.answers, &in_doubt);
     }
@@ -142,6 +141,8 @@ async fn attempt(
             write(&mut tx, store, &rows, &ledger.written).await?;
             let committed = tx.commit().await;
             if let Err(Fault::InDoubt(_)) = committed {
+                // Before the next try, which writes under another id what it does itself.
+                store.writer.disown();
                 in_doubt.push(applied.answers.clone());
             }
             return committed.map(|()| applied);

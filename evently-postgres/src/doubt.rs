@@ -26,17 +26,22 @@ impl Doubt {
     /// What `error` says of the server; <https://www.postgresql.org/docs/15/errcodes-appendix.html>.
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(error) => match &*error.code().unwrap_or_default() {
-                "25006" => Self::Replace,
-                code if ["08", "28", "3D", "57P"].iter().any(|class| code.starts_with(class)) => Self::Wait,
-                _ => Self::None,
-            },
+            sqlx::Error::Database(error) => Self::of_code(&error.code().unwrap_or_default()),
             // Somebody on the way has forgotten the connection, and then most likely all that there are. Each would be waited for in
             // vain, and the pool waits for ever for one that is to come back to it.
             sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Self::Replace,
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Self::Wait,
             // Perhaps there are only many who want one.
             sqlx::Error::PoolTimedOut => Self::Look,
+            _ => Self::None,
+        }
+    }
+
+    fn of_code(code: &str) -> Self {
+        match code {
+            // A server that follows another one refuses a serializable transaction as a feature that it does not have.
+            "25006" | "0A000" => Self::Replace,
+            code if ["08", "28", "3D", "57P"].iter().any(|class| code.starts_with(class)) => Self::Wait,
             _ => Self::None,
         }
     }
@@ -96,6 +101,20 @@ impl Doubts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_left_and_one_that_has_refused_a_row_is_not() {
+        for (code, doubt) in [
+            ("25006", Doubt::Replace),
+            ("0A000", Doubt::Replace),
+            ("57P01", Doubt::Wait),
+            ("08P01", Doubt::Wait),
+            ("23505", Doubt::None),
+            ("57014", Doubt::None),
+        ] {
+            assert_eq!(Doubt::of_code(code), doubt, "{code}");
+        }
+    }
 
     #[test]
     fn what_is_met_while_somebody_looks_is_not_settled_by_it() {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
 };
 
 use evently_core::{domain::EventId, ports::Elsewhere};
@@ -49,7 +49,10 @@ pub(crate) const SINCE: &str = concat!(
 /// Who a handle is, and how far it has looked.
 #[derive(Default)]
 pub(crate) struct Writer {
-    pub(crate) id: Uuid,
+    /// Made up, and so are those that follow it nobody else's.
+    first_id: Uuid,
+    /// How many ids it has given up.
+    disowned: AtomicU64,
     /// In the journal.
     position: AtomicI64,
     /// Of the server that it has looked at.
@@ -67,7 +70,7 @@ impl Writer {
         let row = store.row(BEGIN, values![]).await?.ok_or_else(head_is_gone)?;
         let (position, run) = (AtomicI64::new(get(&row, 0)?), get(&row, 2)?);
         let (run, run_of_marks) = (AtomicI64::new(run), AtomicI64::new(run));
-        Ok(Self { id: get(&row, 1)?, position, run, run_of_marks, untold: AtomicBool::new(false) })
+        Ok(Self { first_id: get(&row, 1)?, position, run, run_of_marks, ..Self::default() })
     }
 
     /// The run of the server that it has looked at.
@@ -75,8 +78,16 @@ impl Writer {
         self.run.load(SeqCst).cast_unsigned()
     }
 
-    /// A commit of its own may have gone through without an answer. What it changed counts as others' work.
+    /// Under which id it writes.
+    pub(crate) fn id(&self) -> Uuid {
+        Uuid::from_u128(self.first_id.as_u128().wrapping_add(self.disowned.load(SeqCst).into()))
+    }
+
+    /// A commit of its own may have gone through without an answer, or may do so yet: one that waits for a replica can be seen only when that
+    /// is there again. What it changed counts as others' work, whenever it is seen.
     pub(crate) fn disown(&self) {
+        self.disowned.fetch_add(1, SeqCst);
+        // It may have been looked at already, as its own.
         self.untold.store(true, SeqCst);
     }
 }
@@ -85,12 +96,12 @@ impl PgStore {
     /// What others have committed since this was asked last, or we have without knowing.
     pub(crate) async fn written_elsewhere(&self) -> Result<Elsewhere, Fault> {
         // Whoever sells alone has others give positions; what others have written must have one to be told once.
-        if self.row(OTHERS_UNNUMBERED, values![self.writer.id]).await?.is_some() {
+        if self.row(OTHERS_UNNUMBERED, values![self.writer.id()]).await?.is_some() {
             number(self).await?;
         }
         let writer = &self.writer;
         let looked = writer.position.load(SeqCst);
-        let row = self.row(SINCE, values![looked, writer.id]).await?.ok_or_else(head_is_gone)?;
+        let row = self.row(SINCE, values![looked, writer.id()]).await?.ok_or_else(head_is_gone)?;
         let (position, run) = (get(&row, 0)?, get(&row, 2)?);
         let events = get::<Vec<Uuid>>(&row, 1)?.into_iter().map(EventId::from_uuid).collect::<BTreeSet<_>>();
         let elsewhere = if writer.run.swap(run, SeqCst) == run {

@@ -110,8 +110,8 @@ fn kind_of(code: &str, constraint: Option<&str>) -> StoreErrorKind {
         (_, "40001" | "40P01" | "55P03" | "57014" | "25P03") => StoreErrorKind::Contended,
         ("23", "23505") if constraint.is_some_and(|name| RACED.contains(&name)) => StoreErrorKind::Contended,
         // Connections, who may connect and to what, resources (a full disk among them), shutting down, I/O; a primary that is none any
-        // more; a right that was taken away.
-        ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "25006" | "42501") => StoreErrorKind::Unavailable,
+        // more, also as one that begins to write on it is told; a right that was taken away.
+        ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "25006" | "0A000" | "42501") => StoreErrorKind::Unavailable,
         // A constraint is the last guard: what it refuses the rules should never have asked for.
         _ => StoreErrorKind::Corrupt,
     }
@@ -157,6 +157,7 @@ mod tests {
             ("58030", None, StoreErrorKind::Unavailable),
             ("08006", None, StoreErrorKind::Unavailable),
             ("25006", None, StoreErrorKind::Unavailable),
+            ("0A000", None, StoreErrorKind::Unavailable),
             ("28P01", None, StoreErrorKind::Unavailable),
             ("3D000", None, StoreErrorKind::Unavailable),
             ("42501", None, StoreErrorKind::Unavailable),

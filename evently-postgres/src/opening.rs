@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use sqlx_core::migrate::MigrateError;
 
 use crate::{
@@ -17,11 +17,18 @@ pub(crate) const SERVER_MIN: i32 = 150_000;
 
 const SERVER: &str = "select current_setting('server_version_num')::integer, current_setting('server_version'), \
     current_setting('transaction_read_only')::boolean, current_setting('server_encoding'), pg_is_in_recovery()";
-/// Tables on which one of the rights is missing. A list of rights would ask for any of them.
-const SHUT: &str = "select coalesce(string_agg(name, ', ' order by name), '') from unnest($1::text[]) name \
-    where to_regclass(name) is not null \
-        and not (has_table_privilege(name, 'select') and has_table_privilege(name, 'insert') \
-            and has_table_privilege(name, 'update') and has_table_privilege(name, 'delete'))";
+
+/// Tables of these on which one of the rights is missing. A list of rights would ask for any of them. The names are in the text: a statement
+/// with values takes two journeys, and outside a transaction a pooler may send the second to another server process.
+fn shut(tables: &[&str]) -> String {
+    let names = tables.iter().map(|name| format!("('{name}')")).collect::<Vec<_>>().join(", ");
+    format!(
+        "select coalesce(string_agg(name, ', ' order by name), '') from (values {names}) tables (name) \
+            where to_regclass(name) is not null \
+                and not (has_table_privilege(name, 'select') and has_table_privilege(name, 'insert') \
+                    and has_table_privilege(name, 'update') and has_table_privilege(name, 'delete'))"
+    )
+}
 
 /// When the server was started, and which of its databases it is: of all that there are only one has both.
 const WHICH: &str = concat!("select ", server_run!(), ", oid::bigint from pg_database where datname = current_database()");
@@ -213,13 +220,13 @@ pub(crate) struct Found {
     server: Server,
 }
 
-/// The first host that can be written to, or else the first that answers.
+/// The first host that can be written to; the first that answers, where all of them do.
 pub(crate) async fn find(place: &Place, way: Way, patience: Duration) -> Result<Found, OpenError> {
-    find_from(place, 0, way, patience).await
+    find_from(place, 0, way, patience).await.map_err(|(_, error)| error)
 }
 
-/// The same, but that this host comes before the others.
-pub(crate) async fn find_from(place: &Place, first: usize, way: Way, patience: Duration) -> Result<Found, OpenError> {
+/// The same, but that this host comes before the others; or what is wrong with which of them.
+pub(crate) async fn find_from(place: &Place, first: usize, way: Way, patience: Duration) -> Result<Found, (usize, OpenError)> {
     let (mut second_best, mut refused) = (None, None);
     for host in std::iter::once(first).chain(place.hosts().filter(|host| *host != first)) {
         match reach(place, host, patience).await {
@@ -229,8 +236,9 @@ pub(crate) async fn find_from(place: &Place, first: usize, way: Way, patience: D
         }
     }
     match (second_best, refused) {
-        (Some(found), _) => Ok(found),
-        (None, Some((host, error))) => Err(why_not(place, host, &error).await.because(way, error)),
+        // One that takes no writes is not what is looked for; one that lets nobody in may be.
+        (_, Some((host, error))) => Err((host, why_not(place, host, &error).await.because(way, error))),
+        (Some(found), None) => Ok(found),
         (None, None) => unreachable!("a place has a host"),
     }
 }
@@ -294,7 +302,7 @@ pub(crate) async fn prepared(options: &Options) -> Result<(Place, usize), OpenEr
     if !is_up_to_date(&mut found.connection, way).await? {
         migrate_by(options, &mut found.connection).await?;
     }
-    let row = sqlx::query(SHUT).bind(schema::tables()).persistent(false).fetch_one(&mut found.connection);
+    let row = sqlx::raw_sql(AssertSqlSafe(shut(&schema::tables()))).fetch_one(&mut found.connection);
     let shut: String = row.await.and_then(|row| row.try_get(0)).map_err(|error| Problem::Unreadable.because(way, error))?;
     if shut.is_empty() { Ok((place, found.host)) } else { Err(Problem::MayNotUse(shut).of(way)) }
 }

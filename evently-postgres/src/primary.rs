@@ -117,8 +117,8 @@ impl Inner {
         let had = self.current.borrow().host;
         let found = match find_from(&self.place, had, Way::Url, PATIENCE).await {
             // It is there, and those who have a connection can go on.
-            Err(error) if error.problem == Problem::Full => None,
-            Err(error) => return Err(error),
+            Err((host, error)) if host == had && error.problem == Problem::Full => None,
+            Err((_, error)) => return Err(error),
             Ok(found) if found.is_writable() => Some(found.host),
             Ok(_) => return Err(Problem::ReadOnly.of(Way::Url)),
         };

@@ -472,7 +472,7 @@ fn journal(parts: &mut Parts, store: &PgStore, written: &Written) -> Result<(), 
         by_event.keys().map(|event| *event.as_uuid()).collect::<Vec<_>>(),
         by_event.values().map(|of_event| i32::try_from(of_event.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         by_event.values().map(|of_event| content(of_event.iter().copied())).collect::<Vec<_>>(),
-        store.writer.id,
+        store.writer.id(),
     );
     // Bookings that are not written otherwise.
     let about = written.journal.iter().filter_map(|transition| Some((transition.event_id, transition.booking_id()?)));

@@ -10,9 +10,9 @@ use evently_core::{
         Session, Sessions, StoreErrorKind, TokenDigest,
     },
 };
-use evently_postgres::{Options, PgStore, Pooler};
+use evently_postgres::{Options, PgStore, Pooler, Time};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
-use evently_testservers::{PgBouncer, Proxy};
+use evently_testservers::{PgBouncer, Postgres, Proxy};
 
 use crate::support::Place;
 
@@ -149,6 +149,36 @@ async fn a_commit_whose_answer_a_pooler_has_lost_counts() {
     hold(&store, &ids, &event, 0).await;
     assert!(proxy.has_lost_it());
     assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Anything);
+}
+
+/// Nobody sees it before the replica has it, and whoever has looked meanwhile sees it then.
+#[tokio::test]
+async fn a_commit_that_can_be_seen_long_after_it_was_in_doubt_counts() {
+    let primary = Postgres::options().set("synchronous_commit", "on").start().unwrap();
+    let replica = primary.replica().unwrap();
+    let ids = Arc::new(SeededIds::new(7));
+    let brief = Duration::from_millis(500);
+    let options =
+        Options { connections: 4, patience: brief, statement_timeout: brief, time: Time::Caller, ..Options::new(primary.url()) };
+    let store = PgStore::open(ids.clone(), &options).await.unwrap();
+    let event = on_sale(&store, &ids).await;
+    // Or else positions were to be given, which is a commit as well.
+    store.after(0, 100).await.unwrap();
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
+
+    primary.wait_for_replica().unwrap();
+    replica.pause();
+    let error = store.apply(NOW, &[hold_of(&ids, &event, 0)]).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::InDoubt, "{error:?}");
+    let looked = async { while !matches!(store.changed_elsewhere().await, Ok(Elsewhere::Unchanged)) {} };
+    tokio::time::timeout(Duration::from_mins(1), looked).await.expect("it can be asked while no commit goes through");
+    let bookings = || primary.query("evently", &["select count(*) from bookings"]).unwrap();
+    assert_eq!(bookings(), "0");
+
+    replica.resume();
+    crate::pair::until("the booking is there", || bookings() == "1").await;
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Events([event.id()].into()));
+    assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 }
 
 async fn logged_in(store: &PgStore, ids: &SeededIds, token: TokenDigest) -> Session {

@@ -1,6 +1,6 @@
 //! One handle outlives its servers: the one that can be written to is found again, without a restart.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{Request, SeatStatus, SessionId, Timestamp},
@@ -8,9 +8,9 @@ use evently_core::{
     ports::{Bookings, Catalog, Page, Sessions, StoreErrorKind},
     services::{BoxOffice, EventService, OfficeSize},
 };
-use evently_postgres::{Options, PgStore, Time};
+use evently_postgres::{Options, PgStore, Pooler, Time};
 use evently_testkit::{Fixture, ORGANIZER};
-use evently_testservers::{Postgres, Proxy};
+use evently_testservers::{PgBouncer, Postgres, Proxy};
 use sqlx::Connection as _;
 use tokio::sync::broadcast::error::TryRecvError;
 use uuid::Uuid;
@@ -78,6 +78,26 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     // A server takes its settings in when it comes to it, and tells those that are connected before it lets anybody in.
     let refuses = || pair.primary.query("evently", &["show default_transaction_read_only"]).unwrap() == "on";
     crate::pair::until("the settings are taken in", refuses).await;
+    make_venue(&store, 2).await;
+    assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
+}
+
+/// Whoever is connected to the pooler stays so, and is told by the first transaction that the server does not know its isolation level.
+#[tokio::test]
+async fn a_primary_that_comes_back_as_a_replica_behind_its_pooler_is_left() {
+    let pair = Pair::start();
+    let poolers = [&pair.primary, &pair.replica].map(|server| PgBouncer::start(server).unwrap());
+    let [first, second] = poolers.each_ref().map(|pooler| pooler.url("evently"));
+    let (hosts, port) = (first.strip_suffix("/evently").unwrap(), second.rsplit_once(':').unwrap().1);
+    let direct_url = Some(pair.primary.url());
+    let url = format!("{hosts},127.0.0.1:{port}");
+    let store = open(&Options { pooler: Pooler::Transaction, direct_url, ..impatient(url) }).await;
+    make_venue(&store, 1).await;
+    pair.replayed(VENUES, "1").await;
+    pair.replica.promote().unwrap();
+    pair.primary.stop().unwrap();
+    fs::write(pair.primary.socket_folder().join("data/standby.signal"), "").unwrap();
+    pair.primary.restart().unwrap();
     make_venue(&store, 2).await;
     assert_eq!((venues(&pair.primary), venues(&pair.replica)), ("1".to_owned(), "2".to_owned()));
 }

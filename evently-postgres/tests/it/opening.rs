@@ -1,6 +1,6 @@
 //! Whatever is wrong with a server or a database is told at the start, with the setting that it is about, and nothing hangs.
 
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{net::TcpListener, path::Path, str::FromStr as _, sync::Arc, time::Duration};
 
 use evently_core::{
     domain::{Request, Timestamp},
@@ -10,6 +10,7 @@ use evently_core::{
 use evently_postgres::{OpenError, Options, PgStore, Pooler, Problem, SCHEMA_VERSION, Way, inspect};
 use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{Database, PgBouncer, Postgres, fresh_database, shared_postgres};
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use sqlx_core::migrate::Migrator;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
@@ -167,6 +168,39 @@ async fn who_has_a_connection_to_a_full_server_goes_on_with_it_after_a_doubt() {
     until_ok(&store).await;
 }
 
+/// A replica beside it is no reason to look for another server.
+#[tokio::test]
+async fn who_has_a_connection_to_a_full_primary_goes_on_with_it_whatever_its_replica_says() {
+    let pair = Pair::start();
+    let as_owner = |statements: &[&str]| pair.primary.query("evently", statements).unwrap();
+    as_owner(&["create role guest login", "alter database evently owner to guest"]);
+    let url = |hosts: [u16; 2]| format!("postgres://guest@127.0.0.1:{},127.0.0.1:{}/evently", hosts[0], hosts[1]);
+    let (primary, replica) = (pair.primary.port(), pair.replica.port());
+    pair.replayed("select count(*) from pg_roles where rolname = 'guest'", "1").await;
+    let options = Options { connections: 1, patience: Duration::from_millis(500), ..Options::new(url([primary, replica])) };
+    let store = open(&options).await.unwrap();
+    until_ok(&store).await;
+    // What a server says that lets nobody in; this one says so, and goes on.
+    let starting = "raise exception 'the database system is starting up' using errcode = '57P03'";
+    as_owner(&[
+        &format!("create function starting() returns trigger language plpgsql as $$ begin {starting}; end $$"),
+        "create trigger starting before insert on venues execute function starting()",
+        "alter role guest connection limit 1",
+    ]);
+    let now = Timestamp::from_secs(1_800_000_000);
+    let venue = Fixture::new(&SeededIds::new(1), now, 1, 10).create_venue();
+    let error = store.apply(now, &[Request::new(ORGANIZER, venue)]).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+    until_ok(&store).await;
+
+    // Whoever begins is told what is wrong with the primary, not what it is with the replica.
+    for hosts in [[primary, replica], [replica, primary]] {
+        assert_eq!(refused(&url(hosts)).await.problem, Problem::Full);
+    }
+    pair.primary.kill();
+    assert_eq!(refused(&url([replica, primary])).await.problem, Problem::Refused);
+}
+
 #[tokio::test]
 async fn a_database_that_keeps_no_unicode_is_refused() {
     let database = fresh_database().unwrap();
@@ -235,6 +269,34 @@ async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
     open(&Options::new(both)).await.unwrap();
     pair.replica.promote().unwrap();
     open(&Options::new(pair.replica.url())).await.unwrap();
+}
+
+/// Each transaction gets any of its connections, with what somebody else has prepared there last.
+#[tokio::test]
+async fn a_store_is_opened_through_a_pooler_that_others_use_meanwhile() {
+    let place = Place::new();
+    let pooler = PgBouncer::before(shared_postgres().unwrap().port().unwrap()).unwrap();
+    pooler.query("pgbouncer", &["set default_pool_size = 2", "set reserve_pool_size = 0"]).unwrap();
+    let options = Options { url: pooler.url(place.database()), pooler: Pooler::Transaction, ..place.options() };
+    let others = (0..4).map(|_| {
+        let connect = PgConnectOptions::from_str(&options.url).unwrap().statement_cache_capacity(0);
+        tokio::spawn(async move {
+            let mut connection = connect.connect().await.unwrap();
+            loop {
+                sqlx::raw_sql("begin").execute(&mut connection).await.unwrap();
+                sqlx::query("select $1::integer").bind(1).persistent(false).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql("commit").execute(&mut connection).await.unwrap();
+            }
+        })
+    });
+    let others = others.collect::<Vec<_>>();
+    for _ in 0..20 {
+        open(&options).await.unwrap();
+    }
+    for other in others {
+        assert!(!other.is_finished(), "they have used it all the time");
+        other.abort();
+    }
 }
 
 #[tokio::test]
