@@ -332,6 +332,7 @@ macro_rules! seat_locks_conformance {
                 nobody_elses_lock_is_released_or_kept
                 what_is_held_stays_locked
                 a_lock_of_which_nothing_is_said_ends
+                a_lock_of_which_nothing_is_ever_said_ends
                 what_has_ended_is_not_kept
                 of_many_who_ask_at_once_one_goes_through
                 events_have_locks_of_their_own

@@ -150,6 +150,20 @@ pub async fn a_lock_of_which_nothing_is_said_ends(test: LocksUnderTest) {
     }
 }
 
+/// Whoever took it may have been killed. Where time passes by itself this takes as long as a lock does.
+pub async fn a_lock_of_which_nothing_is_ever_said_ends(test: LocksUnderTest) {
+    const MOMENT: Duration = Duration::from_millis(50);
+    test.ask(&[wants(EVENT, 1, &[1])]).await;
+    assert_eq!(test.in_the_way(wants(EVENT, 2, &[1])).await, [1]);
+    let mut waited = Duration::ZERO;
+    while !test.in_the_way(wants(EVENT, 2, &[1])).await.is_empty() {
+        assert!(waited < DECIDING * 3, "nobody can have the seat any more");
+        (test.pass)(DECIDING / 4);
+        std::thread::sleep(MOMENT);
+        waited += MOMENT;
+    }
+}
+
 pub async fn what_has_ended_is_not_kept(test: LocksUnderTest) {
     let first = wants(EVENT, 1, &[1]);
     test.ask(std::slice::from_ref(&first)).await;
