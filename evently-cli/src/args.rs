@@ -19,7 +19,8 @@ Exit codes:
   0  it was done, or the answer is yes
   1  the answer is no: something was refused or not found, or a check has found a fault
   2  the command line, the configuration or an input is wrong
-  3  something needed is away: the store, the service, a file, room on the disk";
+  3  something needed is away: the store, the service, a file, room on the disk
+  4  nobody knows whether it was done: look before trying again";
 
 /// Sells seats: every seat once.
 ///
@@ -84,7 +85,7 @@ pub enum Command {
     /// Load on a running service
     #[command(subcommand, after_help = EXIT_CODES)]
     Bench(BenchCommand),
-    /// The store's database, where it is on a server: migrate, status, partitions, explain
+    /// The store's database: back up a file; on a server migrate, status, partitions, explain
     #[command(subcommand, after_help = EXIT_CODES)]
     Db(DbCommand),
     /// Messages that were parked because nobody could act on them: list, replay, drop

@@ -1,5 +1,6 @@
 //! The commands, a file for each family.
 
+mod backup;
 pub mod booking;
 pub mod config;
 pub mod db;

@@ -12,6 +12,7 @@ use evently_core::{
 pub const USAGE: u8 = 2;
 const NO: u8 = 1;
 const AWAY: u8 = 3;
+const IN_DOUBT: u8 = 4;
 
 /// Why a command did not do what it was told.
 #[derive(Debug)]
@@ -60,10 +61,11 @@ impl Failure {
         self
     }
 
-    /// The same failure of the second step, with what the first one has done before it.
+    /// The same failure of the second step, with what the first one has done before it. It is never one to try again: that would do the
+    /// first step twice.
     #[must_use]
     pub fn after(self, done: impl fmt::Display) -> Self {
-        Self { message: format!("{done}: {}", self.message), ..self }
+        Self { code: NO, message: format!("{done}: {}", self.message), ..self }
     }
 
     /// The same failure with what helps.
@@ -94,7 +96,7 @@ impl From<StoreError> for Failure {
         let failure = match error.kind() {
             StoreErrorKind::Corrupt => Self::no(&error).hint("`evently verify` says what is wrong with the store"),
             StoreErrorKind::Contended => Self::away(&error).hint("somebody else kept the store busy; try again"),
-            StoreErrorKind::InDoubt => Self::away(&error).hint("it may have been done; look before you try again"),
+            StoreErrorKind::InDoubt => Self::new(IN_DOUBT, &error).hint("it may have been done: look before trying again"),
             StoreErrorKind::Unavailable => Self::away(&error).hint("`evently doctor` looks for the reason"),
         };
         failure.because(&error)
@@ -150,7 +152,7 @@ mod tests {
         for (failure, code, hint) in [
             (Failure::from(store(StoreErrorKind::Corrupt)), NO, "evently verify"),
             (store(StoreErrorKind::Contended).into(), AWAY, "try again"),
-            (store(StoreErrorKind::InDoubt).into(), AWAY, "look before you try again"),
+            (store(StoreErrorKind::InDoubt).into(), IN_DOUBT, "look before trying again"),
             (ServiceError::Store(store(StoreErrorKind::Unavailable)).into(), AWAY, "evently doctor"),
             (AuthError::Store(store(StoreErrorKind::Unavailable)).into(), AWAY, "evently doctor"),
             (ServiceError::Overloaded.into(), AWAY, "try again"),
@@ -162,6 +164,19 @@ mod tests {
         ] {
             assert_eq!(failure.code, code, "{failure}");
             assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{failure}");
+        }
+    }
+
+    #[test]
+    fn what_is_half_done_is_not_tried_again() {
+        for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Contended, StoreErrorKind::InDoubt] {
+            let away = Failure::from(StoreError::new(kind, "apply", io::Error::other("for some reason")));
+            let failure = away.after("the event 7 was made, but publishing it failed");
+            assert_eq!(failure.code, NO, "{failure}");
+            assert!(
+                failure.to_string().starts_with("error: the event 7 was made, but publishing it failed: apply: "),
+                "{failure}"
+            );
         }
     }
 }

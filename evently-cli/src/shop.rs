@@ -4,7 +4,7 @@ use std::path::Path;
 
 use evently_core::domain::{Principal, Role, SessionId, UserId};
 use evently_http::{
-    compose::{self, App},
+    compose::{self, App, StartError},
     config::{Config, Sources},
 };
 use uuid::Uuid;
@@ -40,11 +40,24 @@ pub async fn open(global: &Global) -> Result<App, Failure> {
 /// Opens the store if there is one: looking for something makes nothing.
 pub async fn open_existing(global: &Global) -> Result<App, Failure> {
     let config = config(global)?;
-    if let Some(file) = config.store_file().filter(|file| !file.exists()) {
-        return Err(Failure::away(format_args!("there is no store at {}", file.display()))
-            .hint("name its folder with --data, or make one with `evently serve`"));
+    if let Some(file) = config.store_file() {
+        must_exist(&file)?;
     }
     open_with(config).await
+}
+
+/// Whether there is a store in this file.
+pub fn must_exist(file: &Path) -> Result<(), Failure> {
+    if file.exists() {
+        return Ok(());
+    }
+    Err(Failure::away(format_args!("there is no store at {}", file.display()))
+        .hint("name its folder with --data, or make one with `evently serve`"))
+}
+
+/// Why the store cannot be opened.
+pub fn cannot_open(error: &StartError) -> Failure {
+    Failure::away(error).because(error).hint("`evently doctor` looks for the reason")
 }
 
 /// Opens the store that the configuration names. What is done to it stands in the journal, from where the instances hand it on: no
@@ -52,7 +65,7 @@ pub async fn open_existing(global: &Global) -> Result<App, Failure> {
 pub async fn open_with(mut config: Config) -> Result<App, Failure> {
     config.rabbitmq.url.0 = None;
     let opened = compose::open(config).await;
-    opened.map_err(|error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason"))
+    opened.map_err(|error| cannot_open(&error))
 }
 
 /// Who the command line acts as: nobody with an account, and may do everything.

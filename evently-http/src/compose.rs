@@ -229,7 +229,7 @@ async fn build(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<App, Sta
         store: store.bookings.clone(),
         accounts: store.accounts.clone(),
         events: events.clone(),
-        mailer: Arc::new(EmlMailer::new(data.join("mail"))),
+        mailer: Arc::new(EmlMailer::new(config.mail_folder())),
         clock: clock.clone(),
         ids: ids.clone(),
     }));
@@ -277,11 +277,15 @@ fn sandbox(secrets: &Secrets, clock: Arc<dyn Clock>) -> SandboxGateway {
 async fn open_store(config: &Config, time: Time, ids: &Arc<dyn Ids>) -> Result<(Store, Option<PgStore>), StartError> {
     let ids = Arc::clone(ids);
     if let Some(file) = config.store_file() {
-        let store = SqliteStore::open(file, ids, &evently_sqlite::Options::default())?;
-        return Ok((Store::new(Arc::new(store)), None));
+        return Ok((Store::new(Arc::new(open_file(&file, ids)?)), None));
     }
     let store = database::open_by(time, config, ids).await?;
     Ok((Store::new(Arc::new(store.clone())), Some(store)))
+}
+
+/// The embedded store in this file.
+pub fn open_file(file: &Path, ids: Arc<dyn Ids>) -> Result<SqliteStore, StartError> {
+    Ok(SqliteStore::open(file, ids, &evently_sqlite::Options::default())?)
 }
 
 /// Waits until the application is to stop.

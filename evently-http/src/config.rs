@@ -109,15 +109,26 @@ impl Config {
         }
     }
 
+    /// The folder that mails are written into, a file each; whoever runs the service has them delivered.
+    pub fn mail_folder(&self) -> PathBuf {
+        self.data.dir.join("mail")
+    }
+
     /// What no setting can tell for itself.
     fn check(&self, values: &mut Values) {
+        let on_postgres = matches!(self.store.url, StoreUrl::Postgres(_)) || values.is_wrong("store.url");
         let mut require = |right: bool, key: &str, problem: &str| {
             if !right && !values.is_wrong(key) {
                 let source = values.source(key);
                 values.wrong(key, source, problem);
             }
         };
-        let Self { booking, auth, .. } = self;
+        let Self { booking, auth, store, .. } = self;
+        // A store.url that got lost would otherwise be an empty store in a file.
+        let beside = "needs a store.url on PostgreSQL, such as postgres://user:password@host:5432/database";
+        require(on_postgres || store.pooler == Pooler::None, "store.pooler", beside);
+        require(on_postgres || store.direct_url.0.is_none(), "store.direct_url", beside);
+        require(on_postgres || store.replica_url.0.is_none(), "store.replica_url", beside);
         require(booking.hold_ttl <= booking.hold_cap, "booking.hold_ttl", "must not be longer than booking.hold_cap");
         require(auth.access_ttl <= auth.refresh_ttl, "auth.access_ttl", "must not be longer than auth.refresh_ttl");
         if self.profile == Profile::Production {
@@ -275,6 +286,26 @@ mod tests {
             problems(&with_environment(&tokens)),
             ["auth.access_ttl (EVENTLY__AUTH__ACCESS_TTL): must not be longer than auth.refresh_ttl"]
         );
+    }
+
+    /// Or whoever loses the URL works on an empty store and does not notice.
+    #[test]
+    fn what_goes_with_a_server_is_refused_without_one() {
+        let url = "postgres://evently@localhost/evently";
+        let beside = [
+            ("EVENTLY__STORE__POOLER", "transaction"),
+            ("EVENTLY__STORE__DIRECT_URL", url),
+            ("EVENTLY__STORE__REPLICA_URL", url),
+        ];
+        let problems = problems(&with_environment(&beside));
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        for (problem, (name, _)) in problems.iter().zip(beside) {
+            assert!(problem.contains(name) && problem.contains("needs a store.url on PostgreSQL"), "{problem}");
+        }
+        let with = |url| [&beside[..], &[("EVENTLY__STORE__URL", url)]].concat();
+        Config::load(&with_environment(&with(url))).unwrap();
+        let wrong = self::problems(&with_environment(&with("postgres:/evently")));
+        assert!(wrong.len() == 1 && wrong[0].starts_with("store.url"), "{wrong:?}");
     }
 
     #[test]

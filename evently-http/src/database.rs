@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use evently_core::ports::Ids;
-pub use evently_postgres::{Durability, Inspection, MONTHS_AHEAD, Partition, PgStore, Plan, ReplicaHealth, SCHEMA_VERSION};
+pub use evently_postgres::{
+    Durability, Inspection, MONTHS_AHEAD, Partition, PgStore, Plan, Problem, ReplicaHealth, SCHEMA_VERSION,
+};
 use evently_postgres::{Options, Time};
 
 use crate::{

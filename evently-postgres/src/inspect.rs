@@ -1,18 +1,17 @@
 //! What there is to know of a server and a database before the store is opened. Nothing is changed.
 
 use evently_core::domain::Timestamp;
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use tokio::time::Instant;
 
 use crate::{
-    opening::{OpenError, Problem, SERVER_MIN, Way, find, prepared},
+    opening::{Found, OpenError, Problem, Way, could_be_prepared, find, prepared},
     options::Options,
     place::Place,
     schema::Schema,
 };
 
-const SERVER: &str = "select current_setting('server_version_num')::integer, current_setting('server_version'), \
-    pg_is_in_recovery(), current_setting('max_connections')::integer, current_setting('fsync')::boolean, \
+const SERVER: &str = "select current_setting('server_version'), pg_is_in_recovery(), current_setting('max_connections')::integer, current_setting('fsync')::boolean, \
     current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), current_database()";
 const REPLICAS: &str = "select count(*) from pg_stat_replication";
 const TIME: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint";
@@ -22,8 +21,8 @@ const TIME: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::bi
 pub struct Inspection {
     /// The server's version, such as `15.14`.
     pub server: String,
-    /// Whether it is new enough.
-    pub server_will_do: bool,
+    /// Why no store could be opened there, as far as can be told. A schema that would be brought up to date is no reason.
+    pub problem: Option<Problem>,
     /// The database's name.
     pub database: String,
     /// Whether it only follows another server.
@@ -69,12 +68,14 @@ pub async fn inspect(options: &Options) -> Result<Inspection, OpenError> {
     let way = Way::Url;
     let place = Place::parse(&options.url, options).map_err(|problem| problem.of(way))?;
     let mut found = find(&place, way, options.patience).await?;
-    let looked = tokio::time::timeout(options.patience, look(&mut found.connection)).await;
+    let looked = tokio::time::timeout(options.patience, look(options, &mut found, way)).await;
     let looked = looked.map_err(|late| Problem::Silent.because(way, late))?;
     looked.map_err(|error| Problem::Unreadable.because(way, error))
 }
 
-async fn look(connection: &mut PgConnection) -> Result<Inspection, sqlx::Error> {
+async fn look(options: &Options, found: &mut Found, way: Way) -> Result<Inspection, sqlx::Error> {
+    let problem = could_be_prepared(options, found, way).await.err().map(|error| error.problem);
+    let connection = &mut found.connection;
     let row = sqlx::raw_sql(SERVER).fetch_one(&mut *connection).await?;
     let replicas: i64 = sqlx::raw_sql(REPLICAS).fetch_one(&mut *connection).await?.try_get(0)?;
     let schema = Schema::of(connection).await?;
@@ -82,12 +83,12 @@ async fn look(connection: &mut PgConnection) -> Result<Inspection, sqlx::Error> 
     let time: i64 = sqlx::raw_sql(TIME).fetch_one(&mut *connection).await?.try_get(0)?;
     let unsigned = |number: i64| u32::try_from(number).unwrap_or(0);
     Ok(Inspection {
-        server: row.try_get(1)?,
-        server_will_do: row.try_get::<i32, _>(0)? >= SERVER_MIN,
-        database: row.try_get(7)?,
-        is_replica: row.try_get(2)?,
-        connections_max: unsigned(row.try_get::<i32, _>(3)?.into()),
-        durability: Durability::of(row.try_get(4)?, row.try_get(5)?, row.try_get(6)?),
+        server: row.try_get(0)?,
+        problem,
+        database: row.try_get(6)?,
+        is_replica: row.try_get(1)?,
+        connections_max: unsigned(row.try_get::<i32, _>(2)?.into()),
+        durability: Durability::of(row.try_get(3)?, row.try_get(4)?, row.try_get(5)?),
         replicas: unsigned(replicas),
         schema: schema.applied.len(),
         // Half of the journey there and back.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The first version of the server that will do, as `server_version_num` says it.
-pub(crate) const SERVER_MIN: i32 = 150_000;
+const SERVER_MIN: i32 = 150_000;
 
 const SERVER: &str = "select current_setting('server_version_num')::integer, current_setting('server_version'), \
     current_setting('transaction_read_only')::boolean, current_setting('server_encoding'), pg_is_in_recovery()";
@@ -302,9 +302,24 @@ pub(crate) async fn prepared(options: &Options) -> Result<(Place, usize), OpenEr
     if !is_up_to_date(&mut found.connection, way).await? {
         migrate_by(options, &mut found.connection).await?;
     }
-    let row = sqlx::raw_sql(AssertSqlSafe(shut(&schema::tables()))).fetch_one(&mut found.connection);
+    may_use(&mut found.connection, way).await?;
+    Ok((place, found.host))
+}
+
+/// Whether it could be [`prepared`], as far as that can be told without doing it.
+pub(crate) async fn could_be_prepared(options: &Options, found: &mut Found, way: Way) -> Result<(), OpenError> {
+    found.server.will_do().map_err(|problem| problem.of(way))?;
+    if !is_up_to_date(&mut found.connection, way).await? && options.pooler == Pooler::Transaction && options.direct_url.is_none()
+    {
+        return Err(not_migrated(&mut found.connection).await);
+    }
+    may_use(&mut found.connection, way).await
+}
+
+async fn may_use(connection: &mut PgConnection, way: Way) -> Result<(), OpenError> {
+    let row = sqlx::raw_sql(AssertSqlSafe(shut(&schema::tables()))).fetch_one(connection);
     let shut: String = row.await.and_then(|row| row.try_get(0)).map_err(|error| Problem::Unreadable.because(way, error))?;
-    if shut.is_empty() { Ok((place, found.host)) } else { Err(Problem::MayNotUse(shut).of(way)) }
+    if shut.is_empty() { Ok(()) } else { Err(Problem::MayNotUse(shut).of(way)) }
 }
 
 async fn is_up_to_date(connection: &mut PgConnection, way: Way) -> Result<bool, OpenError> {
@@ -331,10 +346,14 @@ async fn migrate_by(options: &Options, connection: &mut PgConnection) -> Result<
             migrate(&mut found.connection, way).await
         }
         // The lock that keeps two processes from migrating at the same time does not go through a pooler.
-        (Pooler::Transaction, None) => {
-            let found = Schema::of(connection).await.map_err(|error| Problem::Unreadable.because(Way::Url, error))?;
-            Err(Problem::NotMigrated { found: found.applied.len(), known: schema::VERSION }.of(Way::Url))
-        }
+        (Pooler::Transaction, None) => Err(not_migrated(connection).await),
+    }
+}
+
+async fn not_migrated(connection: &mut PgConnection) -> OpenError {
+    match Schema::of(connection).await {
+        Ok(found) => Problem::NotMigrated { found: found.applied.len(), known: schema::VERSION }.of(Way::Url),
+        Err(error) => Problem::Unreadable.because(Way::Url, error),
     }
 }
 

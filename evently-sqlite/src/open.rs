@@ -56,7 +56,7 @@ pub enum OpenError {
     /// The file was last opened by a later version.
     #[error(
         "{} was written by a newer version of Evently (schema {found}, and this version knows {known}); upgrade Evently, or \
-         restore a backup from before the upgrade", path.display()
+         restore a backup from before the upgrade (first move this file and its -wal and -shm away)", path.display()
     )]
     Newer {
         /// The file.
@@ -80,7 +80,7 @@ pub enum OpenError {
     #[error("{} is in use by another process; wait for it, or end it", .0.display())]
     InUse(PathBuf),
     /// The file is damaged.
-    #[error("{} is damaged; restore a backup", path.display())]
+    #[error("{} is damaged; move it and its -wal and -shm away, and copy a backup to its place", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

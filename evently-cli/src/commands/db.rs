@@ -1,6 +1,6 @@
-//! `evently db`: the store's database, where it is on a server.
+//! `evently db`: the store's database.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 use evently_core::ports::Clock;
@@ -12,6 +12,7 @@ use evently_http::{
 };
 use serde_json::{Value, json};
 
+use super::backup;
 use crate::{
     args::Global,
     failure::Failure,
@@ -22,6 +23,11 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
+    /// Copy the embedded store, as it is at one moment, into a new file; the service may go on meanwhile
+    ///
+    /// To restore it: stop the service, move evently.db, evently.db-wal and evently.db-shm away from the data folder, and copy the backup
+    /// there as evently.db. A log that stays behind would be written over it.
+    Backup(Backup),
     /// Bring the schema to this version's; the service does so too when it starts
     Migrate,
     /// Show the server, the schema and what a commit survives; changes nothing
@@ -33,6 +39,12 @@ pub enum DbCommand {
 }
 
 #[derive(Debug, Args)]
+pub struct Backup {
+    /// The new file
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub struct Partitions {
     /// How many months ahead
     #[arg(long, default_value_t = MONTHS_AHEAD, value_parser = clap::value_parser!(u32).range(0..=120))]
@@ -41,12 +53,16 @@ pub struct Partitions {
 
 pub async fn run(global: &Global, command: DbCommand) -> Result<Reply, Failure> {
     let config = shop::config(global)?;
+    if let DbCommand::Backup(Backup { file }) = &command {
+        return backup::write(&config, file).await;
+    }
     if !matches!(config.store.url, StoreUrl::Postgres(_)) {
         return Err(Failure::usage("the store is a file, and needs no looking after")
             .hint("these commands are for a store on PostgreSQL: set store.url to postgres://user:password@host:5432/database"));
     }
     let away = |error| Failure::away(&error).because(&error).hint("`evently doctor` looks for the reason");
     match command {
+        DbCommand::Backup(_) => unreachable!("it is for the other kind of store"),
         DbCommand::Migrate => {
             let made = database::migrate(&config).await.map_err(away)?;
             let said = if made == 0 { "up to date already".to_owned() } else { format!("{made} migrations made") };
@@ -78,14 +94,16 @@ fn status(found: &Inspection) -> Reply {
         Durability::Crash => ("a crash of the server", "crash"),
         Durability::Failover => ("a crash, and the loss of the primary", "failover"),
     };
-    let right = found.server_will_do && !found.is_replica && !found.schema_is_newer && found.schema == known;
+    let right = found.problem.is_none() && !found.is_replica && !found.schema_is_newer && found.schema == known;
+    let problem = found.problem.as_ref().map(ToString::to_string);
     let people = facts([
-        ("server", format!("PostgreSQL {}{}", found.server, if found.server_will_do { "" } else { "; 15 or newer is needed" })),
+        ("server", format!("PostgreSQL {}", found.server)),
         ("database", found.database.clone()),
         ("role", if found.is_replica { "replica".to_owned() } else { format!("primary, with {} replicas", found.replicas) }),
         ("schema", schema),
         ("a commit survives", survives.to_owned()),
         ("connections", format!("up to {}", found.connections_max)),
+        ("in the way", problem.clone().unwrap_or_else(|| "nothing".to_owned())),
     ]);
     let json = json!({
         "server": found.server,
@@ -96,6 +114,7 @@ fn status(found: &Inspection) -> Reply {
         "schema_known": known,
         "survives": durability,
         "connections_max": found.connections_max,
+        "problem": problem,
     });
     Reply::new(people, json).only_if(right)
 }
@@ -124,7 +143,7 @@ fn explain(plans: &[Plan]) -> Reply {
 pub(super) fn inspected() -> Inspection {
     Inspection {
         server: "15.14".to_owned(),
-        server_will_do: true,
+        problem: None,
         database: "evently".to_owned(),
         is_replica: false,
         connections_max: 100,
@@ -145,7 +164,7 @@ mod tests {
         let right = inspected();
         assert!(status(&right).is_yes());
         for wrong in [
-            Inspection { server_will_do: false, ..right.clone() },
+            Inspection { problem: Some(database::Problem::ReadOnly), ..right.clone() },
             Inspection { is_replica: true, ..right.clone() },
             Inspection { schema_is_newer: true, ..right.clone() },
             Inspection { schema: 0, ..right.clone() },

@@ -1,6 +1,6 @@
 //! What each command says, and what it ends with.
 
-use std::{collections::BTreeSet, io::ErrorKind, net::TcpListener, process::Stdio};
+use std::{collections::BTreeSet, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use evently_cli::http1::Request;
 use evently_testservers::fresh_database;
@@ -724,6 +724,60 @@ async fn the_command_line_works_beside_a_running_service() {
     assert_eq!((steps.first().map(String::as_str), steps.last().map(String::as_str)), (Some("pending"), Some("refunded")));
     let report = evently.json(&["verify"]);
     assert_eq!((report["ok"].as_bool(), report["checked"]["bookings"].as_u64()), (Some(true), Some(1)));
+}
+
+/// Restored as `evently db backup --help` says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_the_store_as_it_was_when_it_was_made() {
+    let evently = Evently::new();
+    evently.account("ada@example.org", "customer");
+    let event = evently.event(4);
+    let service = evently.serve();
+    let token = service.log_in("ada@example.org").await;
+    let mut connection = service.connection();
+    let mut ask = async |request: Request<'_>| crate::evently::body_of(&connection.send(&request).await.unwrap());
+    let seats = ask(Request::get(&format!("/api/v1/events/{event}/seats"))).await;
+    let mut sell = async |seat: usize| {
+        let hold = json!({ "event_id": event, "seat_ids": [seats["seats"][seat]["id"]] }).to_string();
+        let held = ask(Request::post("/api/v1/bookings", hold.as_bytes()).by(&token)).await;
+        let id = held["id"].as_str().unwrap().to_owned();
+        let card = br#"{"method":{"type":"card","token":"tok_visa"}}"#;
+        let paid = ask(Request::post(&format!("/api/v1/bookings/{id}/payment"), card).by(&token)).await;
+        assert_eq!(paid["booking"]["status"], "confirmed", "{paid}");
+        id
+    };
+    let first = sell(0).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("backup.db");
+    let said = evently.json(&["db", "backup", backup.to_str().unwrap()]);
+    let file = std::fs::metadata(&backup).unwrap();
+    assert_eq!((&said["file"], &said["bytes"]), (&json!(backup.to_str()), &json!(file.len())));
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let second = sell(1).await;
+    let again = evently.run(&["db", "backup", backup.to_str().unwrap()]);
+    assert!(again.code == 1 && again.stderr.contains("is there already"), "{again:?}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1, "no draft is left");
+    service.kill();
+    for name in ["evently.db", "evently.db-wal", "evently.db-shm"] {
+        std::fs::rename(evently.data.path().join(name), elsewhere.path().join(name)).unwrap();
+    }
+    std::fs::copy(&backup, evently.data.path().join("evently.db")).unwrap();
+    assert_eq!(evently.json(&["verify"])["ok"], true);
+    assert_eq!(evently.json(&["booking", "show", &first])["status"], "confirmed");
+    assert_eq!(evently.run(&["booking", "show", &second]).code, 1);
+}
+
+#[test]
+fn only_a_store_that_is_there_is_backed_up_and_of_a_server_another_tool_is_named() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("backup.db");
+    let command = ["db", "backup", backup.to_str().unwrap()];
+    let evently = Evently::new();
+    assert_eq!(evently.run(&command).code, 3);
+    let database = fresh_database().unwrap();
+    let said = evently.with("EVENTLY__STORE__URL", database.url()).run(&command);
+    assert!(said.code == 2 && hint_of(&said).contains("pg_dump"), "{said:?}");
+    assert!(!backup.exists());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use evently_http::messages::{Topology, Work};
-use evently_testservers::{fresh_namespace, shared_rabbitmq, shared_redis};
+use evently_testservers::{fresh_database, fresh_namespace, shared_rabbitmq, shared_redis};
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
@@ -65,6 +65,32 @@ fn doctor_says_what_is_in_the_way_of_redis() {
     }
     let evently = Evently::new();
     assert!(!evently.run(&["doctor"]).stdout.contains("redis"), "there is to be none");
+}
+
+/// As the service does, which would not start.
+#[test]
+fn doctor_and_status_say_why_a_database_will_not_do() {
+    let database = fresh_database().unwrap();
+    let look = |url: &str| {
+        let found = check(&Evently::new().with("EVENTLY__STORE__URL", url).run(&["doctor", "--json"]), "store");
+        (found["state"].clone(), found["found"].to_string())
+    };
+    let status = |url: &str| Evently::new().with("EVENTLY__STORE__URL", url).run(&["db", "status", "--json"]);
+    assert_eq!(Evently::new().with("EVENTLY__STORE__URL", database.url()).run(&["db", "migrate"]).code, 0);
+    assert_eq!(look(database.url()).0, "ok");
+    assert_eq!((status(database.url()).code, &status(database.url()).json()["problem"]), (0, &Value::Null));
+    let ascii = format!("{}_ascii", database.name());
+    database.execute(&format!("create database {ascii} encoding 'SQL_ASCII' locale 'C' template template0")).unwrap();
+    let url = database.url().replace(database.name(), &ascii);
+    let of_ascii = (look(&url), status(&url), "SQL_ASCII");
+    database.execute(&format!("drop database {ascii} with (force)")).unwrap();
+    let read_only = format!("alter database {} set default_transaction_read_only = on", database.name());
+    database.execute(&read_only).unwrap();
+    let of_read_only = (look(database.url()), status(database.url()), "takes no writes");
+    for ((state, found), status, why) in [of_ascii, of_read_only] {
+        assert!(state == "fail" && found.contains(why), "{state} {found}");
+        assert!(status.code == 1 && status.json()["problem"].as_str().unwrap().contains(why), "{status:?}");
+    }
 }
 
 #[test]
@@ -140,6 +166,21 @@ fn doctor_looks_at_everything_and_makes_nothing() {
         assert_eq!(said.code, 3, "{args:?}: {said:?}");
         assert!(said.stderr.contains("hint: ") && said.stderr.contains("evently doctor"), "{args:?}: {said:?}");
     }
+}
+
+#[test]
+fn doctor_says_in_production_that_nobody_delivers_the_mails() {
+    let mails = |evently: &Evently| check(&evently.run(&["doctor", "--json"]), "mails");
+    let evently = Evently::new();
+    let folder = evently.data.path().join("mail");
+    assert_eq!(mails(&evently)["state"], "ok");
+    let secret = "5eed".repeat(16);
+    let evently = evently.with("EVENTLY_PROFILE", "production").with("EVENTLY__AUTH__BCRYPT_COST", "10");
+    let evently = evently.with("EVENTLY__AUTH__SECRET", &secret).with("EVENTLY__PAYMENT__WEBHOOK_SECRET", &secret);
+    let said = mails(&evently.with("EVENTLY__PAYMENT__GATEWAY", "sandbox"));
+    assert_eq!(said["state"], "warn", "{said}");
+    assert!(said["found"].as_str().unwrap().contains(folder.to_str().unwrap()), "{said}");
+    assert!(said["hint"].as_str().unwrap().contains("mail server"), "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::Ipv4Addr,
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, Output},
 };
 
@@ -102,6 +103,58 @@ fn only_nginx_is_spoken_to_from_elsewhere() {
     assert!(nginx.contains("ports: "));
 }
 
+/// Puts a program there that does this in a shell.
+fn stand_in(folder: &Path, name: &str, does: &str) {
+    let program = folder.join(name);
+    fs::write(&program, format!("#!/bin/sh\n{does}\n")).expect("it can be written");
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("it can be run");
+}
+
+#[test]
+fn the_command_line_has_the_settings_as_systemd_reads_them() {
+    const SETTINGS: &str = r#"# What follows is `no command`.
+; $(exit 9)
+
+EVENTLY__STORE__URL=postgres://evently:p$1'`@127.0.0.1/evently?sslmode=require&application_name=a b
+ EVENTLY__AUTH__SECRET="quoted & \ = kept"
+EVENTLY__CORS__ORIGINS='https://one.example'
+no setting
+EVENTLY_PROFILE=production"#;
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("evently.env");
+    fs::write(&file, SETTINGS).expect("it can be written");
+    let shown = ["STORE__URL", "AUTH__SECRET", "CORS__ORIGINS"].map(|name| format!("\"$EVENTLY__{name}\""));
+    let shows = format!("printf '%s\\n' {} \"$EVENTLY_PROFILE\" \"$*\"", shown.join(" "));
+    stand_in(folder.path(), "setpriv", &shows);
+    let script = include_str!("../../../deploy/evently-admin");
+    assert!(script.contains("/etc/evently/evently.env"));
+    let script = script.replace("/etc/evently/evently.env", file.to_str().expect("a text"));
+    let output =
+        Command::new("/bin/sh").args(["-c", &script, "evently-admin", "user", "list"]).env("PATH", folder.path()).output();
+    let said = Said::from(output.expect("a shell can be run"));
+    assert!(said.code == 0 && said.stderr.is_empty(), "{said:?}");
+    let lines = said.stdout.lines().collect::<Vec<_>>();
+    assert_eq!(
+        lines,
+        [
+            "postgres://evently:p$1'`@127.0.0.1/evently?sslmode=require&application_name=a b",
+            r"quoted & \ = kept",
+            "https://one.example",
+            "production",
+            "--reuid=evently --regid=evently --clear-groups /usr/local/bin/evently user list --data /var/lib/evently/admin",
+        ]
+    );
+}
+
+/// A server that is away for some seconds at a start would end a unit for good, by systemd's limit on starts.
+#[test]
+fn a_process_is_started_again_for_as_long_as_it_takes() {
+    for unit in [INSTANCE, WORKER] {
+        let (about, service) = unit.split_once("\n[Service]\n").expect("there is one");
+        assert!(about.contains("\nStartLimitIntervalSec=0\n") && service.contains("\nRestart=always\n"), "{unit}");
+    }
+}
+
 /// The script that restarts instances, where one of them does not get ready; what it has done, a line a step.
 fn restarted(unready: &str) -> (Output, Vec<String>) {
     let folder = tempfile::tempdir().expect("there is room for a folder");
@@ -115,8 +168,7 @@ fn restarted(unready: &str) -> (Output, Vec<String>) {
         ("sleep", String::new()),
     ];
     for (name, does) in tools {
-        fs::write(at.join(name), format!("#!/bin/sh\n{does}\n")).expect("it can be written");
-        fs::set_permissions(at.join(name), fs::Permissions::from_mode(0o755)).expect("it can be run");
+        stand_in(at, name, &does);
     }
     let steps = at.join("steps");
     let mut script = Command::new("/bin/sh");

@@ -35,6 +35,11 @@ async fn refused_by(options: &Options) -> OpenError {
     error
 }
 
+/// What is seen to be in the way without opening anything.
+async fn seen_at(options: &Options) -> Option<Problem> {
+    inspect(options).await.unwrap().problem
+}
+
 /// A database of the shared server and a user who may only connect to it.
 struct Guest {
     database: Database,
@@ -204,12 +209,15 @@ async fn who_has_a_connection_to_a_full_primary_goes_on_with_it_whatever_its_rep
 #[tokio::test]
 async fn a_database_that_keeps_no_unicode_is_refused() {
     let database = fresh_database().unwrap();
-    let name = format!("{}_latin", database.name());
-    database.execute(&format!("create database {name} encoding 'LATIN1' locale 'C' template template0")).unwrap();
-    let url = database.url().replace(database.name(), &name);
-    let error = refused(&url).await;
-    database.execute(&format!("drop database {name} with (force)")).unwrap();
-    assert_eq!(error.problem, Problem::Encoding("LATIN1".to_owned()));
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("{}_{}", database.name(), encoding.to_lowercase());
+        database.execute(&format!("create database {name} encoding '{encoding}' locale 'C' template template0")).unwrap();
+        let url = database.url().replace(database.name(), &name);
+        let (error, seen) = (refused(&url).await, seen_at(&Options::new(url)).await);
+        database.execute(&format!("drop database {name} with (force)")).unwrap();
+        assert_eq!(error.problem, Problem::Encoding(encoding.to_owned()));
+        assert_eq!(seen, Some(error.problem));
+    }
 }
 
 #[tokio::test]
@@ -224,6 +232,7 @@ async fn an_older_schema_is_brought_up_to_date_and_a_newer_or_broken_one_left_al
     assert_eq!(inspect(&options).await.unwrap().schema, 3);
     open(&options).await.unwrap();
     assert_eq!(inspect(&options).await.unwrap().schema, SCHEMA_VERSION);
+    assert_eq!(seen_at(&options).await, None);
 
     database.execute(&format!("update _sqlx_migrations set success = false where version = {third}")).unwrap();
     assert_eq!(refused_by(&options).await.problem, Problem::HalfMigrated(third));
@@ -244,6 +253,7 @@ async fn what_the_user_may_not_is_said() {
     guest.grant("revoke select on seats from");
     guest.grant("revoke insert, update on bookings from");
     assert_eq!(refused(&guest.url()).await.problem, Problem::MayNotUse("bookings, seats".to_owned()));
+    assert_eq!(seen_at(&Options::new(guest.url())).await, Some(Problem::MayNotUse("bookings, seats".to_owned())));
     // Each right is needed, not one of them.
     guest.grant("grant select, insert, update on seats, bookings to");
     for right in ["select", "insert", "update", "delete"] {
@@ -260,10 +270,12 @@ async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
     let read_only = |on| format!("alter database {} set default_transaction_read_only = {on}", database.name());
     database.execute(&read_only("on")).unwrap();
     assert_eq!(refused(database.url()).await.problem, Problem::ReadOnly);
+    assert_eq!(seen_at(&Options::new(database.url())).await, Some(Problem::ReadOnly));
 
     let pair = Pair::start();
     open(&Options::new(pair.primary.url())).await.unwrap();
     assert_eq!(refused(&pair.replica.url()).await.problem, Problem::Replica);
+    assert_eq!(seen_at(&Options::new(pair.replica.url())).await, Some(Problem::Replica));
     // Among several hosts the primary is found.
     let both = format!("postgres://evently@127.0.0.1:{},127.0.0.1:{}/evently", pair.replica.port(), pair.primary.port());
     open(&Options::new(both)).await.unwrap();
@@ -308,6 +320,8 @@ async fn a_direct_url_that_is_wrong_is_named() {
     let options = Options { direct_url, pooler: Pooler::Transaction, url, ..place.options() };
     let error = refused_by(&options).await;
     assert_eq!((error.way, error.problem), (Way::DirectUrl, Problem::NoDatabase));
+    let options = Options { direct_url: None, ..options };
+    assert_eq!(seen_at(&options).await, Some(refused_by(&options).await.problem), "not migrated");
     let pair = Pair::start();
     let direct_url = Some(pair.replica.url());
     let options = Options { direct_url, pooler: Pooler::Transaction, ..Options::new(pair.primary.url()) };

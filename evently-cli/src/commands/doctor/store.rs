@@ -12,8 +12,8 @@ use evently_core::ports::Clock as _;
 use evently_http::{
     clock::SystemClock,
     compose,
-    config::{Config, StoreUrl},
-    database::{self, Durability, Inspection},
+    config::{Config, Profile, StoreUrl},
+    database::{self, Durability, Inspection, Problem},
 };
 
 use super::{Finding, with_cause};
@@ -54,7 +54,19 @@ pub async fn look(config: &Config) -> Vec<Finding> {
         (None, StoreUrl::InData | StoreUrl::Sqlite(_)) => Vec::new(),
     };
     findings.push(secrets(config));
+    findings.push(mails(config));
     findings
+}
+
+/// Whether buyers get their mails is up to somebody else, who has to know.
+fn mails(config: &Config) -> Finding {
+    const WHAT: &str = "mails";
+    let found = format!("written into files, with this --data in {}", config.mail_folder().display());
+    if config.profile == Profile::Production {
+        Finding::warn(WHAT, found, "nothing here delivers them: hand them to a mail server, as docs/operations.md shows (Mails)")
+    } else {
+        Finding::ok(WHAT, found)
+    }
 }
 
 /// What a server says of itself.
@@ -67,16 +79,15 @@ fn server(url: &str, inspected: Result<Inspection, impl std::error::Error>) -> V
         }
     };
     let place = format!("{} on PostgreSQL {} ({url})", found.database, found.server);
-    let store = if !found.server_will_do {
-        Finding::fail(WHAT, place, "PostgreSQL 15 or newer is needed")
-    } else if found.is_replica {
-        Finding::fail(
+    let store = match &found.problem {
+        // The next line says so.
+        None | Some(Problem::Newer) => Finding::ok(WHAT, place),
+        Some(Problem::Replica) => Finding::fail(
             WHAT,
             format!("{place} is a replica"),
             "store.url must name the primary; a replica goes to store.replica_url",
-        )
-    } else {
-        Finding::ok(WHAT, place)
+        ),
+        Some(problem) => Finding::fail(WHAT, format!("{place}: {problem}"), "the service does not start with it"),
     };
     let schema = match (found.schema_is_newer, found.schema) {
         (true, schema) => version(schema.max(database::SCHEMA_VERSION + 1), database::SCHEMA_VERSION),
@@ -158,7 +169,7 @@ fn version(found: usize, known: usize) -> Finding {
         Ordering::Equal => Finding::ok(WHAT, format!("schema {found}")),
         Ordering::Less => Finding::ok(WHAT, format!("schema {found}; brought to {known} when it is opened next")),
         Ordering::Greater => {
-            let hint = "upgrade Evently, or restore a backup from before the upgrade";
+            let hint = "upgrade Evently, or restore a backup from before the upgrade (docs/operations.md, Backups)";
             Finding::fail(WHAT, format!("schema {found}, and this version of Evently knows {known}"), hint)
         }
     }
@@ -214,10 +225,13 @@ mod tests {
         use State::{Fail, Ok, Warn};
 
         assert_eq!(states(inspected()), [Ok, Ok, Ok, Ok]);
-        assert_eq!(states(Inspection { server_will_do: false, ..inspected() }), [Fail, Ok, Ok, Ok]);
-        assert_eq!(states(Inspection { is_replica: true, ..inspected() }), [Fail, Ok, Ok, Ok]);
+        assert_eq!(states(Inspection { problem: Some(Problem::TooOld("14.11".to_owned())), ..inspected() }), [Fail, Ok, Ok, Ok]);
+        assert_eq!(states(Inspection { problem: Some(Problem::Replica), ..inspected() }), [Fail, Ok, Ok, Ok]);
         assert_eq!(states(Inspection { schema: 0, ..inspected() }), [Ok, Ok, Ok, Ok], "it is brought to ours");
-        assert_eq!(states(Inspection { schema_is_newer: true, ..inspected() }), [Ok, Fail, Ok, Ok]);
+        assert_eq!(
+            states(Inspection { schema_is_newer: true, problem: Some(Problem::Newer), ..inspected() }),
+            [Ok, Fail, Ok, Ok]
+        );
         for replicas in [0, 1] {
             let nothing = Inspection { durability: Durability::Nothing, replicas, ..inspected() };
             assert_eq!(states(nothing), [Ok, Ok, Fail, Ok], "{replicas}");
