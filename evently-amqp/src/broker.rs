@@ -213,19 +213,19 @@ impl Broker {
 
     /// A channel to send on, that confirms what is published.
     pub(crate) async fn channel(&self) -> Result<Channel, Away> {
-        self.channel_of(|connections| &connections.sending).await
+        let channel = self.channel_of(|connections| &connections.sending).await?;
+        self.ask(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(channel)
     }
 
-    /// A channel to receive on, that confirms as well.
+    /// A channel to receive on. Whatever is sent on it keeps the broker from hearing what is done, as soon as it is short of something.
     pub(crate) async fn receiving_channel(&self) -> Result<Channel, Away> {
         self.channel_of(|connections| &connections.receiving).await
     }
 
     async fn channel_of(&self, which: fn(&Connections) -> &Connection) -> Result<Channel, Away> {
         let connections = self.inner.shared.connections.borrow().clone().ok_or(Away::NotConnected)?;
-        let channel = self.ask(which(&connections).create_channel()).await?;
-        self.ask(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(channel)
+        self.ask(which(&connections).create_channel()).await
     }
 
     /// The broker's answer. On a connection that is gone some things are never answered; nobody waits for them longer than it takes to

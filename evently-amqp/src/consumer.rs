@@ -11,7 +11,7 @@ use lapin::{
     types::FieldTable,
 };
 use tokio::{
-    sync::watch,
+    sync::{OnceCell, watch},
     time::{sleep, timeout},
 };
 
@@ -93,6 +93,7 @@ impl Consumer {
         let consuming = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = self.broker.ask(consuming).await?;
         *pause = PAUSES.0;
+        let sending = OnceCell::new();
         let mut acted_on = ActedOn::default();
         loop {
             // While more is there already, acknowledgements gather.
@@ -109,7 +110,7 @@ impl Consumer {
             let Some(delivery) = next.filter(|_| !*stopping.borrow()) else { break };
             // Nothing more comes when the queue has been deleted.
             let delivery = delivery.ok_or(Away::NotConnected)??;
-            let Some((acker, entries)) = self.act_on(&channel, delivery, stopping).await? else { break };
+            let Some((acker, entries)) = self.act_on(&sending, delivery, stopping).await? else { break };
             counted::messages(What::Consumed(self.work), 1);
             counted::entries(What::Consumed(self.work), entries);
             acted_on.add(acker, entries);
@@ -121,10 +122,10 @@ impl Consumer {
     }
 
     /// Acts on a message, which then is to be acknowledged; nothing if it is to stop before that could be done. Says how many entries it
-    /// brought.
+    /// brought. The channel to send on is opened when something has to be put aside.
     async fn act_on(
         &self,
-        channel: &Channel,
+        sending: &OnceCell<Channel>,
         delivery: Delivery,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<Option<(Acker, usize)>, Away> {
@@ -139,7 +140,7 @@ impl Consumer {
             match entry {
                 Err(misfit) => {
                     let Misfit { properties, body, why } = *misfit;
-                    self.park(channel, properties, &body, 0, &why.to_string()).await?;
+                    self.park(sending, properties, &body, 0, &why.to_string()).await?;
                 }
                 Ok(entry) => match self.act_on_entry(&entry, stopping).await {
                     Outcome::Done => {}
@@ -150,16 +151,16 @@ impl Consumer {
                             position = entry.position,
                             "begun elsewhere; it will come again"
                         );
-                        self.put_aside(channel, properties, &body, self.broker.options().retry_after).await?;
+                        self.put_aside(sending, properties, &body, self.broker.options().retry_after).await?;
                     }
                     Outcome::Failed(reason) => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
-                        self.failed(channel, properties, &body, &reason).await?;
+                        self.failed(sending, properties, &body, &reason).await?;
                     }
                     Outcome::Hopeless(reason) => {
                         let (properties, body) = message::alone(properties.clone(), &data, &entry);
                         let attempts = message::attempts(&properties).saturating_add(1);
-                        self.park(channel, properties, &body, attempts, &reason).await?;
+                        self.park(sending, properties, &body, attempts, &reason).await?;
                     }
                     Outcome::StoreAway(_) => return Ok(None),
                 },
@@ -185,34 +186,40 @@ impl Consumer {
     }
 
     /// Lets a message that has failed come again later, or parks it if it has failed too often.
-    async fn failed(&self, channel: &Channel, properties: BasicProperties, body: &[u8], reason: &str) -> Result<(), Away> {
+    async fn failed(
+        &self,
+        sending: &OnceCell<Channel>,
+        properties: BasicProperties,
+        body: &[u8],
+        reason: &str,
+    ) -> Result<(), Away> {
         let attempts = message::attempts(&properties).saturating_add(1);
         let options = self.broker.options();
         if attempts >= options.attempts {
-            return self.park(channel, properties, body, attempts, reason).await;
+            return self.park(sending, properties, body, attempts, reason).await;
         }
         tracing::warn!(queue = self.work.name(), attempts, reason, "a message failed and will come again");
         let again_after = options.retry_after.saturating_mul(5_u32.saturating_pow(attempts - 1));
-        self.put_aside(channel, message::failed(properties, attempts, reason), body, again_after).await
+        self.put_aside(sending, message::failed(properties, attempts, reason), body, again_after).await
     }
 
     /// Lets a message come again after this time.
     async fn put_aside(
         &self,
-        channel: &Channel,
+        sending: &OnceCell<Channel>,
         properties: BasicProperties,
         body: &[u8],
         again_after: Duration,
     ) -> Result<(), Away> {
         let retry = self.broker.options().topology.retry(self.work);
-        put(channel, &retry, message::again_after(properties, again_after), body).await?;
+        self.put(sending, &retry, message::again_after(properties, again_after), body).await?;
         counted::messages(What::Retried(self.work), 1);
         Ok(())
     }
 
     async fn park(
         &self,
-        channel: &Channel,
+        sending: &OnceCell<Channel>,
         properties: BasicProperties,
         body: &[u8],
         attempts: u32,
@@ -221,9 +228,15 @@ impl Consumer {
         let options = self.broker.options();
         tracing::error!(queue = self.work.name(), attempts, reason, "a message was parked; somebody has to look at it");
         let properties = message::parked(properties, attempts, reason, options.clock.now());
-        put(channel, &options.topology.parked(self.work), properties, body).await?;
+        self.put(sending, &options.topology.parked(self.work), properties, body).await?;
         counted::messages(What::Parked(self.work), 1);
         Ok(())
+    }
+
+    /// Publishes a message to a queue, and waits until it is there. Not on the connection on which it came: a broker that is short of
+    /// memory or disk would hear from no consumer any more.
+    async fn put(&self, sending: &OnceCell<Channel>, queue: &str, properties: BasicProperties, body: &[u8]) -> Result<(), Away> {
+        put(sending.get_or_try_init(|| self.broker.channel()).await?, queue, properties, body).await
     }
 }
 

@@ -2,6 +2,8 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::problem::Problem;
+
 /// Redis has not done what it was asked, and whoever asked goes on without it.
 #[derive(Debug, thiserror::Error)]
 pub enum Away {
@@ -23,6 +25,8 @@ pub(crate) enum Verdict {
     Broken,
     /// It may be: the server is slow, or not ready.
     Doubtful,
+    /// It may be: the user may do less than is needed, or only this is not for them.
+    Refused,
     /// It is as good as before; the server does not like the call.
     Good,
 }
@@ -33,7 +37,8 @@ impl Away {
             Self::Known => Verdict::Good,
             Self::Late => Verdict::Doubtful,
             // Whoever connects to it is refused as well, and says why.
-            Self::Failed(error) if error.code() == Some("OOM") => Verdict::Broken,
+            Self::Failed(error) if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS")) => Verdict::Broken,
+            Self::Failed(error) if Problem::of_error(error, false) == Problem::Permission => Verdict::Refused,
             Self::Failed(error) => match error.kind() {
                 ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown)
                 | ErrorKind::ClusterConnectionNotFound

@@ -341,13 +341,18 @@ impl Inner {
         if self.redis.run().is_err() {
             return;
         }
-        let untold = std::mem::take(&mut *self.untold());
-        for event in untold {
+        let mut untold = std::mem::take(&mut *self.untold()).into_iter();
+        while let Some(event) = untold.next() {
             let run = self.catalog.run();
             match self.catalog.seat_map(event).await {
                 Ok(Some(map)) => self.publish_of(event, run, all_of(event, &map)).await,
                 Ok(None) => {}
                 Err(_) => _ = self.untold().insert(event),
+            }
+            // Nothing more is read for a server that takes nothing.
+            if self.redis.run().is_err() {
+                self.untold().extend(untold);
+                return;
             }
         }
     }

@@ -63,7 +63,7 @@ struct Said {
 struct State {
     /// None while the server is away.
     connection: Option<Connection>,
-    /// Names the server's process: another one may have lost what this one had.
+    /// Names the time for which the server has been the master: in another one what it had may be lost.
     run: String,
     /// Counts connections, so that a call that fails late takes away no other than its own.
     number: u64,
@@ -142,7 +142,7 @@ impl Redis {
         format!("{}:{rest}", self.link.options.namespace)
     }
 
-    /// Which process of the server we are connected to.
+    /// Since when the server that we are connected to has been the master, as a name.
     pub(crate) fn run(&self) -> Result<String, Away> {
         let state = self.link.state.borrow();
         if state.connection.is_some() { Ok(state.run.clone()) } else { Err(Away::Known) }
@@ -214,11 +214,17 @@ impl Link {
             let state = self.state.borrow();
             (state.connection.clone().ok_or(Away::Known)?, state.number)
         };
-        let answer = in_time(self.options.timeout, ask(connection)).await;
+        let answer = in_time(self.options.timeout, ask(connection.clone())).await;
         match answer.as_ref().map_or_else(Away::verdict, |_| Verdict::Good) {
             Verdict::Good => self.failures.store(0, Relaxed),
             Verdict::Doubtful => {
                 if self.failures.fetch_add(1, Relaxed) + 1 >= self.options.failures_max {
+                    self.give_up(number);
+                }
+            }
+            // Whoever may do all that is tried here would be let in again, and refused again, every second.
+            Verdict::Refused => {
+                if self.check(connection, self.options.timeout).await.is_err() {
                     self.give_up(number);
                 }
             }
@@ -280,27 +286,34 @@ impl Link {
     /// A connection over which all that is needed can be done.
     async fn connect(&self) -> Result<(Connection, String), Away> {
         let patience = self.options.connect_timeout;
-        let (mut connection, run) = self.place.connect(patience).await?;
-        let mut check = CHECK.prepare_invoke();
-        let key = format!("{}:{}", self.options.namespace, keys::CHECK);
-        check.key(&key).arg(&key);
-        in_time(patience, check.invoke_async::<()>(&mut connection)).await?;
+        let connection = self.place.connect(patience).await?;
+        self.check(connection.clone(), patience).await?;
+        // Only now: who has just written is a master, and no replica with the name of its own.
+        let run = self.place.run(connection.clone(), patience).await?;
         Ok((connection, run))
     }
 
-    /// In a cluster another process may have taken over without a connection having broken: what one had may be lost.
+    /// Whether all that is needed can be done.
+    async fn check(&self, mut connection: Connection, patience: Duration) -> Result<(), Away> {
+        let mut check = CHECK.prepare_invoke();
+        let key = format!("{}:{}", self.options.namespace, keys::CHECK);
+        check.key(&key).arg(&key);
+        in_time(patience, check.invoke_async(&mut connection)).await
+    }
+
+    /// Another master may have taken over, and given back, without a connection having broken: what this one had may be lost.
     async fn look_for_others(&self) {
         let (connection, run, number) = {
             let state = self.state.borrow();
             let Some(connection) = state.connection.clone() else { return };
             (connection, state.run.clone(), state.number)
         };
-        match self.place.run_now(connection, self.options.connect_timeout).await {
-            Ok(Some(now)) if now != run => {
-                tracing::warn!("another process of the cluster has taken over");
+        match self.place.run(connection, self.options.connect_timeout).await {
+            Ok(now) if now == run => {}
+            Ok(_) => {
+                tracing::warn!("another master of redis has taken over");
                 self.give_up(number);
             }
-            Ok(_) => {}
             Err(_) => self.give_up(number),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, RedisError, Value,
     aio::{MultiplexedConnection, PubSub},
     cmd,
 };
@@ -85,18 +85,18 @@ impl Place {
         }
     }
 
-    /// A connection to the server, which is a master, and the name of its process; in a cluster the names of all of them.
-    pub(crate) async fn connect(&self, patience: Duration) -> Result<(Connection, String), Away> {
+    /// A connection to the server, which is a master.
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Away> {
         match self {
-            Self::Fixed(client) => connect_to(client, patience).await,
+            Self::Fixed(client) => connect(client, patience).await.map(Connection::One),
             Self::Watched(watched) => {
-                let (mut connection, run) = connect_to(&watched.master(patience).await?, patience).await?;
+                let mut connection = connect(&watched.master(patience).await?, patience).await?;
                 // A Sentinel may be the last to learn of a failover.
                 let role: Vec<Value> = in_time(patience, cmd("ROLE").query_async(&mut connection)).await?;
                 if !matches!(role.first(), Some(Value::BulkString(name)) if name == b"master") {
                     return Err(Away::Failed(RedisError::from((ErrorKind::Io, "the server is no master any more"))));
                 }
-                Ok((connection, run))
+                Ok(Connection::One(connection))
             }
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.connect(patience).await,
@@ -113,15 +113,14 @@ impl Place {
         }
     }
 
-    /// The names of the processes that are connected to, where they may change while the connection lasts.
-    #[cfg_attr(not(feature = "cluster"), expect(clippy::unused_async, reason = "a cluster has to be asked"))]
-    pub(crate) async fn run_now(&self, connection: Connection, patience: Duration) -> Result<Option<String>, Away> {
+    /// The name of the time for which the server has been the master; in a cluster those of all masters.
+    pub(crate) async fn run(&self, mut connection: Connection, patience: Duration) -> Result<String, Away> {
         match self {
             #[cfg(feature = "cluster")]
-            Self::Cluster(_) => cluster::runs(connection, patience).await.map(Some),
+            Self::Cluster(_) => cluster::runs(connection, patience).await,
             _ => {
-                _ = (connection, patience);
-                Ok(None)
+                let about: String = in_time(patience, replication().query_async(&mut connection)).await?;
+                Ok(run_of(&about).to_owned())
             }
         }
     }
@@ -137,15 +136,15 @@ const fn cluster(_: &str, _: &str) -> Result<Place, OpenError> {
     Err(OpenError::NoCluster)
 }
 
-async fn connect_to(client: &Client, patience: Duration) -> Result<(Connection, String), Away> {
-    let mut connection = connect(client, patience).await?;
-    let about: String = in_time(patience, cmd("INFO").arg("server").query_async(&mut connection)).await?;
-    Ok((Connection::One(connection), run_of(&about).to_owned()))
+fn replication() -> Cmd {
+    let mut info = cmd("INFO");
+    info.arg("replication");
+    info
 }
 
-/// The name of the process in what a server says of itself.
+/// What a server calls its history of writes: it begins another whenever it starts, and whenever it is made a master.
 fn run_of(about: &str) -> &str {
-    about.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim()
+    about.lines().find_map(|line| line.strip_prefix("master_replid:")).unwrap_or_default().trim()
 }
 
 impl Watched {

@@ -23,6 +23,8 @@ pub enum Problem {
     Replica,
     /// The server has no memory left.
     Full,
+    /// The server takes no writes: its disk has failed, or it has too few replicas.
+    Writes,
     /// It is no cluster, or one that is not whole.
     Cluster,
     /// Something else.
@@ -41,7 +43,7 @@ impl Problem {
         }
     }
 
-    fn of_error(error: &RedisError, tls: bool) -> Self {
+    pub(crate) fn of_error(error: &RedisError, tls: bool) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed => return Self::Password,
             ErrorKind::Server(ServerErrorKind::NoPerm) => return Self::Permission,
@@ -54,6 +56,7 @@ impl Problem {
             Some("NOPERM") => Self::Permission,
             Some("READONLY") => Self::Replica,
             Some("OOM") => Self::Full,
+            Some("MISCONF" | "NOREPLICAS") => Self::Writes,
             _ if error.is_connection_refusal() => Self::Unreachable,
             _ if error.is_io_error() => {
                 if tls {
@@ -73,7 +76,7 @@ impl Problem {
             Self::Database
         } else if says(&["cluster support disabled"]) {
             Self::Cluster
-        } else if says(&["NOPERM", "No permissions", "no permissions"]) {
+        } else if says(&["NOPERM", "No permissions", "no permissions", "The user executing the script can't"]) {
             Self::Permission
         } else {
             Self::Other
@@ -91,6 +94,7 @@ impl Problem {
             Self::Tls => "tls",
             Self::Replica => "replica",
             Self::Full => "full",
+            Self::Writes => "writes",
             Self::Cluster => "cluster",
             Self::Other => "other",
         }
@@ -114,6 +118,9 @@ impl Problem {
             }
             Self::Replica => "name the master, or its Sentinels: this server only follows another one",
             Self::Full => "give the server more memory, or let it evict: maxmemory, maxmemory-policy volatile-ttl",
+            Self::Writes => {
+                "the server refuses to write: is its disk full (stop-writes-on-bgsave-error), or are replicas missing (min-replicas-to-write)?"
+            }
             Self::Cluster => "redis-cluster:// is for a cluster of which all slots are served; one server is redis://",
             Self::Other => "look at the reason and at the log of the server",
         }
@@ -136,6 +143,7 @@ mod tests {
             ("ERR This instance has cluster support disabled", "cluster"),
             ("this user has no permissions to run the 'eval' command", "permission"),
             ("No permissions to access a channel", "permission"),
+            ("The user executing the script can't publish to the channel mentioned in the command", "permission"),
             ("it is raining", "other"),
         ] {
             assert_eq!(Problem::of_text(said).name(), problem, "{said}");

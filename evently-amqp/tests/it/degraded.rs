@@ -1,13 +1,16 @@
 //! What becomes of sales while the broker is away, in whichever way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evently_amqp::{AmqpCarrier, Broker, Work};
 use evently_core::services::{InProcess, Relay};
 use evently_testkit::customer;
 use evently_testservers::RabbitMq;
+use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
-use crate::support::{Running, Teller, Told, are_all_in_order, hand_on_all, options, positions, relay, sold, soon};
+use crate::support::{
+    Running, Teller, Told, are_all_in_order, channel, hand_on_all, options, positions, relay, relay_to, sold, soon,
+};
 
 /// Ways to be away, and back.
 const OUTAGES: [(&str, Outage); 4] = [
@@ -67,6 +70,47 @@ async fn sales_wait_while_the_broker_is_away_and_are_told_in_order_when_it_is_ba
     are_all_in_order(&world, &all).await;
     running.stop().await;
     told_here.nothing_more();
+}
+
+/// The backlog is what the memory is full of.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_while_the_broker_has_no_memory_keeps_nobody_from_emptying_the_other_queues() {
+    let world = sold(1).await;
+    let rabbitmq = Arc::new(tokio::task::spawn_blocking(RabbitMq::start).await.unwrap().unwrap());
+    let broker = Broker::open(options(&rabbitmq.url(), &world)).await.unwrap();
+    let relay = relay_to(&world, &broker);
+    hand_on_all(&world, &relay).await;
+    let event = world.event(1, 100).await;
+    for seat in 0..100 {
+        world.buy(&event, customer(seat), &[seat]).await;
+        hand_on_all(&world, &relay).await;
+    }
+    let all = positions(&world).await;
+    have(&rabbitmq, |broker| memory(broker, "0.0001")).await;
+    let (failing, mut told_failing) = Teller::failing(all.iter().map(|position| (*position, 1)), || Err("no post today".into()));
+    let failing = Running::start(&broker, Work::Notifications, failing);
+    let first = told_failing.next().await;
+    let (teller, mut told) = Teller::new();
+    let running = Running::start(&broker, Work::Analytics, teller);
+    assert_eq!(told.take(all.len()).await.len(), all.len());
+    let (_connection, channel) = channel(&rabbitmq.url()).await;
+    running.stop().await;
+    soon(async {
+        while waiting(&channel, &broker.topology().queue(Work::Analytics)).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    told.nothing_more();
+    have(&rabbitmq, |broker| memory(broker, "{absolute, 536870912}")).await;
+    soon(async { while told_failing.next().await != first {} }).await;
+    failing.stop().await;
+}
+
+/// How many messages a queue has, without those that are on their way to somebody.
+async fn waiting(channel: &lapin::Channel, queue: &str) -> u32 {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
 }
 
 /// Adds to `all` what comes first, until `positions` have been told.

@@ -6,10 +6,9 @@ use redis::{
     Client, ConnectionAddr,
     aio::PubSub,
     cluster::{ClusterClient, ClusterClientBuilder},
-    cmd,
 };
 
-use super::{in_time, run_of};
+use super::{in_time, replication, run_of};
 use crate::{connection::Connection, error::Away, options::OpenError};
 
 /// A cluster, known by some of its servers.
@@ -39,10 +38,8 @@ impl Cluster {
         self.seeds.iter().any(|seed| matches!(seed.get_connection_info().addr(), ConnectionAddr::TcpTls { .. }))
     }
 
-    pub(super) async fn connect(&self, patience: Duration) -> Result<(Connection, String), Away> {
-        let connection = Connection::Cluster(in_time(patience, self.client.get_async_connection()).await?);
-        let runs = runs(connection.clone(), patience).await?;
-        Ok((connection, runs))
+    pub(super) async fn connect(&self, patience: Duration) -> Result<Connection, Away> {
+        in_time(patience, self.client.get_async_connection()).await.map(Connection::Cluster)
     }
 
     /// A connection to whichever server is there: what is said on a channel is told to all of them.
@@ -58,9 +55,9 @@ impl Cluster {
     }
 }
 
-/// The names of the processes of all masters.
+/// What all masters call their histories.
 pub(super) async fn runs(mut connection: Connection, patience: Duration) -> Result<String, Away> {
-    let about: BTreeMap<String, String> = in_time(patience, cmd("INFO").arg("server").query_async(&mut connection)).await?;
+    let about: BTreeMap<String, String> = in_time(patience, replication().query_async(&mut connection)).await?;
     let mut runs = about.values().map(|about| run_of(about)).collect::<Vec<_>>();
     runs.sort_unstable();
     Ok(runs.join(" "))

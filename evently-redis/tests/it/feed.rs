@@ -32,7 +32,7 @@ pub fn feed_of(url: &str, catalog: Arc<dyn Catalog>) -> Arc<dyn SeatFeed> {
     task::block_in_place(|| Handle::current().block_on(feed_at(&options(url), catalog))).1
 }
 
-async fn feed_at(options: &Options, catalog: Arc<dyn Catalog>) -> (Redis, Arc<RedisSeatFeed>) {
+pub async fn feed_at(options: &Options, catalog: Arc<dyn Catalog>) -> (Redis, Arc<RedisSeatFeed>) {
     let redis = connected(options).await;
     let feed = Arc::new(RedisSeatFeed::new(redis.clone(), catalog));
     assert!(feed.wait_until_listening(PATIENCE).await);
@@ -534,12 +534,12 @@ fn what_was_committed_at_the_lost_server_is_not_shown_here_as_of_the_next() {
 }
 
 /// A catalog that shows seats as they were when it was asked, and only when it may, of a store whose server may become another one.
-struct Gate {
+pub struct Gate {
     catalog: Arc<dyn Catalog>,
     run: AtomicU64,
     /// Whether whoever asks is told nothing.
     is_away: AtomicBool,
-    asked: Semaphore,
+    pub asked: Semaphore,
     may_go: Semaphore,
 }
 
@@ -585,7 +585,7 @@ impl Catalog for Gate {
 }
 
 impl Gate {
-    fn open(catalog: Arc<dyn Catalog>) -> Arc<Self> {
+    pub fn open(catalog: Arc<dyn Catalog>) -> Arc<Self> {
         Arc::new(Self { may_go: Semaphore::new(1000), ..Self::closed(catalog) })
     }
 
@@ -632,6 +632,51 @@ fn what_is_published_while_seats_are_read_by_who_does_not_listen_is_shown() {
         gate.may_go.add_permits(1);
         assert_eq!(looks.await.unwrap().statuses(), two.stored().await.statuses());
         assert!(!feed.wait_until_listening(Duration::ZERO).await);
+    });
+}
+
+/// Makes `to` the master and `from` its replica, as Sentinels would; neither is started anew.
+async fn fail_over(from: &Server, to: &Server) {
+    to.query(&["replicaof", "no", "one"]).unwrap();
+    from.query(&["replicaof", "127.0.0.1", &to.port().to_string()]).unwrap();
+    until(|| from.info("replication").unwrap().contains("master_link_status:up")).await;
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let becomes_so = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, becomes_so).await.expect("it takes too long");
+}
+
+/// While another one was the master, nobody told what that one had of it.
+#[test]
+fn what_a_server_had_when_it_was_the_master_before_is_not_believed() {
+    run(async {
+        let world = World::new(MemoryPlace).await;
+        let event = world.event(4, 16).await;
+        let first = Server::start().unwrap();
+        let second = first.replica().unwrap();
+        let options = options(&first.url());
+        let (redis, feed) = feed_at(&options, world.store.catalog.clone()).await;
+        feed.seat_map(event.id()).await.unwrap().unwrap();
+        drop((redis, feed));
+        let state = format!("{}:feed:{{{}}}:state", options.namespace, event.id());
+        until(|| second.query(&["hexists", &state, "seq"]).unwrap() == "1").await;
+
+        fail_over(&first, &second).await;
+        let there = Options { url: second.url(), ..options.clone() };
+        let (_, feed) = feed_at(&there, world.store.catalog.clone()).await;
+        let hold = world.hold_command(&event, customer(3), &[3]);
+        feed.publish(&world.apply(&[Request::new(customer(3), hold)]).await.changes).await;
+        drop(feed);
+
+        fail_over(&second, &first).await;
+        let (_, feed) = feed_at(&options, world.store.catalog.clone()).await;
+        let stored = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
+        assert_eq!(feed.seat_map(event.id()).await.unwrap().unwrap().statuses(), stored.statuses());
     });
 }
 

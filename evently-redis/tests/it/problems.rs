@@ -4,11 +4,15 @@ use std::{
     fmt::Write as _,
     net::TcpListener,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
-use evently_core::ports::{Cache as _, CacheKey};
-use evently_redis::{Problem, Redis, RedisCache, RedisSeatFeed};
-use evently_testkit::{MemoryPlace, World};
+use evently_core::{
+    domain::Request,
+    ports::{Cache as _, CacheKey, SeatFeed as _},
+};
+use evently_redis::{Options, Problem, Redis, RedisCache, RedisSeatFeed};
+use evently_testkit::{MemoryPlace, World, customer};
 use evently_testservers::Redis as Server;
 use tokio::time::timeout;
 use tracing::{
@@ -17,7 +21,10 @@ use tracing::{
     span,
 };
 
-use crate::support::{PATIENCE, connected, options};
+use crate::{
+    feed::{Gate, feed_at},
+    support::{PATIENCE, connected, options},
+};
 
 /// Waits until it is known that this is in the way.
 pub async fn until(redis: &Redis, problem: Problem) {
@@ -128,6 +135,7 @@ fn every_problem_has_a_name_and_a_remedy_of_its_own() {
         Problem::Tls,
         Problem::Replica,
         Problem::Full,
+        Problem::Writes,
         Problem::Cluster,
         Problem::Other,
     ];
@@ -212,4 +220,77 @@ async fn a_server_that_begins_to_follow_another_while_it_is_connected_to() {
     server.query(&["replicaof", "127.0.0.1", &master.port().to_string()]).unwrap();
     let _ = RedisCache::new(redis.clone()).look(&CacheKey::new("test", 1)).await;
     until(&redis, Problem::Replica).await;
+}
+
+/// Each call would fail for itself, and every second all that has changed would be read again for nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_writes_any_more_while_it_is_connected_to() {
+    let (world, server) = (World::new(MemoryPlace).await, Server::start().unwrap());
+    let options = options(&server.url());
+    let gate = Gate::open(world.store.catalog.clone());
+    let (redis, feed) = feed_at(&options, gate.clone()).await;
+    let events = [world.event(1, 4).await, world.event(1, 4).await];
+    for event in &events {
+        feed.seat_map(event.id()).await.unwrap().unwrap();
+    }
+    server.query(&["config", "set", "min-replicas-to-write", "1"]).unwrap();
+    for event in &events {
+        let hold = world.hold_command(event, customer(1), &[0]);
+        feed.publish(&world.apply(&[Request::new(customer(1), hold)]).await.changes).await;
+    }
+    until(&redis, Problem::Writes).await;
+    let read = gate.asked.available_permits();
+    tokio::time::sleep(10 * options.probe).await;
+    assert_eq!((gate.asked.available_permits(), redis.health().problem), (read, Some(Problem::Writes)));
+    server.query(&["config", "set", "min-replicas-to-write", "0"]).unwrap();
+    assert!(redis.wait_until_up(true, PATIENCE).await, "it is found as soon as it does");
+    let (_, elsewhere) = feed_at(&options, world.store.catalog.clone()).await;
+    for event in &events {
+        let stored = world.store.catalog.seat_map(event.id()).await.unwrap().unwrap();
+        let shown = async {
+            while elsewhere.seat_map(event.id()).await.unwrap().unwrap().statuses() != stored.statuses() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, shown).await.is_ok(), "what it could not be told it is told then");
+    }
+}
+
+/// A user with the keys and channels of its own, and with the rights that are named.
+fn user(server: &Server, options: &Options, rules: &[&str]) -> Options {
+    let channels = ["*", "feed:*"].map(|channel| format!("&{}:{channel}", options.namespace));
+    let user = ["acl", "setuser", "evently", "reset", "on", ">p", &channels[0], &channels[1]];
+    server.query(&[&user, rules].concat()).unwrap();
+    Options { url: with_user(server, "evently:p"), ..options.clone() }
+}
+
+#[tokio::test]
+async fn a_user_who_may_do_less_from_now_on() {
+    let server = Server::start().unwrap();
+    let options = options(&server.url());
+    let redis = connected(&user(&server, &options, &["+@all", "~*"])).await;
+    server.query(&["acl", "setuser", "evently", "-set"]).unwrap();
+    let _ = RedisCache::new(redis.clone()).look(&CacheKey::new("test", 1)).await;
+    until(&redis, Problem::Permission).await;
+    server.query(&["acl", "setuser", "evently", "+set"]).unwrap();
+    assert!(redis.wait_until_up(true, PATIENCE).await);
+}
+
+/// It would be let in and sent away every second, and nobody would have anything of it.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how long it is up is measured")]
+async fn a_user_who_may_not_do_something_to_some_keys_is_not_cut_off_from_the_others() {
+    let server = Server::start().unwrap();
+    let options = options(&server.url());
+    let keys = ["check", "cache"].map(|keys| format!("~{}:{keys}:*", options.namespace));
+    let redis = connected(&user(&server, &options, &["+@all", &keys[0], &keys[1]])).await;
+    let since = Instant::now();
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await;
+    let feed = RedisSeatFeed::new(redis.clone(), world.store.catalog.clone());
+    let hold = world.hold_command(&event, customer(1), &[0]);
+    feed.publish(&world.apply(&[Request::new(customer(1), hold)]).await.changes).await;
+    tokio::time::sleep(options.probe).await;
+    let so_far = since.elapsed();
+    assert!(redis.health().up && redis.health().lasts >= so_far, "{:?}", redis.health());
 }

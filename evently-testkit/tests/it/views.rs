@@ -13,7 +13,10 @@ use evently_core::{
         SeatMap, SeatStatus, SessionId, Stage, Timestamp, UserId, Venue, VenueId,
     },
     memory::{MemoryCache, MemorySeatFeed, SeededIds},
-    ports::{Carrier, Catalog, Elsewhere, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
+    ports::{
+        Cache as _, Carrier, Catalog, Elsewhere, EventFilter, NotCarried, Page, SeatFeed, StoreError, StoreErrorKind,
+        Subscription,
+    },
     services::{BoxOffice, EventService, EventView, Forgetting, LayoutView, OfficeSize},
 };
 use evently_testkit::{Fixture, MemoryPlace, ORGANIZER, World, customer};
@@ -353,7 +356,10 @@ fn a_hall_of_one_long_row_can_be_looked_at() {
 
 /// Two instances over one store that share a cache, each with an office at work.
 fn instances(world: &World) -> [Arc<EventService>; 2] {
-    let cache = Arc::new(MemoryCache::new(world.clock.clone()));
+    instances_with(world, &Arc::new(MemoryCache::new(world.clock.clone())))
+}
+
+fn instances_with(world: &World, cache: &Arc<MemoryCache>) -> [Arc<EventService>; 2] {
     [(); 2].map(|()| {
         let (store, clock, ids) = (world.store.clone(), world.clock.clone(), world.ids.clone());
         let feed = Arc::new(MemorySeatFeed::new(store.catalog.clone()));
@@ -413,6 +419,53 @@ async fn what_another_program_changes_is_shown_when_its_entry_has_been_handed_on
     carrier.carry(&entries).await.unwrap();
     assert_eq!([stage(&here, event).await, stage(&elsewhere, event).await], [Stage::Cancelled; 2]);
     assert_eq!((carrier.at_once(), &*courier.0.lock().unwrap()), (3, &entries), "and everything goes on as it came");
+}
+
+/// Takes so many of the entries that it is given, and then no more.
+struct Stuck(AtomicUsize);
+
+#[async_trait]
+impl Carrier for Stuck {
+    fn at_once(&self) -> usize {
+        usize::MAX
+    }
+
+    async fn carry(&self, _: &[Entry]) -> Result<(), NotCarried> {
+        Err(NotCarried { taken: self.0.swap(0, SeqCst), source: "it is away".into() })
+    }
+}
+
+/// Whatever waits for a broker is tried several times a second.
+#[tokio::test]
+async fn what_was_forgotten_is_not_forgotten_again_while_its_entry_waits() {
+    let world = World::new(MemoryPlace).await;
+    let cache = Arc::new(MemoryCache::new(world.clock.clone()));
+    let [here, _] = instances_with(&world, &cache);
+    for _ in 0..2 {
+        world.event(1, 4).await;
+    }
+    let forgets = |told: &mut tokio::sync::broadcast::Receiver<_>| {
+        let mut told_of = 0;
+        while told.try_recv().is_ok() {
+            told_of += 1;
+        }
+        told_of
+    };
+    let mut told = cache.forgotten();
+    let stuck = Arc::new(Stuck(AtomicUsize::new(0)));
+    let carrier = Forgetting::before(stuck.clone(), here);
+    let mut entries = world.store.outbox.after(0, 10).await.unwrap();
+    assert_eq!(entries.len(), 4, "each is made and published");
+    let mut carry = async |entries: &[Entry]| {
+        assert!(carrier.carry(entries).await.is_err());
+        forgets(&mut told)
+    };
+    assert_eq!([carry(&entries[..3]).await, carry(&entries[..3]).await], [3, 0]);
+    stuck.0.store(1, SeqCst);
+    assert_eq!([carry(&entries).await, carry(&entries[1..]).await], [1, 0], "what is new, and nothing of what is left");
+    // A failover has lost the last, and somebody has made something else of its event.
+    entries[3].transition.at = Timestamp::from_micros(1);
+    assert_eq!(carry(&entries[1..]).await, 1);
 }
 
 /// Looks at an event before it takes entries.
