@@ -32,5 +32,6 @@ pub mod shared;
 pub mod telemetry;
 pub mod ticket_pages;
 pub mod tokens;
+pub mod websocket;
 pub mod wire;
 pub mod workers;

@@ -33,7 +33,7 @@ pub struct Bodies {
     compact: OnceLock<Bytes>,
     json: OnceLock<Bytes>,
     gzip: OnceLock<Bytes>,
-    snapshot: OnceLock<String>,
+    snapshot: OnceLock<Bytes>,
     listed: OnceLock<Arc<Listed>>,
 }
 
@@ -148,15 +148,16 @@ impl Bodies {
     }
 
     /// The first frame of the live feed: the seats that have ever changed. All others are available, of version 0.
-    pub fn snapshot(&self) -> &str {
-        self.snapshot.get_or_init(|| {
+    pub fn snapshot(&self) -> Bytes {
+        let encode = || {
             let seats = self.map.statuses().iter().zip(self.map.versions());
             let changed = (0..).zip(seats).filter(|(_, (_, version))| **version > 0);
             let layout = self.view.event.layout_id;
             let seats = changed.map(|(number, (status, version))| seat_json(layout.seat(number), *status, *version));
             let seats = seats.collect::<Vec<_>>().join(",");
             format!(r#"{{"type":"snapshot","seq":{},"event_id":"{}","seats":[{seats}]}}"#, self.map.seq(), self.view.event.id)
-        })
+        };
+        self.snapshot.get_or_init(|| encode().into()).clone()
     }
 }
 

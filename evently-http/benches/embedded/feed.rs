@@ -32,6 +32,8 @@ const CHANGES: u32 = 7_500;
 /// Who changes something, in turn.
 const BUYERS: u32 = 50;
 const A_SECOND: u32 = 500;
+/// Followers who come when most seats have changed.
+const LATE: usize = 1_000;
 /// How long the last change may be on its way.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -86,6 +88,25 @@ pub async fn feed(service: &Evently) {
         a_socket(at_rest),
         a_socket(in_use)
     );
+}
+
+/// What a follower costs whose first frame is long.
+pub async fn late(service: &Evently) {
+    println!("\n{LATE} WebSockets come to an event of {SEATS} seats, of which {CHANGES} have changed");
+    let event = service.event(SEATS).await;
+    let tokens = service.tokens(CHANGES).await;
+    change(service.address, &event, &tokens, &Asked::default()).await;
+    let path = format!("/api/v1/events/{}/live", event.id);
+    let before = resident();
+    let mut followers = Vec::new();
+    // One after another: what a client has while it reads all that is not what a follower costs.
+    for _ in 0..LATE {
+        let mut follower = Follower::connect(service.address, &path, None).await;
+        follower.snapshot().await;
+        followers.push(follower);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    println!("memory: {} KiB a socket, that of the followers included", resident().saturating_sub(before) / 1024 / LATE as u64);
 }
 
 /// Everybody who buys takes a seat in turn, so many in a second.
@@ -155,9 +176,9 @@ impl Follower {
         follower
     }
 
-    /// Reads the first frame.
+    /// Reads the first text.
     async fn snapshot(&mut self) {
-        let frame = self.frame().await;
+        let frame = self.text().await;
         assert!(frame.starts_with(r#"{"type":"snapshot""#), "{frame}");
         self.seq = seq(&frame);
         self.ahead = Vec::new();
@@ -168,10 +189,7 @@ impl Follower {
     async fn follow(mut self) -> Followed {
         let mut followed = Followed::default();
         while followed.changes < u64::from(CHANGES) {
-            let Ok(frame) = timeout(PATIENCE, self.frame()).await else { return followed };
-            if frame.is_empty() {
-                continue;
-            }
+            let Ok(frame) = timeout(PATIENCE, self.text()).await else { return followed };
             self.seq += 1;
             assert_eq!(seq(&frame), self.seq, "there is no gap");
             let now = Instant::now();
@@ -186,17 +204,26 @@ impl Follower {
         followed
     }
 
-    /// The text of the next frame; nothing if it is a ping. What a service sends is not masked, RFC 6455, section 5.2.
-    async fn frame(&mut self) -> String {
+    /// The next text, of all its frames. What a service sends is not masked, RFC 6455, section 5.2.
+    async fn text(&mut self) -> String {
+        const CONTROL: u8 = 0x08;
+        const LAST: u8 = 0x80;
+        let mut text = Vec::new();
         loop {
             if let Some((head, length)) = frame_of(&self.ahead)
                 && self.ahead.len() >= head + length
             {
-                let text = if self.ahead[0] & 0x0f == 1 { self.ahead[head..head + length].to_vec() } else { Vec::new() };
+                let kind = self.ahead[0];
+                if kind & CONTROL == 0 {
+                    text.extend_from_slice(&self.ahead[head..head + length]);
+                }
                 self.ahead.drain(..head + length);
-                return String::from_utf8(text).expect("it is text");
+                if kind & (CONTROL | LAST) == LAST {
+                    return String::from_utf8(text).expect("it is text");
+                }
+            } else {
+                self.more().await;
             }
-            self.more().await;
         }
     }
 

@@ -3,7 +3,8 @@
 //! - `holds`: holds of two seats over HTTP, beside batches of 100 put into bare SQLite;
 //! - `racers`: 200 customers who want one seat at the same moment;
 //! - `states`: the states of 20,000 seats from memory, beside an axum handler that reads and writes a little JSON;
-//! - `feed`: 5,000 `WebSocket`s that follow an event of which 500 seats change in a second.
+//! - `feed`: 5,000 `WebSocket`s that follow an event of which 500 seats change in a second;
+//! - `late`: what each of 1,000 `WebSocket`s takes of memory that come when most seats have changed.
 //!
 //! All of them, or those that are named. It prints figures; nothing fails for being slow.
 
@@ -48,6 +49,9 @@ fn main() {
         }
         if asked_for("feed") {
             feed::feed(&service).await;
+        }
+        if asked_for("late") {
+            feed::late(&service).await;
         }
     });
 }

@@ -1,22 +1,24 @@
 //! The live feed: what changes among an event's seats, as it changes.
 
-use std::{convert::Infallible, fmt::Write, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write, future, pin::pin, sync::Arc, time::Duration};
 
-use axum::{
-    Extension,
-    extract::{
-        State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code, rejection::WebSocketUpgradeRejection},
-    },
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, extract::State, response::Response};
+use bytes::Bytes;
 use evently_core::{
     domain::{EventId, LayoutId},
     ports::{Delta, Subscription},
     services::EventView,
 };
+use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
-use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{Instant, Interval, MissedTickBehavior},
+};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+};
 use utoipa::IntoParams;
 
 use crate::{
@@ -24,9 +26,10 @@ use crate::{
     context,
     extract::{Path, Query},
     middleware::ClientAddress,
-    problem::{Code, Problem},
+    problem::Problem,
     seat_bodies::{Bodies, seat_json},
     server::{Closing, LiveRoom},
+    websocket::{Handshake, WebSocket, fragments},
 };
 
 /// How often a connection is tried.
@@ -34,7 +37,7 @@ const PING: Duration = Duration::from_secs(20);
 /// Pings in a row that a client may leave unanswered: who has lost their signal goes without a word, and who is slow hears a ping after all
 /// that was sent before it.
 const UNANSWERED_MAX: u32 = 3;
-/// How long a client may take to accept a frame before it is dropped.
+/// How long a client may take to accept a frame, of which a long text has many, before it is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a client may send: nothing of use, and so not much of it.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
@@ -46,6 +49,9 @@ const MESSAGES_MAX: usize = 100;
 const MOMENT: Duration = Duration::from_secs(2);
 /// When to try again to follow where a client follows enough already, or all together do.
 const LATER: Duration = Duration::from_secs(10);
+
+/// Tells a client that what it has is of no use any more.
+const RESYNC: &[u8] = br#"{"type":"resync"}"#;
 
 /// From where on.
 #[derive(Deserialize, IntoParams)]
@@ -67,27 +73,26 @@ pub async fn follow(
     closing: Option<Extension<Closing>>,
     room: Option<Extension<LiveRoom>>,
     Extension(client): Extension<ClientAddress>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, Problem>,
 ) -> Result<Response, Problem> {
     context::note_event(id);
     let view = app.events.public(id).await?;
-    let upgrade = upgrade.map_err(|_| Problem::new(Code::MalformedHeader, "ask for a WebSocket: `Upgrade: websocket`"))?;
+    let handshake = handshake?;
     let place = app.live_places.take(client.network()).ok_or_else(|| Problem::rate_limited(LATER))?;
     let place_of_all = match room {
         Some(Extension(room)) => Some(room.take().ok_or_else(|| Problem::too_many_feeds(LATER))?),
         None => None,
     };
     let subscription = app.events.subscribe(id, from.since).await?;
-    Ok(upgrade
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .read_buffer_size(BUFFER)
-        .on_upgrade(async move |socket| {
-            let follower = Follower { app, view, socket, closing: closing.map(|Extension(closing)| closing) };
-            follower.follow(subscription, from.since.is_some()).await;
-            drop((place, place_of_all));
-        })
-        .into_response())
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+        .read_buffer_size(BUFFER);
+    Ok(handshake.accept(config, async move |socket| {
+        let follower = Follower::new(app, view, socket, closing.map(|Extension(closing)| closing));
+        follower.follow(subscription, from.since.is_some()).await;
+        drop((place, place_of_all));
+    }))
 }
 
 struct Follower {
@@ -96,6 +101,10 @@ struct Follower {
     socket: WebSocket,
     /// Kept to the end, so that a shutdown waits for the farewell.
     closing: Option<Closing>,
+    ping: Interval,
+    /// Pings that were not answered, and messages that have come since the last one.
+    unanswered: u32,
+    messages: usize,
 }
 
 /// Why a connection is over.
@@ -109,74 +118,83 @@ enum Over {
 }
 
 impl Follower {
+    fn new(app: Arc<App>, view: Arc<EventView>, socket: WebSocket, closing: Option<Closing>) -> Self {
+        let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+        // Several at once would ask for answers that nobody had the time to give.
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { app, view, socket, closing, ping, unanswered: 0, messages: 0 }
+    }
+
     async fn follow(mut self, subscription: Subscription, resuming: bool) {
-        let lost_place = resuming && subscription.snapshot.is_some();
-        if lost_place && self.send(r#"{"type":"resync"}"#.to_owned()).await.is_err() {
-            return;
-        }
-        let Err(over) = self.follow_from(subscription).await;
+        let Err(over) = self.follow_from(subscription, resuming).await;
         let (code, reason) = match over {
             Over::Gone => return,
-            Over::Closing => (close_code::RESTART, "the service is going down"),
-            Over::Misused => (close_code::POLICY, "this feed takes only a few small messages"),
+            Over::Closing => (CloseCode::Restart, "the service is going down"),
+            Over::Misused => (CloseCode::Policy, "this feed takes only a few small messages"),
         };
         let farewell = CloseFrame { code, reason: reason.into() };
         let _ = tokio::time::timeout(PATIENCE, self.socket.send(Message::Close(Some(farewell)))).await;
         // What is closed with something still to read is reset, and a reset may overtake the farewell.
-        let _ = tokio::time::timeout(MOMENT, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
+        let _ = tokio::time::timeout(MOMENT, async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
     }
 
-    async fn follow_from(&mut self, mut subscription: Subscription) -> Result<Infallible, Over> {
-        let mut closing = self.closing.clone();
-        let mut messages = 0;
-        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
-        // Several at once would ask for answers that nobody had the time to give.
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unanswered = 0;
+    async fn follow_from(&mut self, mut subscription: Subscription, resuming: bool) -> Result<Infallible, Over> {
+        if resuming && subscription.snapshot.is_some() {
+            self.send(RESYNC).await?;
+        }
         self.begin(&mut subscription).await?;
+        loop {
+            match self.minding(subscription.deltas.recv()).await? {
+                Ok(delta) => self.send_delta(&delta).await?,
+                // Closed means that the feed has had to number its states anew.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                    self.send(RESYNC).await?;
+                    subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Over::Gone)?;
+                    // It may have been changed since.
+                    self.view = self.app.events.view(self.view.event.id).await.map_err(|_| Over::Gone)?;
+                    self.begin(&mut subscription).await?;
+                }
+            }
+        }
+    }
+
+    /// Sees to the connection until `done` is.
+    async fn minding<T>(&mut self, done: impl Future<Output = T>) -> Result<T, Over> {
+        let mut done = pin!(done);
         loop {
             tokio::select! {
                 // What has come is heard before it is missed.
                 biased;
-                () = begun(closing.as_mut()) => return Err(Over::Closing),
-                message = self.socket.recv() => match message {
+                () = begun(self.closing.as_mut()) => return Err(Over::Closing),
+                message = self.socket.next() => match message {
                     Some(Ok(Message::Close(_))) | None => return Err(Over::Gone),
-                    Some(Ok(_)) if messages < MESSAGES_MAX => (messages, unanswered) = (messages + 1, 0),
+                    Some(Ok(_)) if self.messages < MESSAGES_MAX => (self.messages, self.unanswered) = (self.messages + 1, 0),
                     // An error is a broken connection, to which a farewell does no harm, or a message that is too large.
                     Some(Ok(_) | Err(_)) => return Err(Over::Misused),
                 },
-                _ = ping.tick() => {
-                    if unanswered == UNANSWERED_MAX {
+                _ = self.ping.tick() => {
+                    if self.unanswered == UNANSWERED_MAX {
                         return Err(Over::Gone);
                     }
-                    (unanswered, messages) = (unanswered + 1, 0);
-                    self.send_message(Message::Ping(bytes::Bytes::new())).await?;
+                    (self.unanswered, self.messages) = (self.unanswered + 1, 0);
+                    self.send_message(Message::Ping(Bytes::new())).await?;
                 }
-                delta = subscription.deltas.recv() => match delta {
-                    Ok(delta) => self.send_delta(&delta).await?,
-                    // Closed means that the feed has had to number its states anew.
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => {
-                        self.send(r#"{"type":"resync"}"#.to_owned()).await?;
-                        subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Over::Gone)?;
-                        // It may have been changed since.
-                        self.view = self.app.events.view(self.view.event.id).await.map_err(|_| Over::Gone)?;
-                        self.begin(&mut subscription).await?;
-                    }
-                },
+                done = &mut done => return Ok(done),
             }
         }
     }
 
     async fn begin(&mut self, subscription: &mut Subscription) -> Result<(), Over> {
         if let Some(map) = subscription.snapshot.take() {
-            let bodies = self.app.seat_bodies.of(&self.view, map.clone());
+            let mut bodies = self.app.seat_bodies.of(&self.view, map.clone());
             // The bodies at hand may be of a later state than our place in the deltas.
-            let snapshot = if bodies.seq() == map.seq() {
-                bodies.snapshot().to_owned()
-            } else {
-                Bodies::alone(&self.view, map).snapshot().to_owned()
-            };
-            self.send(snapshot).await?;
+            if bodies.seq() != map.seq() {
+                bodies = Arc::new(Bodies::alone(&self.view, map));
+            }
+            let snapshot = bodies.snapshot();
+            // Whoever takes long keeps no other form of it.
+            drop(bodies);
+            self.send(&snapshot).await?;
         }
         for delta in std::mem::take(&mut subscription.missed) {
             self.send_delta(&delta).await?;
@@ -186,12 +204,18 @@ impl Follower {
 
     async fn send_delta(&mut self, delta: &Delta) -> Result<(), Over> {
         let layout = self.view.event.layout_id;
-        let frame = delta.frame(|delta| encode(delta, layout)).to_owned();
-        self.send(frame).await
+        self.send(delta.frame(|delta| encode(delta, layout)).as_bytes()).await
     }
 
-    async fn send(&mut self, frame: String) -> Result<(), Over> {
-        self.send_message(Message::Text(frame.into())).await
+    /// Sends a text. One that takes long is no reason not to hear the client meanwhile.
+    async fn send(&mut self, text: &[u8]) -> Result<(), Over> {
+        for (i, fragment) in fragments(text).enumerate() {
+            if i > 0 {
+                self.minding(future::ready(())).await?;
+            }
+            self.send_message(fragment).await?;
+        }
+        Ok(())
     }
 
     /// Sends a frame, or drops a client that does not take it.

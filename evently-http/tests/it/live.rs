@@ -17,9 +17,10 @@ use http::Method;
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream},
-    net::{TcpSocket, TcpStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex, split},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::oneshot,
     time,
 };
@@ -45,7 +46,10 @@ async fn served(settings: &[(&'static str, &str)]) -> (TestApp, EventId, SocketA
 }
 
 fn serve(app: &TestApp, stop: impl Future<Output = ()> + Send + 'static) -> SocketAddr {
-    let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    serve_at(server::bind("127.0.0.1:0".parse().unwrap()).unwrap(), app, stop)
+}
+
+fn serve_at(listener: TcpListener, app: &TestApp, stop: impl Future<Output = ()> + Send + 'static) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(server::serve(listener, app.router.clone(), Limits::from(&app.app.config.http), stop));
     address
@@ -220,6 +224,14 @@ async fn who_follows_is_told_that_the_service_goes_down() {
     assert_eq!(farewell(&mut socket).await, CloseCode::Restart);
 }
 
+/// Follows with few bytes on the way, for as long as nobody reads at this end.
+async fn follow_with_little_room(address: SocketAddr, event: EventId) -> WebSocketStream<TcpStream> {
+    let way = TcpSocket::new_v4().unwrap();
+    way.set_recv_buffer_size(4096).unwrap();
+    let way = way.connect(address).await.unwrap();
+    client_async(format!("ws://{address}/api/v1/events/{event}/live"), way).await.unwrap().0
+}
+
 /// A follower who reads too slowly misses changes, and must be told so: what is sent afterwards would not fit.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_too_slow_begins_anew() {
@@ -232,10 +244,7 @@ async fn who_is_too_slow_begins_anew() {
     let feed = Arc::new(MemorySeatFeed::new(catalog.clone()));
     let app = house.beside_showing(catalog, feed.clone()).await;
     let address = serve(&app, std::future::pending());
-    let way = TcpSocket::new_v4().unwrap();
-    way.set_recv_buffer_size(4096).unwrap();
-    let way = way.connect(address).await.unwrap();
-    let (mut socket, _) = client_async(format!("ws://{address}/api/v1/events/{event_id}/live"), way).await.unwrap();
+    let mut socket = follow_with_little_room(address, event_id).await;
     let mut seq = frame(&mut socket).await["seq"].as_u64().unwrap();
     for version in 1..=CHANGES {
         let change = |number| SeatChange { event_id, number, status: SeatStatus::Blocked, version };
@@ -302,7 +311,11 @@ async fn who_follows_begins_at_the_place_that_was_taken() {
 /// Follows over a way that takes fewer bytes than any frame but a ping has, for as long as nobody reads at this end.
 async fn follow_narrowly(app: &TestApp, event: EventId) -> WebSocketStream<DuplexStream> {
     const NARROW: usize = 32;
-    let (way, service) = tokio::io::duplex(NARROW);
+    let (way, service) = duplex(NARROW);
+    follow_over(way, service, app, event).await
+}
+
+async fn follow_over(way: DuplexStream, service: DuplexStream, app: &TestApp, event: EventId) -> WebSocketStream<DuplexStream> {
     let routes = TowerToHyperService::new(app.router.clone());
     tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(service), routes).with_upgrades());
     client_async(format!("ws://localhost/api/v1/events/{event}/live"), way).await.unwrap().0
@@ -384,4 +397,89 @@ async fn who_answers_no_ping_has_gone_and_who_answers_is_kept() {
     let takes = async { while way.read_u8().await.is_ok() {} };
     time::timeout(Duration::from_secs(200), takes).await.expect("it is cut off");
     assert!((40..=100).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+/// Seats of a large hall.
+const MANY: u32 = 20_000;
+
+/// An event with many seats, each of which has changed.
+async fn much_changed() -> (TestApp, EventId) {
+    let house = TestApp::new().await;
+    let (_, event_id) = house.on_sale(MANY as usize / 10).await;
+    let catalog = house.app.store.catalog.clone();
+    let feed = Arc::new(MemorySeatFeed::new(catalog.clone()));
+    let app = house.beside_showing(catalog, feed.clone()).await;
+    // A feed that nobody has looked at knows of nothing that could change.
+    app.app.events.seat_map(event_id).await.unwrap();
+    let change = |number| SeatChange { event_id, number, status: SeatStatus::Blocked, version: 1 };
+    feed.publish(&(0..MANY).map(change).collect::<Vec<_>>()).await;
+    (app, event_id)
+}
+
+/// Follows over a way that carries 50 KB in a second to us.
+async fn follow_slowly(app: &TestApp, event: EventId) -> WebSocketStream<DuplexStream> {
+    const LOAD: usize = 5_000;
+    const TURN: Duration = Duration::from_millis(100);
+    let ((way, near), (far, service)) = (duplex(LOAD), duplex(LOAD));
+    let ((mut from_us, mut to_us), (mut from_service, mut to_service)) = (split(near), split(far));
+    tokio::spawn(async move { tokio::io::copy(&mut from_us, &mut to_service).await });
+    tokio::spawn(async move {
+        let mut load = [0; LOAD];
+        while let Ok(count @ 1..) = from_service.read(&mut load).await {
+            to_us.write_all(&load[..count]).await?;
+            time::sleep(TURN).await;
+        }
+        to_us.shutdown().await
+    });
+    follow_over(way, service, app, event).await
+}
+
+fn seats(frame: &Value) -> usize {
+    frame["seats"].as_array().unwrap().len()
+}
+
+/// Else whoever is cut off in the middle comes back for the whole, and never gets it.
+#[tokio::test]
+async fn who_takes_a_long_snapshot_slowly_gets_all_of_it() {
+    let (app, event) = much_changed().await;
+    let mut socket = follow_slowly(&app, event).await;
+    time::pause();
+    let began = time::Instant::now();
+    let snapshot = frame(&mut socket).await;
+    assert_eq!((&snapshot["type"], seats(&snapshot)), (&json!("snapshot"), MANY as usize));
+    assert!(began.elapsed() > Duration::from_secs(20), "it takes long: {:?}", began.elapsed());
+}
+
+/// A proxy or a client may ask whether we are still there, and has no patience until a long text is over.
+#[tokio::test]
+async fn who_asks_in_the_middle_of_a_long_snapshot_is_answered_there() {
+    let (app, event) = much_changed().await;
+    let mut socket = follow_slowly(&app, event).await;
+    time::pause();
+    let a_while = time::timeout(Duration::from_secs(5), socket.next()).await;
+    assert!(a_while.is_err(), "it is not over yet: {a_while:?}");
+    socket.send(Message::Ping("still there".into())).await.unwrap();
+    let answer = time::timeout(Duration::from_secs(5), socket.next()).await.expect("in the middle");
+    assert!(matches!(answer, Some(Ok(Message::Pong(ref said))) if said == "still there"), "{answer:?}");
+    assert_eq!(seats(&frame(&mut socket).await), MANY as usize, "and nothing is lost of it");
+}
+
+/// Else a shutdown waits for whoever takes long, and cuts them off without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_the_middle_of_a_long_snapshot_is_told_that_the_service_goes_down() {
+    let (app, event) = much_changed().await;
+    let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    // Each connection has the same.
+    SockRef::from(&listener).set_send_buffer_size(16 << 10).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let address = serve_at(listener, &app, async move { drop(stopped.await) });
+    let mut socket = follow_with_little_room(address, event).await;
+    drop(stop);
+    let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+    time::timeout(PATIENCE, refused).await.expect("it goes down");
+    let first = time::timeout(PATIENCE, socket.next()).await.expect("a farewell");
+    assert!(
+        matches!(first, Some(Ok(Message::Close(Some(ref farewell)))) if farewell.code == CloseCode::Restart),
+        "in the middle"
+    );
 }

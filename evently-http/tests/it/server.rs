@@ -4,7 +4,7 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Extension, ws::WebSocketUpgrade},
+    extract::Extension,
     routing::{get, post},
 };
 use evently_http::{
@@ -15,6 +15,7 @@ use evently_http::{
     middleware::{Stack, wrap},
     server::{self, Closing, Limits, Stopped},
     tokens::JwtAccessTokens,
+    websocket::Handshake,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
@@ -25,6 +26,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::{self, Instant},
 };
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,7 +68,7 @@ fn served(settings: &[(&'static str, &str)]) -> Served {
         .route("/hello", get(|| async { "hello" }))
         .route("/waiting", get(wait))
         .route("/feed", get(feed))
-        .route("/live", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(async |_| {}) }))
+        .route("/live", get(|asked: Handshake| async { asked.accept(WebSocketConfig::default(), async |_| {}) }))
         .route("/large", get(|| async { vec![b'x'; LARGE] }))
         .route("/json", post(|Json(body): Json<Value>| async move { body.to_string() }));
     let tokens = Arc::new(JwtAccessTokens::new(&["0123456789abcdef0123456789abcdef"]));
