@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Request};
 use evently_core::{
-    domain::{Principal, RequestKey},
+    domain::{Principal, RequestKey, Role},
     ports::Claims,
 };
 use http::{HeaderMap, header, request::Parts};
@@ -40,6 +40,19 @@ impl FromRequestParts<Arc<App>> for Caller {
         context::note_user(caller.0.user_id);
         parts.extensions.insert(caller);
         Ok(caller)
+    }
+}
+
+/// A caller who may manage something: an organizer or an admin. It stands before the body, of which nothing is read for anybody else.
+#[derive(Debug, Clone, Copy)]
+pub struct Manager(pub Principal);
+
+impl FromRequestParts<Arc<App>> for Manager {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Caller(by) = Caller::from_request_parts(parts, app).await?;
+        if matches!(by.role, Role::Organizer | Role::Admin) { Ok(Self(by)) } else { Err(Problem::forbidden()) }
     }
 }
 

@@ -23,10 +23,7 @@ use evently_core::{
 };
 use tower::ServiceBuilder;
 
-pub use self::{
-    client::{ClientAddress, Peer},
-    headers::PAGE_CSP,
-};
+pub use self::client::{ClientAddress, Peer};
 use crate::{
     config::{Config, Cors, Http, Profile, RateLimit},
     metrics,

@@ -16,7 +16,7 @@ const PAYMENT_TIMEOUT_MS = 15_000;
 async function request(path, call = {}) {
   // Without a key a repeated POST could do the thing twice.
   const repeatable = call.key !== undefined || (call.method ?? 'GET') === 'GET';
-  let token = call.signed ? await accessToken() : null;
+  let token = call.signed ? await tokenFor(call.signal) : null;
   let renewed = false;
   for (let tries = 1; ; tries += 1) {
     try {
@@ -32,6 +32,16 @@ async function request(path, call = {}) {
         throw error;
       }
     }
+  }
+}
+
+async function tokenFor(signal) {
+  try {
+    return await accessToken();
+  } catch (error) {
+    // Who has left the page meanwhile is not sent to the sign-in.
+    if (signal?.aborted) throw signal.reason;
+    throw error;
   }
 }
 

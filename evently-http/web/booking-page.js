@@ -124,13 +124,13 @@ function confirmedHead(booking, event, signal) {
     h('h1', null, 'You’re going'),
     h('p', { class: 'lead' }, `Your ${seatsWord(booking)} for `, h('strong', { dir: 'auto' }, event?.name ?? 'this event'),
       one ? ' is booked. Show the ticket’s code at the door.' : ' are booked. Show each ticket’s code at the door.'),
-    lateNote(booking, signal),
+    lateNote(booking, event, signal),
     h('p', { class: 'code-line' }, h('span', null, 'Booking code'),
       h('strong', { class: 'code', testid: 'booking-code' }, booking.code)));
 }
 
 /** Where the money came after the hold had run out, the buyer should know, above all if the seats are others. */
-function lateNote(booking, signal) {
+function lateNote(booking, event, signal) {
   const place = h('p', { testid: 'paid-late', hidden: true });
   const say = (text) => {
     place.textContent = text;
@@ -143,8 +143,9 @@ function lateNote(booking, signal) {
         booking.seats?.length === 1 ? 'was' : 'were'} still free.`);
     }
     if (reason === 'paid_late_other_seats') {
+      const way = openTerms(booking, event) ? ` If that does not suit you, you can cancel. ${refundWords(booking, event)}` : '';
       say('Your payment came after the hold had run out and somebody else had taken your choice. For the same price we booked '
-        + `${joinNames((booking.seats ?? []).map(seatName))} for you instead. If that does not suit you, you can cancel.`);
+        + `${joinNames((booking.seats ?? []).map(seatName))} for you instead.${way}`);
     }
   }).catch(() => {});
   return place;
@@ -226,15 +227,20 @@ function cancelWords(booking, event) {
 }
 
 /**
- * What comes back of a paid booking now: of what was said when it was held, which ends with the event at the latest, and what the event says
- * today, what gives more.
+ * The terms under which a paid booking can be cancelled now: of what was said when it was held, which ends with the event at the latest, and
+ * what the event says today, what gives more. Nothing where both have ended.
  */
-function refundWords({ refund_terms: held }, event) {
+function openTerms({ refund_terms: held }, event) {
   const isMoved = held && event && Date.parse(event.end_time) < Date.parse(held.until);
   const kept = isMoved ? { ...held, until: event.end_time } : held;
   const open = [kept, event?.refunds].filter((terms) => terms && Date.now() < Date.parse(terms.until));
-  if (open.length === 0) return 'What is refunded follows the event’s terms.';
-  const [best] = open.sort((a, b) => b.percent - a.percent || Date.parse(b.until) - Date.parse(a.until));
+  return open.sort((a, b) => b.percent - a.percent || Date.parse(b.until) - Date.parse(a.until))[0];
+}
+
+/** What comes back of a paid booking now. */
+function refundWords(booking, event) {
+  const best = openTerms(booking, event);
+  if (!best) return 'What is refunded follows the event’s terms.';
   if (best.percent === 0) return 'Nothing of the price comes back.';
   const much = best.percent === 100 ? 'the whole price' : `${best.percent}\u00a0% of the price`;
   return `Until ${formatShort(best.until)} you get ${much} back.`;

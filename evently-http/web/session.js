@@ -64,15 +64,19 @@ async function takeOrRenew(refused) {
     throw sessionEnded();
   }
   if (isGood(tokens, refused)) return tokens.access;
+  let renewed;
   try {
     const response = await exchange('/auth/refresh', { method: 'POST', body: { refresh_token: tokens.refresh } });
-    return await keep(await contentOf(response, 'json'));
+    renewed = await contentOf(response, 'json');
   } catch (error) {
     // Only a refusal ends the session; a lost connection does not.
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     await forget();
     throw sessionEnded();
   }
+  // Who has signed out meanwhile stays so.
+  if (!isSignedIn()) throw signInNeeded();
+  return keep(renewed);
 }
 
 /** Runs `work` alone among all tabs. Without Web Locks (plain http on a LAN address) only this tab is in order. */
@@ -98,8 +102,9 @@ async function forget() {
   tokens = null;
   const wasSignedIn = isSignedIn();
   localStorage.removeItem(USER_KEY);
-  await deleteTokens();
+  const deleted = deleteTokens();
   if (wasSignedIn) sessionChanged.emit();
+  await deleted;
 }
 
 export async function signIn(email, password) {
@@ -120,13 +125,17 @@ export async function register(name, email, password) {
   await signIn(email, password);
 }
 
-/** Forgets the tokens whatever the service says, and does not wait for it: a person who signs out is signed out. */
+/**
+ * Forgets the tokens whatever the service says, and waits neither for it nor for a tab whose renewal hangs: a person who signs out is
+ * signed out, and may close the window.
+ */
 export async function signOut() {
-  const spent = await inTurn(async () => {
-    const stored = await readTokens();
-    await forget();
-    return stored;
-  });
+  const stored = readTokens();
+  const forgotten = forget();
+  // Once more in turn: a tab that was just given new tokens may not have heard of it.
+  inTurn(forget).catch(() => {});
+  await forgotten;
+  const spent = await stored;
   if (!spent) return;
   exchange('/auth/logout', { method: 'POST', body: { refresh_token: spent.refresh }, timeoutMs: 5000 }).catch(() => {
     // The family of tokens then ends by its age.

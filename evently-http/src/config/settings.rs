@@ -155,9 +155,9 @@ settings! {
     rate_limit: RateLimit {
         /// Whether anybody is limited at all.
         enabled: bool = "true";
-        /// Reads of events, for each client.
+        /// Reads of events and of one's own bookings, for each client.
         events: Rate = "100/minute";
-        /// Everything about bookings, for each user.
+        /// Holds, payments and whatever else changes bookings, for each user.
         bookings: Rate = "10/minute";
         /// Administration, for each user.
         admin: Rate = "1000/minute";

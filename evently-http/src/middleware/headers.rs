@@ -11,13 +11,6 @@ use http::{HeaderName, HeaderValue, header};
 
 use super::Stack;
 
-/// What a page of ours may do: its own scripts, styles, images and calls, and nothing from anywhere else. A route that answers
-/// with a page sets it as `Content-Security-Policy`; every other answer may do nothing at all.
-pub const PAGE_CSP: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-     manifest-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'",
-);
-
 /// Unless the route says something else.
 const DEFAULTS: [(HeaderName, HeaderValue); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),

@@ -117,10 +117,10 @@ fn kind(method: &Method, route: &str) -> Option<Kind> {
         Some(Kind::Auth)
     } else if below("/api/v1/admin") {
         Some(Kind::Admin)
-    } else if route == "/api/v1/bookings" || below("/api/v1/bookings") && !method.is_safe() {
+    } else if below("/api/v1/bookings") && !method.is_safe() {
         Some(Kind::Bookings)
     } else if below("/api/v1") {
-        // Looking at one's own booking while its payment goes through is no way to get more seats.
+        // Looking at one's own bookings is no way to get more seats, and the page does so after each hold that was refused.
         Some(Kind::Events)
     } else {
         None
@@ -138,7 +138,7 @@ mod tests {
             (Method::GET, "/api/v1/events/{event_id}/seats", Some(Kind::Events)),
             (Method::GET, "/api/v1/me", Some(Kind::Events)),
             (Method::POST, "/api/v1/bookings", Some(Kind::Bookings)),
-            (Method::GET, "/api/v1/bookings", Some(Kind::Bookings)),
+            (Method::GET, "/api/v1/bookings", Some(Kind::Events)),
             (Method::POST, "/api/v1/bookings/{id}/payment", Some(Kind::Bookings)),
             (Method::GET, "/api/v1/bookings/{id}", Some(Kind::Events)),
             (Method::POST, "/api/v1/admin/events", Some(Kind::Admin)),

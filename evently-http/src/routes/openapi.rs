@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware, response::Response, routing::get};
+use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
@@ -16,6 +17,12 @@ use utoipa::{
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::compose::App;
+
+/// What the page to try routes on may load: its own files. It writes styles into itself.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 /// A part of a list.
 #[derive(Serialize, ToSchema)]
@@ -168,9 +175,10 @@ pub(super) fn routes(document: &Document) -> Router<Arc<App>> {
     let json = document.to_json().expect("the document is plain data");
     let served = get(move || {
         let json = json.clone();
-        async move { ([(http::header::CONTENT_TYPE, "application/json")], json) }
+        async move { ([(header::CONTENT_TYPE, "application/json")], json) }
     });
-    Router::new()
-        .route("/openapi.json", served)
-        .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none")))
+    let page = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
+    let may_load_its_files = |response: Response| async move { ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], response) };
+    let page = Router::from(page).layer(middleware::map_response(may_load_its_files));
+    Router::new().route("/openapi.json", served).merge(page)
 }

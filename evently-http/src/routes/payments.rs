@@ -54,7 +54,7 @@ pub struct PaidBody {
 }
 
 /// Pay for a booking. A payment that succeeds at once has confirmed the booking; one that is still `processing` or `requires_action`
-/// confirms it when it succeeds. After 402 `payment_declined` the hold stays.
+/// confirms it when it succeeds. After 402 `payment_declined` the hold stays, unless its time is over.
 #[utoipa::path(post, path = "/api/v1/bookings/{booking_id}/payment", tag = "bookings", security(("bearer" = [])),
     params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = NewPayment,
     responses((status = 200, body = PaidBody)))]
@@ -72,10 +72,10 @@ pub async fn pay(
     context::note_event(booking.event_id);
     if let PaymentState::Failed { reason } = &payment.state {
         let why = if reason == "card_declined" { "the card was declined".to_owned() } else { reason.replace('_', " ") };
-        let then = if booking.hold().is_some() {
-            "the seats stay on hold, try another card".to_owned()
-        } else {
-            format!("the booking is {}", booking.status().name())
+        let then = match booking.hold() {
+            Some(hold) if hold.is_live(paid.at) => "the seats stay on hold, try another card".to_owned(),
+            Some(_) => "the hold has run out".to_owned(),
+            None => format!("the booking is {}", booking.status().name()),
         };
         let detail = format!("{why}; {then}");
         return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));

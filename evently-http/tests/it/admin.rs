@@ -1,5 +1,6 @@
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
+use axum::body::Body;
 use evently_core::domain::{Role, Stage};
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -486,6 +487,22 @@ async fn customers_and_staff_neither_make_nor_see_venues_and_drafts() {
         }
     }
     app.post("/api/v1/admin/events", Some(&organizer), event).await.expect(201);
+}
+
+/// A plan may be long, and whoever may not add one must not keep the service busy with it.
+#[tokio::test]
+async fn who_may_not_add_a_venue_is_refused_before_any_of_its_plan_has_come() {
+    let app = TestApp::new().await;
+    for (name, role) in [("ada", Role::Customer), ("door", Role::Staff)] {
+        let by = app.person(name, role).await;
+        let request = Request::post("/api/v1/admin/venues")
+            .header("content-type", "application/json")
+            .header("content-length", "30000000")
+            .header("authorization", format!("Bearer {}", by.token));
+        let never = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+        let refused = tokio::time::timeout(Duration::from_secs(10), app.send(request.body(never).unwrap())).await;
+        refused.expect("nobody waits for it").refused(403, "forbidden");
+    }
 }
 
 /// What was sent before must not be taken for what is so now, by whoever asks with its entity tag.

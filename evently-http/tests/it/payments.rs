@@ -1,8 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use evently_core::{
-    domain::HoldTerms,
-    memory::MemorySeatFeed,
+    domain::{GatewayReport, HoldTerms, Payment, Refund, Timestamp},
+    memory::{ManualClock, MemorySeatFeed},
+    ports::{Charge, Charged, GatewayUnavailable, PaymentGateway, Webhook, WebhookError},
     services::{BoxOffice, OfficeSize, PaymentParts, PaymentService},
 };
 use futures_util::FutureExt;
@@ -12,6 +14,40 @@ use serde_json::{Value, json};
 use crate::app::{Person, TestApp};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two seconds go by while it is asked for money.
+struct Slow {
+    gateway: Arc<dyn PaymentGateway>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl PaymentGateway for Slow {
+    fn name(&self) -> &str {
+        self.gateway.name()
+    }
+
+    fn check_token(&self, token: &str) -> Result<(), String> {
+        self.gateway.check_token(token)
+    }
+
+    async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable> {
+        self.clock.advance(Duration::from_secs(2));
+        self.gateway.charge(charge).await
+    }
+
+    async fn look_up(&self, payment: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
+        self.gateway.look_up(payment).await
+    }
+
+    async fn refund(&self, refund: &Refund, payment: &Payment) -> Result<(), GatewayUnavailable> {
+        self.gateway.refund(refund, payment).await
+    }
+
+    fn read_webhook(&self, body: &[u8], signature: Option<&str>, now: Timestamp) -> Result<Webhook, WebhookError> {
+        self.gateway.read_webhook(body, signature, now)
+    }
+}
 
 async fn booking(app: &TestApp, by: &Person, id: &str) -> Value {
     app.get(&format!("/api/v1/bookings/{id}"), Some(by)).await.expect(200)
@@ -50,6 +86,43 @@ async fn a_declined_card_leaves_the_hold_and_another_pays() {
     let held = booking(&app, &ada, &id).await;
     assert_eq!((&held["status"], &held["expires_in"]), (&json!("pending"), &json!(300)));
     app.pay(&ada, &id, "tok_visa").await.expect(200);
+}
+
+/// A payment that began just before the hold had to end may be declined after it.
+#[tokio::test]
+async fn whose_card_is_declined_is_told_to_try_another_only_while_the_seats_are_held() {
+    let app = TestApp::with(&[("booking.hold_cap", "5m")]).await;
+    let clock = app.clock.clone();
+    let app = app.altered(|app| {
+        let (store, time) = (app.store.clone(), app.clock.clone());
+        let feed = Arc::new(MemorySeatFeed::new(store.catalog));
+        let (office, work) = BoxOffice::open(store.bookings.clone(), feed, time.clone(), OfficeSize::default());
+        tokio::spawn(work);
+        app.payments = Arc::new(PaymentService::new(PaymentParts {
+            office,
+            store: store.bookings,
+            chores: store.chores,
+            events: app.events.clone(),
+            gateway: Arc::new(Slow { gateway: app.sandbox.clone(), clock }),
+            clock: time,
+            ids: app.ids.clone(),
+            terms: HoldTerms { cap: Duration::from_mins(5), ..HoldTerms::default() },
+        }));
+    });
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let declined = app.pay(&ada, &id, "tok_declined").await.refused(402, "payment_declined");
+    assert_eq!(declined["detail"], "the card was declined; the seats stay on hold, try another card");
+    app.advance(297);
+    let path = format!("/api/v1/bookings/{id}/payment");
+    let body = json!({"method": {"type": "card", "token": "tok_declined"}});
+    for _ in 0..2 {
+        let key = [("idempotency-key", id.as_str())];
+        let declined = app.call_with(Method::POST, &path, Some(&ada), Some(body.clone()), &key).await;
+        let declined = declined.refused(402, "payment_declined");
+        assert_eq!(declined["detail"], "the card was declined; the hold has run out");
+    }
 }
 
 #[tokio::test]

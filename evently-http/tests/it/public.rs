@@ -154,6 +154,8 @@ async fn health_metrics_docs_and_pages_are_there() {
     assert!(String::from_utf8_lossy(&metrics.bytes).contains("api_requests_total"));
     let docs = app.get("/docs/", None).await;
     assert_eq!(docs.status, 200);
+    let policy = docs.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("script-src 'self';") && policy.contains("connect-src 'self';"), "{policy}");
     let page = app.get("/", None).await;
     let html = String::from_utf8_lossy(&page.bytes).into_owned();
     assert!(!html.contains("{{"), "{html}");

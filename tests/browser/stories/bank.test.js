@@ -131,30 +131,43 @@ story('money that comes after the hold has run out buys the seat if it is still 
   assert.equal(await scene.api.seatStatus(event.id, seat.id), 'booked');
 });
 
-storyOfSilence('who got other seats for money that came late is told which', async (scene) => {
-  const event = await ofHall(scene);
-  const [one, other] = await scene.api.availableSeats(event.id);
-  const anna = await scene.visitor('anna');
-  // The moment in which somebody else has the seat and the money is not there yet is too short to be met by a test of the page.
-  await anna.page.route(/\/history$/, async (route) => {
-    const response = await route.fetch();
-    const json = await response.json();
-    const confirmed = json.findLast(({ to }) => to === 'confirmed');
-    if (confirmed) confirmed.reason = 'paid_late_other_seats';
-    await route.fulfill({ response, json });
-  });
+const inDays = (days) => new Date(Date.now() + days * 24 * 3600 * 1000).toISOString();
 
-  await anna.openSignedIn(await scene.api.newBuyer(), `/events/${event.id}`);
-  await anna.seatsAreThere();
-  for (const { id } of [one, other]) await anna.choose(id);
-  await anna.hold();
-  await anna.pay('tok_visa');
-  await anna.receiveTickets(2);
-  await anna.reads('paid-late', /somebody else had taken your choice/);
-  const told = await anna.at('paid-late').innerText();
-  for (const { row, label } of [one, other]) assert.match(told, new RegExp(`row ${row} seat ${label}\\b`, 'i'));
-  await anna.keepPicture('paid-late-other-seats');
-});
+for (const [terms, refunds, way] of [
+  ['gets the price back', { until: inDays(20), percent: 100 },
+    /instead\. If that does not suit you, you can cancel\. Until .* you get the whole price back\.$/],
+  ['gets nothing back', { until: inDays(20), percent: 0 },
+    /instead\. If that does not suit you, you can cancel\. Nothing of the price comes back\.$/],
+  ['cannot cancel any more', { until: inDays(-1), percent: 100 }, /instead\.$/],
+]) {
+  storyOfSilence(`who got other seats for money that came late and ${terms} is told which seats, and that`, async (scene) => {
+    const seats = ['1', '2'].map((label, x) => ({ label, x, y: 0, category: 'Best' }));
+    const plan = { name: 'Small room', sections: [{ name: 'Stalls', rows: [{ label: 'A', seats }] }] };
+    const event = await scene.api.newEvent({ plan, name: 'An evening on other seats', refunds });
+    const [one, other] = await scene.api.availableSeats(event.id);
+    const anna = await scene.visitor('anna');
+    // The moment in which somebody else has the seat and the money is not there yet is too short to be met by a test of the page.
+    await anna.page.route(/\/history$/, async (route) => {
+      const response = await route.fetch();
+      const json = await response.json();
+      const confirmed = json.findLast(({ to }) => to === 'confirmed');
+      if (confirmed) confirmed.reason = 'paid_late_other_seats';
+      await route.fulfill({ response, json });
+    });
+
+    await anna.openSignedIn(await scene.api.newBuyer(), `/events/${event.id}`);
+    await anna.seatsAreThere();
+    for (const { id } of [one, other]) await anna.choose(id);
+    await anna.hold();
+    await anna.pay('tok_visa');
+    await anna.receiveTickets(2);
+    await anna.reads('paid-late', /somebody else had taken your choice/);
+    const told = await anna.at('paid-late').innerText();
+    for (const { row, label } of [one, other]) assert.match(told, new RegExp(`row ${row} seat ${label}\\b`, 'i'));
+    assert.match(told, way);
+    await anna.keepPicture('paid-late-other-seats');
+  });
+}
 
 story('money that comes when nothing is sold any more goes back, and the page tells', async (scene) => {
   const { api } = scene;

@@ -6,6 +6,7 @@ const HALL = 'Symphony Night';
 /** Being told is one round trip; the rest is for a busy machine. */
 const AT_ONCE_MS = 5_000;
 const story = stories();
+const storyOfUsualRates = stories({ EVENTLY__RATE_LIMIT__ENABLED: 'true' });
 
 story('two browsers race for one seat: one gets it, the other is told at once and sees it taken', async ({ api, visitor }) => {
   const event = await api.event(HALL);
@@ -86,3 +87,25 @@ story('a seat that somebody takes while it is chosen leaves the choice with a wo
 async function seatsLeft(visitor) {
   return Number((await visitor.at('seats-left').innerText()).replaceAll(/\D/g, ''));
 }
+
+storyOfUsualRates('who comes too late for six seats in a row is not too fast for the seventh', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const seats = (await api.availableSeats(event.id)).slice(0, 7);
+  const ben = await visitor('ben');
+  ben.expectComplaint(/status of 409/);
+  // A live feed that is open and says nothing.
+  await ben.page.routeWebSocket(/\/live/, () => {});
+
+  await ben.openSignedIn(await api.newBuyer(), `/events/${event.id}`);
+  await ben.seatsAreThere();
+  const taken = seats.slice(0, 6);
+  for (const some of [taken.slice(0, 3), taken.slice(3)]) await api.hold(await api.newBuyer(), event.id, some.map(({ id }) => id));
+  for (const { id } of taken) {
+    await ben.choose(id);
+    await ben.press('hold-button');
+    await ben.chosen(id).waitFor({ state: 'detached' });
+    await ben.sees('seats-taken');
+  }
+  await ben.choose(seats[6].id);
+  await ben.hold();
+});

@@ -48,7 +48,7 @@ function refreshTokenOf({ page }) {
   return page.evaluate(() => new Promise((resolve) => {
     indexedDB.open('evently').onsuccess = ({ target: { result: database } }) => {
       const read = database.transaction('session').objectStore('session').get('tokens');
-      read.onsuccess = () => resolve(read.result.refresh);
+      read.onsuccess = () => resolve(read.result?.refresh);
     };
   }));
 }
@@ -171,4 +171,68 @@ storyOfLongSessions('who signs out is signed out at the service, too', async (sc
   await anna.press('logout');
   assert.equal((await answered).ok(), true);
   await assert.rejects(api.post('/auth/refresh', { refresh_token: refreshToken }), /was answered 401/);
+});
+
+story('who signs out while the renewal of another tab hangs is signed out at once, and stays so when it comes through', async (scene) => {
+  const visit = await choosing(scene);
+  const { api, anna, event } = visit;
+  await goOn(visit);
+  const tab = await anna.openTab();
+  await tab.openEvent(event.id);
+  let answerLate;
+  const late = new Promise((resolve) => {
+    answerLate = resolve;
+  });
+  const renewed = new Promise((resolve) => {
+    tab.page.route(/\/auth\/refresh$/, async (route) => {
+      const response = await route.fetch();
+      resolve(await response.json());
+      await late;
+      await route.fulfill({ response });
+    }, { times: 1 });
+  });
+  await tab.press('nav-bookings');
+  const { refresh_token: newest } = await renewed;
+
+  const heard = anna.page.waitForResponse(/\/auth\/logout$/);
+  await anna.press('logout');
+  await anna.sees('nav-login');
+  await heard;
+  assert.equal(await refreshTokenOf(anna), undefined, 'nothing is left for who uses the computer next');
+  await anna.page.close();
+
+  const answered = tab.page.waitForResponse(/\/auth\/refresh$/);
+  answerLate();
+  await (await answered).finished();
+  await tab.open('/bookings');
+  await tab.sees('login-email');
+  assert.equal(await refreshTokenOf(tab), undefined);
+  await assert.rejects(api.post('/auth/refresh', { refresh_token: newest }), /was answered 401/);
+});
+
+story('who signs out while a renewal hangs is not sent to sign in when it comes through', async (scene) => {
+  const visit = await choosing(scene);
+  const { anna } = visit;
+  await goOn(visit);
+  let answerLate;
+  const late = new Promise((resolve) => {
+    answerLate = resolve;
+  });
+  await anna.page.route(/\/auth\/refresh$/, async (route) => {
+    const response = await route.fetch();
+    await late;
+    await route.fulfill({ response });
+  }, { times: 1 });
+  const asked = anna.page.waitForRequest(/\/auth\/refresh$/);
+  await anna.press('nav-bookings');
+  await asked;
+
+  await anna.press('logout');
+  await anna.page.waitForURL((url) => url.pathname === '/');
+  const answered = anna.page.waitForResponse(/\/auth\/refresh$/);
+  answerLate();
+  await (await answered).finished();
+  await anna.page.waitForTimeout(500);
+  assert.equal(new URL(anna.page.url()).pathname, '/');
+  assert.equal(await refreshTokenOf(anna), undefined);
 });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
 use evently_core::{
-    domain::{Invalid, LayoutId, Role, VenueId},
+    domain::{Invalid, LayoutId, VenueId},
     import::{self, Format, ImportError},
     services::{Error, LayoutView, VenueDraft},
 };
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    caller::{Caller, SubmittedBytes},
+    caller::{Manager, SubmittedBytes},
     compose::App,
     context,
     extract::{List, Part, Path, Query},
@@ -80,12 +80,10 @@ pub struct VenueSummary {
     responses((status = 201, body = VenueDetail)))]
 pub async fn create(
     State(app): State<Arc<App>>,
+    Manager(by): Manager,
     Query(plan): Query<Plan>,
     submitted: SubmittedBytes,
 ) -> Result<Response, Problem> {
-    if !matches!(submitted.by.role, Role::Organizer | Role::Admin) {
-        return Err(Problem::forbidden());
-    }
     let format = match plan.format.as_deref() {
         None => Format::Own,
         Some(name) => name.parse::<Format>().map_err(|error| Problem::field("format", "unknown_format", error.to_string()))?,
@@ -102,7 +100,7 @@ pub async fn create(
     let name = plan.name.or(plan_read.name);
     let name = name.ok_or_else(|| Problem::field("name", "required", "the plan has no name: give one, as in ?name=Odeon"))?;
     let draft = VenueDraft { name, layout: plan_read.layout };
-    let created = app.events.create_venue(&submitted.by, draft, app.key_or_new(submitted.key)).await?;
+    let created = app.events.create_venue(&by, draft, app.key_or_new(submitted.key)).await?;
     context::note_action("venue_created");
     let (venue, layout) = app.events.venue(created.value.id).await.map_err(Error::after_a_change)?;
     let warnings = plan_read.warnings.iter().map(ToString::to_string).collect();
@@ -128,12 +126,9 @@ fn in_fields(error: ImportError) -> Invalid {
     responses((status = 200, body = crate::routes::openapi::Listed<VenueSummary>)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    Caller(by): Caller,
+    _: Manager,
     Query(part): Query<Part>,
 ) -> Result<Json<List<VenueSummary>>, Problem> {
-    if !matches!(by.role, Role::Organizer | Role::Admin) {
-        return Err(Problem::forbidden());
-    }
     let venues = app.events.venues(part.page()?).await?;
     Ok(Json(List::of(
         venues,
@@ -146,14 +141,7 @@ pub async fn list(
 /// One venue.
 #[utoipa::path(get, path = "/api/v1/admin/venues/{venue_id}", tag = "administration", security(("bearer" = [])),
     params(("venue_id" = Uuid, Path)), responses((status = 200, body = VenueDetail)))]
-pub async fn show(
-    State(app): State<Arc<App>>,
-    Caller(by): Caller,
-    Path(id): Path<VenueId>,
-) -> Result<Json<VenueDetail>, Problem> {
-    if !matches!(by.role, Role::Organizer | Role::Admin) {
-        return Err(Problem::forbidden());
-    }
+pub async fn show(State(app): State<Arc<App>>, _: Manager, Path(id): Path<VenueId>) -> Result<Json<VenueDetail>, Problem> {
     let (venue, layout): (_, Arc<LayoutView>) = app.events.venue(id).await?;
     Ok(Json(VenueDetail::new(&venue, &layout.layout)))
 }
