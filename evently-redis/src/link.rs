@@ -289,7 +289,7 @@ impl Link {
         let connection = self.place.connect(patience).await?;
         self.check(connection.clone(), patience).await?;
         // Only now: who has just written is a master, and no replica with the name of its own.
-        let run = self.place.run(connection.clone(), patience).await?;
+        let run = in_time(patience, self.place.run(connection.clone())).await?;
         Ok((connection, run))
     }
 
@@ -303,18 +303,20 @@ impl Link {
 
     /// Another master may have taken over, and given back, without a connection having broken: what this one had may be lost.
     async fn look_for_others(&self) {
-        let (connection, run, number) = {
+        let (run, number) = {
             let state = self.state.borrow();
-            let Some(connection) = state.connection.clone() else { return };
-            (connection, state.run.clone(), state.number)
+            (state.run.clone(), state.number)
         };
-        match self.place.run(connection, self.options.connect_timeout).await {
-            Ok(now) if now == run => {}
-            Ok(_) => {
-                tracing::warn!("another master of redis has taken over");
-                self.give_up(number);
+        loop {
+            match self.ask(|connection| self.place.run(connection)).await {
+                Ok(now) if now == run => return,
+                Err(Away::Late) => {}
+                Ok(_) => {
+                    tracing::warn!("another master of redis has taken over");
+                    return self.give_up(number);
+                }
+                Err(_) => return self.give_up(number),
             }
-            Err(_) => self.give_up(number),
         }
     }
 

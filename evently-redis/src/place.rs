@@ -114,12 +114,12 @@ impl Place {
     }
 
     /// The name of the time for which the server has been the master; in a cluster those of all masters.
-    pub(crate) async fn run(&self, mut connection: Connection, patience: Duration) -> Result<String, Away> {
+    pub(crate) async fn run(&self, mut connection: Connection) -> Result<String, RedisError> {
         match self {
             #[cfg(feature = "cluster")]
-            Self::Cluster(_) => cluster::runs(connection, patience).await,
+            Self::Cluster(_) => cluster::runs(connection).await,
             _ => {
-                let about: String = in_time(patience, replication().query_async(&mut connection)).await?;
+                let about: String = replication().query_async(&mut connection).await?;
                 Ok(run_of(&about).to_owned())
             }
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use redis::{
-    Client, ConnectionAddr,
+    Client, ConnectionAddr, RedisError,
     aio::PubSub,
     cluster::{ClusterClient, ClusterClientBuilder},
 };
@@ -56,8 +56,8 @@ impl Cluster {
 }
 
 /// What all masters call their histories.
-pub(super) async fn runs(mut connection: Connection, patience: Duration) -> Result<String, Away> {
-    let about: BTreeMap<String, String> = in_time(patience, replication().query_async(&mut connection)).await?;
+pub(super) async fn runs(mut connection: Connection) -> Result<String, RedisError> {
+    let about: BTreeMap<String, String> = replication().query_async(&mut connection).await?;
     let mut runs = about.values().map(|about| run_of(about)).collect::<Vec<_>>();
     runs.sort_unstable();
     Ok(runs.join(" "))

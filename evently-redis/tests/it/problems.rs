@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     net::TcpListener,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use evently_core::{
@@ -14,7 +14,7 @@ use evently_core::{
 use evently_redis::{Options, Problem, Redis, RedisCache, RedisSeatFeed};
 use evently_testkit::{MemoryPlace, World, customer};
 use evently_testservers::Redis as Server;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -278,7 +278,6 @@ async fn a_user_who_may_do_less_from_now_on() {
 
 /// It would be let in and sent away every second, and nobody would have anything of it.
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "how long it is up is measured")]
 async fn a_user_who_may_not_do_something_to_some_keys_is_not_cut_off_from_the_others() {
     let server = Server::start().unwrap();
     let options = options(&server.url());
