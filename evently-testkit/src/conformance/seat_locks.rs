@@ -159,7 +159,7 @@ pub async fn a_lock_of_which_nothing_is_ever_said_ends(test: LocksUnderTest) {
     while !test.in_the_way(wants(EVENT, 2, &[1])).await.is_empty() {
         assert!(waited < DECIDING * 3, "nobody can have the seat any more");
         (test.pass)(DECIDING / 4);
-        std::thread::sleep(MOMENT);
+        tokio::time::sleep(MOMENT).await;
         waited += MOMENT;
     }
 }
