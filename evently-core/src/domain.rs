@@ -23,7 +23,7 @@ mod time;
 pub use account::{Email, InvalidEmail, InvalidRole, Principal, Role, User};
 pub use booking::{BookedSeat, Booking, BookingCode, BookingState, BookingStatus, Hold, HoldTerms};
 pub use command::{Answer, Command, Outcome, Rejection, Request, RequestKey, SeatLimit, Thing};
-pub use decide::{ANSWERS_KEPT, CLOCKS_APART, GATEWAY_PATIENCE, decide, decided_as_of};
+pub use decide::{ANSWERS_KEPT, CLOCKS_APART, GATEWAY_PATIENCE, decide, decided_as_of, is_far_ahead};
 pub use event::{
     Event, EventChange, EventDetails, EventStatus, MAX_PRICE, MAX_SEATS_LIMIT, NotOnSale, OnSale, PriceCategory, PriceDraft,
     RefundPolicy, Stage,

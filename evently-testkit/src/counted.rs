@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -16,7 +16,7 @@ use evently_core::{
 
 /// Counts what reaches a store's [`Bookings`], and may be broken.
 pub struct CountedBookings {
-    store: Arc<dyn Bookings>,
+    store: RwLock<Arc<dyn Bookings>>,
     calls: AtomicUsize,
     requests: AtomicUsize,
     /// How often it decides until it is broken.
@@ -33,7 +33,16 @@ impl CountedBookings {
     pub fn new(store: Arc<dyn Bookings>) -> Self {
         let (calls, requests, left) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
         let (is_blind, is_spoiled, meanwhile) = (AtomicBool::new(false), OnceLock::new(), Mutex::default());
-        Self { store, calls, requests, left, is_blind, is_spoiled, meanwhile }
+        Self { store: RwLock::new(store), calls, requests, left, is_blind, is_spoiled, meanwhile }
+    }
+
+    /// That another store is in its place from now on, which may not have all that it had.
+    pub fn fail_over(&self, to: Arc<dyn Bookings>) {
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
+    fn store(&self) -> Arc<dyn Bookings> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often it was asked to decide.
@@ -94,33 +103,33 @@ impl Bookings for CountedBookings {
         if let Some(happens) = meanwhile {
             happens.await;
         }
-        self.store.apply(now, requests).await
+        self.store().apply(now, requests).await
     }
 
     async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
         self.look("booking")?;
-        self.store.booking(id).await
+        self.store().booking(id).await
     }
 
     async fn booking_by_code(&self, code: BookingCode) -> Result<Option<Booking>, StoreError> {
-        self.store.booking_by_code(code).await
+        self.store().booking_by_code(code).await
     }
 
     async fn bookings(&self, filter: &BookingFilter, page: Page<BookingId>) -> Result<Vec<Booking>, StoreError> {
-        self.store.bookings(filter, page).await
+        self.store().bookings(filter, page).await
     }
 
     async fn records(&self, id: BookingId) -> Result<Option<BookingRecords>, StoreError> {
         self.look("records")?;
-        self.store.records(id).await
+        self.store().records(id).await
     }
 
     async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
         self.look("payment")?;
-        self.store.payment(id).await
+        self.store().payment(id).await
     }
 
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
-        self.store.ticket(id).await
+        self.store().ticket(id).await
     }
 }

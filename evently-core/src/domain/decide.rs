@@ -35,7 +35,12 @@ pub const CLOCKS_APART: Duration = Duration::from_mins(10);
 /// As of when is decided what was asked at `now`, where something was decided as of `latest` before: not earlier than that, because whoever
 /// asked may have waited while others asked later and were decided. Where a clock was far ahead for a while, time goes back once.
 pub fn decided_as_of(now: Timestamp, latest: Timestamp) -> Timestamp {
-    if latest.since(now) <= CLOCKS_APART { now.max(latest) } else { now }
+    if is_far_ahead(latest, now) { now } else { now.max(latest) }
+}
+
+/// Whether this is of a clock that was far ahead, as seen at `now`.
+pub fn is_far_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at.since(now) > CLOCKS_APART
 }
 
 /// Decides one request at `now`. An error of the ledger ends the whole transaction.
@@ -61,7 +66,8 @@ pub fn decide<L: Ledger>(ledger: &mut L, ids: &dyn Ids, now: Timestamp, request:
         ledger.keep_answer(key, &answer)?;
     }
     match &request.command {
-        Command::SettlePayment { answers: Some(key), .. } => settled(ledger, key, answer),
+        // A payment that is not there is no answer for good: a failover has lost it, and whoever asked may begin it once more.
+        Command::SettlePayment { answers: Some(key), .. } if answer.result.is_ok() => settled(ledger, key, answer),
         _ => Ok(answer),
     }
 }

@@ -9,9 +9,9 @@ use super::{Answered, BoxOffice, Error, EventService, Trouble, booking};
 use crate::{
     domain::{
         Actor, Booking, BookingId, BookingStatus, Command, GatewayReport, HoldTerms, Invalid, NO_ANSWER, Outcome, Payment,
-        PaymentId, PaymentState, Principal, RefundId, Request, RequestKey, Timestamp, nearest_block,
+        PaymentId, PaymentState, Principal, RefundId, Request, RequestKey, Timestamp, is_far_ahead, nearest_block,
     },
-    ports::{Bookings, Charge, Chores, Clock, Due, Ids, Page, PaymentGateway, Webhook},
+    ports::{Bookings, Charge, Chores, Clock, Due, Ids, Page, PaymentGateway, StoreError, StoreErrorKind, Webhook},
     sync::{Mutex, lock},
 };
 
@@ -91,7 +91,32 @@ impl PaymentService {
         let is_wanted = !replayed || self.start(by, payment.id, booking_id, None).await.map_err(Error::after_a_change)?.value.2;
         let (report, reference) =
             if is_wanted { self.charge(&payment, &booking, token).await } else { (GatewayReport::Processing, None) };
-        self.settle(&payment, report, reference, None, key).await.map_err(Error::after_a_change)
+        let settled = match self.settle(&payment, report.clone(), reference.clone(), None, key).await {
+            Err(error) if error.is_not_found() => self.settle_lost(by, &payment, report, reference, key).await,
+            settled => settled,
+        };
+        settled.map_err(Error::after_a_change)
+    }
+
+    /// Begins a payment once more that a failover has lost while its card was charged, so that the money is written down all the same.
+    async fn settle_lost(
+        &self,
+        by: &Principal,
+        payment: &Payment,
+        report: GatewayReport,
+        reference: Option<String>,
+        key: Option<RequestKey>,
+    ) -> Result<Answered<(Payment, Booking)>, Error> {
+        let Payment { id, booking_id, amount, .. } = payment;
+        let again = async {
+            self.start(by, *id, *booking_id, key).await?;
+            self.settle(payment, report, reference.clone(), None, key).await
+        };
+        again.await.map_err(|error| {
+            let reference = reference.as_deref().unwrap_or("unknown");
+            tracing::error!(payment_id = %id, %booking_id, %amount, reference, %error, "the store has lost a payment whose card may have been charged");
+            Error::Store(StoreError::new(StoreErrorKind::InDoubt, "apply", error))
+        })
     }
 
     /// Starts a payment. Its booking, and whether the money is to be asked for.
@@ -249,7 +274,7 @@ impl PaymentService {
         match &payment.state {
             _ if payment.created_at + window.max(ASKED_FOR) < now => failed("never_charged"),
             _ if is_unanswered(payment) => None,
-            _ if payment.created_at + window < now => failed(NO_ANSWER),
+            _ if payment.created_at + window < now || is_far_ahead(payment.created_at, now) => failed(NO_ANSWER),
             _ => None,
         }
     }

@@ -3,7 +3,9 @@
 use std::{fmt::Debug, time::Duration};
 
 use evently_core::{
-    domain::{ANSWERS_KEPT, Command, GatewayReport, Payment, PaymentId, PaymentState, Refund, RefundId, Request, Timestamp},
+    domain::{
+        ANSWERS_KEPT, Command, GatewayReport, Outcome, Payment, PaymentId, PaymentState, Refund, RefundId, Request, Timestamp,
+    },
     ports::{Due, Ids as _, Page, Rotation},
 };
 
@@ -105,20 +107,23 @@ pub async fn payments_without_a_decision_are_found_oldest_first(world: World) {
     assert_eq!(undecided(world.now(), 10).await, [ids[1], ids[3]], "and not those that began just now");
 }
 
-/// It may have been captured, and would be asked about when that time has come.
-pub async fn a_payment_begun_by_a_clock_that_was_far_ahead_is_found(world: World) {
+/// It may have been captured, and would be asked about when that time has come; and until then nobody could try another card.
+pub async fn a_payment_begun_by_a_clock_that_was_far_ahead_is_found_and_may_be_given_up(world: World) {
     let (event, then) = (world.event(1, 2).await, world.now() + Duration::from_hours(1));
     let hold = world.hold_command(&event, customer(1), &[0]);
     let Command::Hold { booking_id, .. } = hold else { unreachable!("it is a hold") };
     let payment_id = PaymentId::from_uuid(world.ids.uuid(then));
     let provider = "sandbox".to_owned();
-    let start = Command::StartPayment { payment_id, booking_id, provider, terms: world.terms };
-    let requests = [hold, start].map(|command| Request::new(customer(1), command));
+    let start = |payment_id| Command::StartPayment { payment_id, booking_id, provider: provider.clone(), terms: world.terms };
+    let requests = [hold, start(payment_id)].map(|command| Request::new(customer(1), command));
     let applied = world.store.bookings.apply(then, &requests).await.unwrap();
     assert!(applied.answers.iter().all(|answer| answer.result.is_ok()), "{applied:?}");
     let found = async |before| undecided_payments(&world, "sandbox", before, Page { after: None, limit: 10 }).await.len();
     assert_eq!(found(world.now()).await, 1);
     assert_eq!(found(then - Duration::from_mins(5)).await, 0, "clocks may differ");
+    let other = Request::new(customer(1), start(PaymentId::from_uuid(world.ids.uuid(world.now()))));
+    let [other] = &world.store.bookings.apply(world.now(), &[other]).await.unwrap().answers[..] else { panic!("one answer") };
+    assert!(matches!(other.result, Ok(Outcome::PaymentStarted(..))), "{other:?}");
 }
 
 pub async fn refunds_that_were_not_sent_are_found_with_their_payments(world: World) {

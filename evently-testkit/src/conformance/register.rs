@@ -174,7 +174,7 @@ macro_rules! store_conformance {
                 a_deadline_that_moved_is_found_where_it_is
                 live_bookings_of_events_that_were_called_off_are_found
                 payments_without_a_decision_are_found_oldest_first
-                a_payment_begun_by_a_clock_that_was_far_ahead_is_found
+                a_payment_begun_by_a_clock_that_was_far_ahead_is_found_and_may_be_given_up
                 refunds_that_were_not_sent_are_found_with_their_payments
                 of_refunds_that_began_together_none_is_left_out
                 what_one_gateway_has_to_do_does_not_stand_in_the_way_of_another

@@ -83,7 +83,7 @@ fn services(world: &World, gateway: Arc<dyn PaymentGateway>) -> (PaymentService,
 }
 
 /// Takes money, and then the store is away.
-struct Last(Arc<CountedBookings>);
+struct Last(Box<dyn Fn() + Send + Sync>);
 
 #[async_trait]
 impl PaymentGateway for Last {
@@ -96,7 +96,7 @@ impl PaymentGateway for Last {
     }
 
     async fn charge(&self, _: &Charge) -> Result<Charged, GatewayUnavailable> {
-        self.0.set_broken(true);
+        (self.0)();
         Ok(Charged { report: GatewayReport::Succeeded, reference: "1".to_owned() })
     }
 
@@ -431,10 +431,38 @@ fn nobody_whose_card_was_charged_is_told_that_nothing_was_done() {
         let held = world.hold(&event, customer(1), &[0]).await;
         let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
         world.store.bookings = store.clone();
-        let payments = service_with(&world, Arc::new(Last(store)));
+        let payments = service_with(&world, Arc::new(Last(Box::new(move || store.set_broken(true)))));
         let failed = payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap_err();
         let Error::Store(error) = failed else { panic!("{failed}") };
         assert_eq!(error.kind(), StoreErrorKind::InDoubt);
+    });
+}
+
+/// A store that fails over to one without the last commits: the payment is gone in one case, its booking too in the other.
+#[test]
+fn money_for_a_payment_that_a_failover_has_lost_is_written_down() {
+    evently_testkit::run(async {
+        for is_held in [true, false] {
+            let ((mut world, event), (other, same_event)) = (world().await, world().await);
+            let held = world.hold(&event, customer(1), &[0]).await;
+            if is_held {
+                assert_eq!(other.hold(&same_event, customer(1), &[0]).await, held);
+            }
+            let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+            world.store.bookings = store.clone();
+            let left = other.store.bookings.clone();
+            let payments = service_with(&world, Arc::new(Last(Box::new(move || store.fail_over(left.clone())))));
+            let paid = payments.pay(&buyer(), held.id, "card".to_owned(), World::key("pay", "card")).await;
+            if is_held {
+                let (payment, booking) = paid.unwrap().value;
+                assert!(matches!(payment.state, PaymentState::Succeeded { .. }), "{payment:?}");
+                assert_eq!(booking.status(), BookingStatus::Confirmed);
+                other.audited(&same_event).await;
+            } else {
+                let failed = paid.unwrap_err();
+                assert!(matches!(&failed, Error::Store(error) if error.kind() == StoreErrorKind::InDoubt), "{failed}");
+            }
+        }
     });
 }
 
@@ -721,6 +749,27 @@ fn a_charge_of_which_the_gateway_knows_nothing_is_given_up_when_its_time_is_over
         assert_eq!((payments.reconcile_given_up().await.unwrap(), &*reason().await), (0, "no_answer"));
         world.wait(INSTANT);
         assert_eq!((payments.reconcile_given_up().await.unwrap(), &*reason().await), (1, "never_charged"));
+    });
+}
+
+/// Whoever began it has gone, and its time would come when that of the clock has.
+#[test]
+fn a_payment_begun_by_a_clock_that_was_far_ahead_is_given_up() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let payments = service_with(&world, Arc::new(FarAway::default()));
+        let ahead = world.now() + Duration::from_mins(11);
+        let hold = world.hold_command(&event, customer(1), &[0]);
+        let Command::Hold { booking_id, .. } = hold else { unreachable!("it is a hold") };
+        let requests = [hold, world.start_command(booking_id)].map(|command| Request::new(customer(1), command));
+        let Ok(Outcome::PaymentStarted(payment, _)) =
+            &world.store.bookings.apply(ahead, &requests).await.unwrap().answers[1].result
+        else {
+            panic!("it begins")
+        };
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        let given_up = PaymentState::Failed { reason: "no_answer".to_owned() };
+        assert_eq!(world.store.bookings.payment(payment.id).await.unwrap().unwrap().state, given_up);
     });
 }
 

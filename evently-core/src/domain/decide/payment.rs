@@ -1,6 +1,6 @@
 //! Money coming in. It is written down before it is judged, and then buys its booking or goes back.
 
-use super::{Decision, Desk, Stop, used_before};
+use super::{Decision, Desk, Stop, is_far_ahead, used_before};
 use crate::domain::{
     BookedSeat, Booking, BookingCode, BookingId, BookingState, Event, Fact, GatewayReport, Hold, HoldTerms, Invalid, Ledger,
     Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode,
@@ -54,7 +54,7 @@ impl<L: Ledger> Desk<'_, L> {
     fn give_up(&mut self, open: PaymentId) -> Decision<(), L> {
         let payment = self.payment(open)?;
         let waiting = payment.state == PaymentState::Processing && payment.reference.is_none();
-        if waiting && self.now < payment.created_at + GATEWAY_PATIENCE {
+        if waiting && self.now < payment.created_at + GATEWAY_PATIENCE && !is_far_ahead(payment.created_at, self.now) {
             return Err(Rejection::PaymentInProgress.into());
         }
         if payment.is_open() {
