@@ -34,9 +34,10 @@ use crate::{
 
 /// How often a connection is tried.
 const PING: Duration = Duration::from_secs(20);
-/// Pings in a row that a client may leave unanswered: who has lost their signal goes without a word, and who is slow hears a ping after all
-/// that was sent before it.
-const UNANSWERED_MAX: u32 = 3;
+/// Pings in a row that a client may leave unanswered: who has lost their signal goes without a word.
+const UNANSWERED_MAX: usize = 3;
+/// Bytes after which one more may be: who is slow hears a ping after all that was sent before it, of which much is on the way or with a proxy.
+const SLOWLY: usize = 200 << 10;
 /// How long a client may take to accept a frame, of which a long text has many, before it is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a client may send: nothing of use, and so not much of it.
@@ -89,8 +90,8 @@ pub async fn follow(
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
         .read_buffer_size(BUFFER);
     Ok(handshake.accept(config, async move |socket| {
-        let follower = Follower::new(app, view, socket, closing.map(|Extension(closing)| closing));
-        follower.follow(subscription, from.since.is_some()).await;
+        let follower = Follower::new(app, view, socket, closing.map(|Extension(closing)| closing), from.since);
+        follower.follow(subscription).await;
         drop((place, place_of_all));
     }))
 }
@@ -102,9 +103,13 @@ struct Follower {
     /// Kept to the end, so that a shutdown waits for the farewell.
     closing: Option<Closing>,
     ping: Interval,
-    /// Pings that were not answered, and messages that have come since the last one.
-    unanswered: u32,
+    /// Pings that were not answered, and bytes that were sent since the client was heard.
+    unanswered: usize,
+    unheard: usize,
+    /// Messages that have come since the last ping.
     messages: usize,
+    /// The state that the client has.
+    seq: Option<u64>,
 }
 
 /// Why a connection is over.
@@ -118,15 +123,15 @@ enum Over {
 }
 
 impl Follower {
-    fn new(app: Arc<App>, view: Arc<EventView>, socket: WebSocket, closing: Option<Closing>) -> Self {
+    fn new(app: Arc<App>, view: Arc<EventView>, socket: WebSocket, closing: Option<Closing>, seq: Option<u64>) -> Self {
         let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
         // Several at once would ask for answers that nobody had the time to give.
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { app, view, socket, closing, ping, unanswered: 0, messages: 0 }
+        Self { app, view, socket, closing, ping, unanswered: 0, unheard: 0, messages: 0, seq }
     }
 
-    async fn follow(mut self, subscription: Subscription, resuming: bool) {
-        let Err(over) = self.follow_from(subscription, resuming).await;
+    async fn follow(mut self, subscription: Subscription) {
+        let Err(over) = self.follow_from(subscription).await;
         let (code, reason) = match over {
             Over::Gone => return,
             Over::Closing => (CloseCode::Restart, "the service is going down"),
@@ -138,23 +143,23 @@ impl Follower {
         let _ = tokio::time::timeout(MOMENT, async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
     }
 
-    async fn follow_from(&mut self, mut subscription: Subscription, resuming: bool) -> Result<Infallible, Over> {
-        if resuming && subscription.snapshot.is_some() {
-            self.send(RESYNC).await?;
-        }
+    async fn follow_from(&mut self, mut subscription: Subscription) -> Result<Infallible, Over> {
         self.begin(&mut subscription).await?;
         loop {
-            match self.minding(subscription.deltas.recv()).await? {
-                Ok(delta) => self.send_delta(&delta).await?,
-                // Closed means that the feed has had to number its states anew.
-                Err(RecvError::Lagged(_) | RecvError::Closed) => {
-                    self.send(RESYNC).await?;
-                    subscription = self.app.events.subscribe(self.view.event.id, None).await.map_err(|_| Over::Gone)?;
-                    // It may have been changed since.
-                    self.view = self.app.events.view(self.view.event.id).await.map_err(|_| Over::Gone)?;
-                    self.begin(&mut subscription).await?;
+            let since = match self.minding(subscription.deltas.recv()).await? {
+                Ok(delta) => {
+                    self.send_delta(&delta).await?;
+                    continue;
                 }
-            }
+                Err(RecvError::Lagged(_)) => self.seq,
+                // The feed has had to number its states anew.
+                Err(RecvError::Closed) => None,
+            };
+            let id = self.view.event.id;
+            subscription = self.app.events.subscribe(id, since).await.map_err(|_| Over::Gone)?;
+            // It may have been changed since.
+            self.view = self.app.events.view(id).await.map_err(|_| Over::Gone)?;
+            self.begin(&mut subscription).await?;
         }
     }
 
@@ -167,13 +172,20 @@ impl Follower {
                 biased;
                 () = begun(self.closing.as_mut()) => return Err(Over::Closing),
                 message = self.socket.next() => match message {
-                    Some(Ok(Message::Close(_))) | None => return Err(Over::Gone),
-                    Some(Ok(_)) if self.messages < MESSAGES_MAX => (self.messages, self.unanswered) = (self.messages + 1, 0),
+                    Some(Ok(Message::Close(_))) => {
+                        // The answer to it goes out.
+                        let _ = tokio::time::timeout(MOMENT, self.socket.flush()).await;
+                        return Err(Over::Gone);
+                    }
+                    None => return Err(Over::Gone),
+                    Some(Ok(_)) if self.messages < MESSAGES_MAX => {
+                        (self.messages, self.unanswered, self.unheard) = (self.messages + 1, 0, 0);
+                    }
                     // An error is a broken connection, to which a farewell does no harm, or a message that is too large.
                     Some(Ok(_) | Err(_)) => return Err(Over::Misused),
                 },
                 _ = self.ping.tick() => {
-                    if self.unanswered == UNANSWERED_MAX {
+                    if self.unanswered >= UNANSWERED_MAX + self.unheard / SLOWLY {
                         return Err(Over::Gone);
                     }
                     (self.unanswered, self.messages) = (self.unanswered + 1, 0);
@@ -186,6 +198,10 @@ impl Follower {
 
     async fn begin(&mut self, subscription: &mut Subscription) -> Result<(), Over> {
         if let Some(map) = subscription.snapshot.take() {
+            if self.seq.is_some() {
+                self.send(RESYNC).await?;
+            }
+            self.seq = Some(map.seq());
             let mut bodies = self.app.seat_bodies.of(&self.view, map.clone());
             // The bodies at hand may be of a later state than our place in the deltas.
             if bodies.seq() != map.seq() {
@@ -204,6 +220,7 @@ impl Follower {
 
     async fn send_delta(&mut self, delta: &Delta) -> Result<(), Over> {
         let layout = self.view.event.layout_id;
+        self.seq = Some(delta.seq);
         self.send(delta.frame(|delta| encode(delta, layout)).as_bytes()).await
     }
 
@@ -220,6 +237,7 @@ impl Follower {
 
     /// Sends a frame, or drops a client that does not take it.
     async fn send_message(&mut self, message: Message) -> Result<(), Over> {
+        self.unheard += message.len();
         match tokio::time::timeout(PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Over::Gone),

@@ -236,8 +236,8 @@ async fn follow_with_little_room(address: SocketAddr, event: EventId) -> WebSock
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_too_slow_begins_anew() {
     const SEATS: u32 = 400;
-    // More than the feed keeps for those who follow, and together more than fits on the way.
-    const CHANGES: u32 = 500;
+    // More than the feed keeps for those who come back, and together more than fits on the way.
+    const CHANGES: u32 = 1_500;
     let house = TestApp::new().await;
     let (_, event_id) = house.on_sale(SEATS as usize / 10).await;
     let catalog = house.app.store.catalog.clone();
@@ -266,6 +266,27 @@ async fn who_is_too_slow_begins_anew() {
     assert!(anew > 0, "it was too slow");
 }
 
+/// What is kept for those who come back is there for those who have not gone as well: a slow way would be given the whole for ever.
+#[tokio::test]
+async fn who_falls_behind_a_little_is_told_all_that_was_missed() {
+    // More than is kept for each of those who follow, and less than for those who come back.
+    const CHANGES: u32 = 800;
+    let house = TestApp::new().await;
+    let (_, event_id) = house.on_sale(1).await;
+    let catalog = house.app.store.catalog.clone();
+    let feed = Arc::new(MemorySeatFeed::new(catalog.clone()));
+    let app = house.beside_showing(catalog, feed.clone()).await;
+    let mut socket = follow_narrowly(&app, event_id).await;
+    let seq = frame(&mut socket).await["seq"].as_u64().unwrap();
+    for version in 1..=CHANGES {
+        feed.publish(&[SeatChange { event_id, number: 0, status: SeatStatus::Blocked, version }]).await;
+    }
+    for nth in 1..=u64::from(CHANGES) {
+        let frame = frame(&mut socket).await;
+        assert_eq!((&frame["type"], &frame["seq"]), (&json!("delta"), &json!(seq + nth)));
+    }
+}
+
 /// Whoever follows since before an edit puts nothing of before in the place of what is kept for all, or it is made anew for each of them.
 #[tokio::test]
 async fn who_is_too_slow_begins_anew_with_the_event_as_it_is() {
@@ -278,8 +299,8 @@ async fn who_is_too_slow_begins_anew_with_the_event_as_it_is() {
     frame(&mut socket).await;
     let path = format!("/api/v1/admin/events/{event}");
     app.call(Method::PATCH, &path, Some(&organizer), Some(json!({"description": "Late"}))).await.expect(200);
-    // Together more than the feed keeps for those who follow, and at once: who takes nothing for long is cut off instead.
-    for version in 1..=500 {
+    // Together more than the feed keeps for those who come back, and at once: who takes nothing for long is cut off instead.
+    for version in 1..=1_500 {
         feed.publish(&[SeatChange { event_id: event, number: 0, status: SeatStatus::Blocked, version }]).await;
     }
     let view = app.app.events.view(event).await.unwrap();
@@ -416,18 +437,24 @@ async fn much_changed() -> (TestApp, EventId) {
     (app, event_id)
 }
 
+/// What a way carries at a time.
+const LOAD: usize = 5_000;
+
 /// Follows over a way that carries 50 KB in a second to us.
 async fn follow_slowly(app: &TestApp, event: EventId) -> WebSocketStream<DuplexStream> {
-    const LOAD: usize = 5_000;
-    const TURN: Duration = Duration::from_millis(100);
-    let ((way, near), (far, service)) = (duplex(LOAD), duplex(LOAD));
+    follow_over_slow_way(app, event, LOAD, Duration::from_millis(100)).await
+}
+
+/// Follows over a way that takes `room` bytes from the service at once, and carries one load to us in each turn.
+async fn follow_over_slow_way(app: &TestApp, event: EventId, room: usize, turn: Duration) -> WebSocketStream<DuplexStream> {
+    let ((way, near), (far, service)) = (duplex(LOAD), duplex(room));
     let ((mut from_us, mut to_us), (mut from_service, mut to_service)) = (split(near), split(far));
     tokio::spawn(async move { tokio::io::copy(&mut from_us, &mut to_service).await });
     tokio::spawn(async move {
         let mut load = [0; LOAD];
         while let Ok(count @ 1..) = from_service.read(&mut load).await {
             to_us.write_all(&load[..count]).await?;
-            time::sleep(TURN).await;
+            time::sleep(turn).await;
         }
         to_us.shutdown().await
     });
@@ -448,6 +475,31 @@ async fn who_takes_a_long_snapshot_slowly_gets_all_of_it() {
     let snapshot = frame(&mut socket).await;
     assert_eq!((&snapshot["type"], seats(&snapshot)), (&json!("snapshot"), MANY as usize));
     assert!(began.elapsed() > Duration::from_secs(20), "it takes long: {:?}", began.elapsed());
+}
+
+/// A proxy takes all of it at once, and a ping comes behind it.
+#[tokio::test]
+async fn who_takes_minutes_for_what_a_proxy_has_taken_at_once_gets_all_of_it() {
+    let (app, event) = much_changed().await;
+    let mut socket = follow_over_slow_way(&app, event, 4 << 20, Duration::from_millis(400)).await;
+    time::pause();
+    let began = time::Instant::now();
+    let snapshot = time::timeout(Duration::from_mins(5), socket.next()).await.expect("in the end").unwrap().unwrap();
+    assert_eq!(seats(&serde_json::from_str(snapshot.to_text().unwrap()).unwrap()), MANY as usize);
+    assert!(began.elapsed() > Duration::from_secs(100), "it takes long: {:?}", began.elapsed());
+    // And nobody has given it up meanwhile.
+    assert!(time::timeout(Duration::from_secs(200), async { while let Some(Ok(_)) = socket.next().await {} }).await.is_err());
+}
+
+/// Else a browser takes it for a connection that broke.
+#[tokio::test]
+async fn who_says_farewell_is_answered() {
+    let (app, event, _) = served(&[WITHOUT_REDIS]).await;
+    let mut socket = follow_narrowly(&app, event).await;
+    frame(&mut socket).await;
+    socket.close(None).await.unwrap();
+    let answer = time::timeout(PATIENCE, socket.next()).await.expect("an answer");
+    assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
 }
 
 /// A proxy or a client may ask whether we are still there, and has no patience until a long text is over.
