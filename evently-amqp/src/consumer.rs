@@ -76,7 +76,9 @@ impl Consumer {
                 () = stopped(&mut stopping) => return,
                 () = sleep(pause) => pause = (pause * 2).min(PAUSES.1),
             }
+            // Who says nothing has an alarm, and no queues that are wrong.
             if self.broker.state().is_up()
+                && !matches!(error, Away::Silent(_))
                 && let Err(error) = self.broker.declare().await
             {
                 tracing::error!(error = &error as &dyn std::error::Error, "the queues are not as they must be");
@@ -110,7 +112,12 @@ impl Consumer {
             let Some(delivery) = next.filter(|_| !*stopping.borrow()) else { break };
             // Nothing more comes when the queue has been deleted.
             let delivery = delivery.ok_or(Away::NotConnected)??;
-            let Some((acker, entries)) = self.act_on(&sending, delivery, stopping).await? else { break };
+            let acted = self.act_on(&sending, delivery, stopping).await;
+            if acted.is_err() {
+                // What came before does not come again for what could not be put aside.
+                acted_on.acknowledge(&self.broker).await?;
+            }
+            let Some((acker, entries)) = acted? else { break };
             counted::messages(What::Consumed(self.work), 1);
             counted::entries(What::Consumed(self.work), entries);
             acted_on.add(acker, entries);

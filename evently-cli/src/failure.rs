@@ -97,7 +97,9 @@ impl From<StoreError> for Failure {
             StoreErrorKind::Corrupt => Self::no(&error).hint("`evently verify` says what is wrong with the store"),
             StoreErrorKind::Contended => Self::away(&error).hint("somebody else kept the store busy; try again"),
             StoreErrorKind::InDoubt => Self::new(IN_DOUBT, &error).hint("it may have been done: look before trying again"),
-            StoreErrorKind::Unavailable => Self::away(&error).hint("`evently doctor` looks for the reason"),
+            StoreErrorKind::Unavailable => {
+                Self::away(&error).hint("try again; if it stays so, `evently doctor` looks for the reason")
+            }
         };
         failure.because(&error)
     }

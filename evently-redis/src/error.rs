@@ -36,8 +36,8 @@ impl Away {
         match self {
             Self::Known => Verdict::Good,
             Self::Late => Verdict::Doubtful,
-            // Whoever connects to it is refused as well, and says why.
-            Self::Failed(error) if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS")) => Verdict::Broken,
+            // A server that takes no writes is one of many in a cluster.
+            Self::Failed(error) if matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS")) => Verdict::Refused,
             Self::Failed(error) if Problem::of_error(error, false) == Problem::Permission => Verdict::Refused,
             Self::Failed(error) => match error.kind() {
                 ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown)

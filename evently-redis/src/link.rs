@@ -312,7 +312,7 @@ impl Link {
                 Ok(now) if now == run => return,
                 Err(Away::Late) => {}
                 Ok(_) => {
-                    tracing::warn!("another master of redis has taken over");
+                    tracing::warn!("redis has begun another history, as a new master does");
                     return self.give_up(number);
                 }
                 Err(_) => return self.give_up(number),

@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use evently_amqp::{AmqpCarrier, Broker, Work};
-use evently_core::services::{InProcess, Relay};
+use evently_core::{
+    domain::Entry,
+    ports::{Handler, OtherError},
+    services::{InProcess, Relay},
+};
 use evently_testkit::customer;
 use evently_testservers::RabbitMq;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
@@ -105,6 +110,46 @@ async fn what_fails_while_the_broker_has_no_memory_keeps_nobody_from_emptying_th
     have(&rabbitmq, |broker| memory(broker, "{absolute, 536870912}")).await;
     soon(async { while told_failing.next().await != first {} }).await;
     failing.stop().await;
+}
+
+/// Takes so long that more is always there when it is done, and acknowledgements gather.
+struct Slowly(Arc<Teller>);
+
+#[async_trait]
+impl Handler for Slowly {
+    async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        self.0.handle(entry).await
+    }
+}
+
+/// Else the queue that the memory is full of gets no shorter.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_before_what_fails_is_not_done_again_while_the_broker_has_no_memory() {
+    let world = sold(1).await;
+    let rabbitmq = Arc::new(tokio::task::spawn_blocking(RabbitMq::start).await.unwrap().unwrap());
+    let broker = Broker::open(options(&rabbitmq.url(), &world)).await.unwrap();
+    let relay = relay_to(&world, &broker);
+    let event = world.event(1, 20).await;
+    for seat in 0..20 {
+        world.buy(&event, customer(seat), &[seat]).await;
+        hand_on_all(&world, &relay).await;
+    }
+    let all = positions(&world).await;
+    have(&rabbitmq, |broker| memory(broker, "0.0001")).await;
+    let fails = all.len() / 2;
+    let (failing, mut told) = Teller::failing([(all[fails], 1)], || Err("not now".into()));
+    let running = Running::start(&broker, Work::Analytics, Arc::new(Slowly(failing)));
+    assert_eq!(told.take(fails + 1).await, all[..=fails]);
+    let mut left = all[fails..].to_vec();
+    while !left.is_empty() {
+        let next = told.next().await;
+        // A message is what was handed on together, and comes again whole.
+        assert!(next > all[fails - 10], "{next} comes again, though {} was the one that failed", all[fails]);
+        left.retain(|position| *position != next);
+    }
+    have(&rabbitmq, |broker| memory(broker, "{absolute, 536870912}")).await;
+    running.stop().await;
 }
 
 /// How many messages a queue has, without those that are on their way to somebody.

@@ -29,7 +29,7 @@ pub async fn write(config: &Config, to: &Path) -> Result<Reply, Failure> {
     shop::must_exist(&store)?;
     let store = compose::open_file(&store, Arc::new(SystemIds::new())).map_err(|error| shop::cannot_open(&error))?;
     let failed = |error: io::Error| Failure::file(to, &error);
-    let draft = Draft::new(to).map_err(failed)?;
+    let draft = Draft::new(to)?;
     store.backup_to(draft.0.clone()).await?;
     let bytes = draft.keep_as(to).map_err(failed)?;
     Ok(Reply::new(format!("{}: {bytes} bytes", to.display()), json!({ "file": to.to_string_lossy(), "bytes": bytes })))
@@ -40,11 +40,14 @@ struct Draft(PathBuf);
 
 impl Draft {
     /// Its owner's alone: every address and every ticket is in it.
-    fn new(to: &Path) -> io::Result<Self> {
+    fn new(to: &Path) -> Result<Self, Failure> {
         let mut name = OsString::from(to);
         name.push(format!(".{}.draft", std::process::id()));
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
-        Ok(Self(name.into()))
+        let name = PathBuf::from(name);
+        // What is there is of a backup that was broken off, and is nobody's to overwrite who does not know that.
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name);
+        opened.map_err(|error| Failure::file(&name, &error))?;
+        Ok(Self(name))
     }
 
     /// How many bytes it has. What this has returned for survives a loss of power.

@@ -48,6 +48,29 @@ async fn a_cluster_that_is_not_whole_is_away_until_it_is_again() {
     assert!(locks.acquire(&[wants(1)]).await.unwrap()[0].is_empty());
 }
 
+/// Else all that all the others hold is lost once a second, for as long as it lasts.
+#[tokio::test]
+async fn a_node_that_takes_no_writes_takes_nothing_from_the_others() {
+    const A_WHILE: Duration = Duration::from_millis(500);
+    let cluster = RedisCluster::start().unwrap();
+    let redis = connected(&options(&cluster.url())).await;
+    let locks = RedisSeatLocks::new(redis.clone());
+    let mut away = 0;
+    for (nth, node) in (0..).zip(cluster.nodes()) {
+        node.query(&["config", "set", "min-replicas-to-write", "1"]).unwrap();
+        let mut refused = 0;
+        for event in 60 * nth..60 * (nth + 1) {
+            refused += u32::from(locks.acquire(&[wants(event)]).await.is_err());
+        }
+        assert!(refused > 0, "some events are its own");
+        // The key that is tried has a node as well.
+        away += u32::from(redis.wait_until_up(false, A_WHILE).await);
+        node.query(&["config", "set", "min-replicas-to-write", "0"]).unwrap();
+        assert!(redis.wait_until_up(true, PATIENCE).await);
+    }
+    assert_eq!(away, 1);
+}
+
 #[tokio::test]
 async fn one_server_is_no_cluster() {
     let server = Server::start().unwrap();

@@ -73,12 +73,17 @@ async fn what_is_no_url_is_said_so() {
         "redis+sentinel://localhost:1",
         "redis+sentinel://localhost:1/",
         "redis+sentinel://localhost:x/s",
-        "redis-cluster://",
-        "redis-cluster://localhost:x",
-        "redis-cluster://localhost:1,",
-        "redis-cluster://localhost:1,localhost:2/3",
     ] {
         assert!(matches!(Redis::open(&options(url)), Err(OpenError::Url(_))), "{url}");
+    }
+    for rest in ["", "localhost:x", "localhost:1,", "localhost:1,localhost:2/3"] {
+        let refused = Redis::open(&options(&format!("redis-cluster://{rest}")));
+        let expected = if cfg!(feature = "cluster") {
+            matches!(refused, Err(OpenError::Url(_)))
+        } else {
+            matches!(refused, Err(OpenError::NoCluster))
+        };
+        assert!(expected, "redis-cluster://{rest}");
     }
     for namespace in ["", "a:b", "{a}", "a b"] {
         let options = Options { namespace: namespace.to_owned(), ..options("redis://localhost") };
