@@ -70,9 +70,7 @@ impl Story {
     fn bookings(&mut self) {
         let paid = self.hold_all(&[0, 1]);
         self.pay(paid);
-        let first_ticket = self.read().tickets.into_iter().find(|ticket| ticket.seat == 0).expect("it has just been sold");
-        let (event_id, code) = (Some(self.event), first_ticket.code);
-        self.ask(ORGANIZER, Command::CheckIn { code, event_id });
+        self.check_in(0);
         let expired = self.hold(3);
         self.wait(self.terms.ttl);
         self.hold(2);
@@ -147,6 +145,17 @@ impl Story {
 
     pub fn cancel(&mut self, booking_id: BookingId) {
         self.ask(CUSTOMER, Command::Cancel { booking_id, expected: None, reason: None });
+    }
+
+    pub fn extend(&mut self, booking_id: BookingId) {
+        self.ask(CUSTOMER, Command::Extend { booking_id, terms: self.terms });
+    }
+
+    /// Whoever has this seat comes in.
+    pub fn check_in(&mut self, seat: u32) {
+        let ticket = self.read().tickets.into_iter().find(|ticket| ticket.seat == seat).expect("it has just been sold");
+        let (event_id, code) = (Some(self.event), ticket.code);
+        self.ask(ORGANIZER, Command::CheckIn { code, event_id });
     }
 
     pub fn call_off(&mut self) {

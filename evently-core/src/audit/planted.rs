@@ -10,11 +10,11 @@ use self::faults::{AS_PUBLISHED, HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY
 use super::{Follower, Invariant, Violation, audit_all, audit_figures, audit_store, check, check_terms};
 use crate::{
     domain::{
-        BookingState, Entry, EventId, Fact, GatewayReport, HoldTerms, LayoutId, PaymentState, Sales, SeatState, TicketCode,
-        Timestamp,
+        BookingState, Entry, Event, EventId, Fact, GatewayReport, HoldTerms, Layout, LayoutId, PaymentState, Sales, SeatMap,
+        SeatState, Stage, TicketCode, Timestamp, Venue, VenueId,
     },
     memory::{ManualClock, MemoryStore},
-    ports::{Audit, EventRecords, Figures, Outbox, Store, StoreError, StoreErrorKind},
+    ports::{Audit, Catalog, Elsewhere, EventFilter, EventRecords, Figures, Outbox, Page, Store, StoreError, StoreErrorKind},
     story::Story,
     sync::ready,
 };
@@ -78,13 +78,18 @@ fn seats_count_as_held_as_long_as_their_hold_is_known_to_last() {
     let beside_what_is_paid_later = story.hold(3);
     story.pay(paid);
     story.wait(story.terms.ttl);
-    story.hold(4);
+    let waits = story.hold(4);
     let beside_what_waits = story.hold(5);
+    // It goes on for longer, and another one of its customer ends.
+    story.wait(Duration::from_mins(1));
+    story.extend(waits);
+    story.cancel(beside_what_waits);
+    let beside_what_still_waits = story.hold(6);
     let mut records = never_edited(&story.read());
     records.event.details.max_seats_held = 1;
     let found = story.check(&records);
     let subjects = found.iter().filter(|violation| violation.invariant == Invariant::Limits).map(|violation| &violation.subject);
-    let expected = [beside_what_is_paid_later, beside_what_waits].map(|id| format!("booking {id}"));
+    let expected = [beside_what_is_paid_later, beside_what_waits, beside_what_still_waits].map(|id| format!("booking {id}"));
     assert_eq!(subjects.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>(), "{beside_the_first}: not known any more");
 }
 
@@ -119,6 +124,8 @@ fn what_stands_behind_the_calling_off_is_a_fault_unless_it_may_have_been_decided
 #[test]
 fn what_a_customer_gives_up_behind_a_change_is_measured_by_it_unless_it_may_have_been_decided_before_it() {
     let mut story = Story::begin();
+    // It was published and edited long before.
+    story.wait(Duration::from_hours(1));
     let booking = story.hold(0);
     story.pay(booking);
     story.call_off();
@@ -383,4 +390,94 @@ fn late_money_leaves_no_gap_in_the_journal() {
     let records = story.read();
     assert!(records.bookings.iter().any(|row| row.id == booking && matches!(row.state, BookingState::Confirmed { .. })));
     assert_eq!(story.check(&records), []);
+}
+
+/// When it is called off everything comes back, whoever was in.
+#[test]
+fn a_customer_gives_up_what_somebody_came_in_with_only_of_an_event_that_was_called_off() {
+    let mut story = Story::begin();
+    let booking = story.hold(0);
+    story.pay(booking);
+    story.check_in(0);
+    story.call_off();
+    story.cancel(booking);
+    let mut records = story.read();
+    assert_eq!(story.check(&records), []);
+    records.journal.retain(|entry| !matches!(entry.transition.fact, Fact::Event { stage: Stage::Cancelled, .. }));
+    let mut follower = Follower::new(story.event);
+    let found = records.journal.iter().flat_map(|entry| follower.take_in(entry)).map(|violation| violation.what);
+    let expected = format!("a customer gives booking {booking} up, and somebody has come in with it");
+    assert_eq!(found.collect::<Vec<_>>(), [expected], "nothing is said of what was done before somebody came in");
+}
+
+/// A store of which nothing can be read but which events there are.
+struct Away(Arc<MemoryStore>, StoreErrorKind);
+
+impl Away {
+    fn refuse<T>(&self) -> Result<T, StoreError> {
+        Err(StoreError::new(self.1, "test", "it cannot be read"))
+    }
+}
+
+#[async_trait]
+impl Audit for Away {
+    async fn event_ids(&self) -> Result<Vec<EventId>, StoreError> {
+        self.0.event_ids().await
+    }
+
+    async fn event_records(&self, _: EventId) -> Result<Option<EventRecords>, StoreError> {
+        self.refuse()
+    }
+
+    async fn self_check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(vec![])
+    }
+}
+
+#[async_trait]
+impl Catalog for Away {
+    async fn venues(&self, _: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        self.refuse()
+    }
+
+    async fn venue(&self, _: VenueId) -> Result<Option<Venue>, StoreError> {
+        self.refuse()
+    }
+
+    async fn layout(&self, _: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        self.refuse()
+    }
+
+    async fn event(&self, _: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.refuse()
+    }
+
+    async fn events(&self, _: &EventFilter, _: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.refuse()
+    }
+
+    async fn seat_map(&self, _: EventId) -> Result<Option<SeatMap>, StoreError> {
+        self.refuse()
+    }
+
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        self.refuse()
+    }
+}
+
+#[test]
+fn a_store_that_is_away_is_no_violation() {
+    let story = Story::tell();
+    let entries = ready(story.store.after(0, u32::MAX)).unwrap();
+    assert!(ready(story.store.add(0, entries.len() as u64, &Sales::default())).unwrap());
+    for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Contended] {
+        let away = Away(story.store.clone(), kind);
+        let failed = ready(audit_store(&away, &*story.store, &ManualClock::new(story.now))).unwrap_err();
+        assert_eq!(failed.kind(), kind);
+        assert_eq!(ready(audit_figures(&*story.store, &*story.store, &away)).unwrap_err().kind(), kind);
+    }
+    let spoilt = Away(story.store.clone(), StoreErrorKind::Corrupt);
+    let found = ready(audit_figures(&*story.store, &*story.store, &spoilt)).unwrap();
+    assert!(found.iter().all(|violation| violation.subject.starts_with("section \"\" of event")), "{found:#?}");
+    assert_ne!(found, [], "what was sold of an event that cannot be read was sold");
 }

@@ -239,4 +239,16 @@ mod tests {
         let apart = map.clone().numbered_apart(u64::MAX);
         assert!(apart.is_numbered_like(apart.seq() + 5) && !apart.is_numbered_like(map.seq()) && map.is_numbered_like(5));
     }
+
+    #[test]
+    fn numberings_apart_are_told_from_each_other_and_from_the_stores_and_are_exact_as_doubles() {
+        let map = SeatMap::new([(SeatStatus::Available, 0)]);
+        let apart = |random: u64| map.clone().numbered_apart(random << 33);
+        assert_eq!(
+            [0, 1, (1 << 31) - 1].map(|random| apart(random).seq()),
+            [1 << 52, (1 << 52) + (1 << 20), (1 << 52) + (1 << 51) - (1 << 20)]
+        );
+        assert!(!apart(1).is_numbered_like(apart(2).seq()));
+        assert_eq!(map.clone().numbered_apart(u64::MAX), apart(u64::MAX >> 33));
+    }
 }

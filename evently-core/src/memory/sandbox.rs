@@ -298,6 +298,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_webhook_that_was_signed_with_another_secret_is_taken_while_that_is() {
+        let (_, Delivery { body, signature }, now) = delivery();
+        let taken = |others: &[&str]| {
+            let sandbox =
+                SandboxGateway::new("a new secret", SandboxTimes::default(), std::sync::Arc::new(ManualClock::new(now)));
+            sandbox.also_taking(others.iter().copied()).read_webhook(&body, Some(&signature), now).map(drop)
+        };
+        assert_eq!(taken(&["a secret"]), Ok(()));
+        assert_eq!(taken(&["an older one", "a secret"]), Ok(()));
+        assert_eq!(taken(&["an older one"]), Err(WebhookError::Signature));
+        assert_eq!(taken(&[]), Err(WebhookError::Signature));
+    }
+
     /// What a card does counts from when its payment began, as its id says, whenever it is asked.
     #[test]
     fn each_card_pays_when_it_is_to() {

@@ -367,3 +367,22 @@ impl Drop for Running<'_> {
         lock(&self.service.running).remove(&self.key);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::heard::heard;
+
+    #[test]
+    fn a_store_that_is_away_ends_the_round_and_is_nobodys_to_look_at() {
+        let error = |kind| Error::from(StoreError::new(kind, "test", "it failed"));
+        let mut round = Round::default();
+        let lines = heard(|| assert!(round.count::<()>("1", Err(error(StoreErrorKind::Unavailable))).is_err()));
+        assert_eq!(lines, [""; 0]);
+        let lines = heard(|| round.count::<()>("2", Err(error(StoreErrorKind::Corrupt))).expect("the others have their turn"));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        round.count("3", Ok(())).unwrap();
+        assert_eq!(round.done, 1);
+        assert!(round.end().is_err(), "somebody has to look at one of them");
+    }
+}

@@ -931,6 +931,26 @@ fn nothing_is_charged_for_what_was_given_up_meanwhile() {
     });
 }
 
+/// The process was killed before it asked for the money, and the same request comes again in time.
+#[test]
+fn whoever_asks_again_is_charged_for_what_was_only_begun() {
+    evently_testkit::run(async {
+        let (world, event) = world().await;
+        let gateway = Arc::new(FarAway::default());
+        let payments = service_with(&world, gateway.clone());
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let key = World::key("pay", "card");
+        world.answer(Request::new(customer(1), world.start_command(held.id)).with_key(key)).await.result.unwrap();
+        let (payment, _) = payments.pay(&buyer(), held.id, "card".to_owned(), key).await.unwrap().value;
+        assert_eq!(*gateway.charges.lock().unwrap(), [payment.id]);
+        gateway.known.store(true, Relaxed);
+        world.wait(SECOND * 20);
+        assert_eq!(payments.reconcile().await.unwrap(), 1);
+        assert_eq!(world.booking(held.id).await.status(), BookingStatus::Confirmed);
+        world.audited(&event).await;
+    });
+}
+
 /// Somebody may have charged for it since it began.
 #[test]
 fn nobody_whose_payment_has_begun_is_told_that_nothing_was_done() {

@@ -280,6 +280,20 @@ async fn what_was_listed_before_others_wrote_is_not_kept() {
     assert_eq!(house.service.view(house.event).await.unwrap().event.stage, Stage::Cancelled);
 }
 
+/// Nor does one process take its own states for earlier ones of the same map, when it has read it again.
+#[tokio::test]
+async fn processes_that_know_nothing_of_each_other_number_seats_apart() {
+    let House { event, shelf, .. } = House::open().await;
+    let read = async |feed: &MemorySeatFeed| feed.seat_map(event).await.unwrap().unwrap();
+    let (ours, theirs) = (MemorySeatFeed::beside_others(shelf.clone(), 0), MemorySeatFeed::beside_others(shelf.clone(), 1 << 40));
+    let (first, other) = (read(&ours).await, read(&theirs).await);
+    ours.refresh(&Elsewhere::AnotherRun).await.unwrap();
+    let again = read(&ours).await;
+    assert_eq!((first.statuses(), first.statuses()), (other.statuses(), again.statuses()));
+    assert!(!first.is_numbered_like(other.seq()) && !first.is_numbered_like(again.seq()) && !other.is_numbered_like(again.seq()));
+    assert!(!first.is_numbered_like(read(&MemorySeatFeed::new(shelf)).await.seq()));
+}
+
 /// The next page goes on after the last event where it stood, wherever it stands by now.
 #[tokio::test]
 async fn what_was_listed_is_shown_as_it_was_read() {
@@ -504,6 +518,7 @@ async fn a_list_shows_events_as_they_are_whatever_was_looked_at_before() {
     world.ask(ORGANIZER, Command::CancelEvent { event_id: event, reason: None }).await.unwrap();
     let listed = service.list(&EventFilter::default(), Page { after: None, limit: 10 }).await.unwrap();
     assert_eq!(listed.iter().map(|view| view.event.stage).collect::<Vec<_>>(), [Stage::Cancelled]);
+    assert_eq!(stage(&service, event).await, Stage::Cancelled, "what was read for the list is kept");
 }
 
 #[tokio::test]

@@ -123,11 +123,8 @@ pub(super) const MONEY: &[Planted] = &[
         },
     ),
     ("a customer gave it up just when the policy ended", Invariant::Money, "is refunded and costs 4500", |records| {
-        let gives_up = |entry: &&Entry| match entry.transition.fact {
-            Fact::Booking { id, from, .. } => id == records.bookings[GIVEN_UP].id && from == Some(BookingStatus::Confirmed),
-            _ => false,
-        };
-        records.event.details.refunds.until = records.journal.iter().find(gives_up).unwrap().transition.at;
+        let gives_up = records.journal.iter().find(|entry| gives_up(records, entry)).unwrap();
+        records.event.details.refunds.until = gives_up.transition.at;
         records.bookings[GIVEN_UP].refunds = Some(records.event.details.refunds);
     }),
     ("a booking costs something else than its seats", Invariant::Money, "where its seats cost", |records| {
@@ -173,7 +170,26 @@ pub(super) const MONEY: &[Planted] = &[
         records.payments[2].refunded = 2251;
         edited_again(records);
     }),
+    (
+        "a part goes back that is no percentage, of what nobody is said to have given up",
+        Invariant::Money,
+        "is refunded and costs 4500",
+        |records| {
+            records.refunds[1].amount.amount = 2251;
+            records.payments[2].refunded = 2251;
+            let before = records.clone();
+            records.journal.retain(|entry| !gives_up(&before, entry));
+        },
+    ),
 ];
+
+/// Whether the booking that was given up is given up there.
+fn gives_up(records: &EventRecords, entry: &Entry) -> bool {
+    match entry.transition.fact {
+        Fact::Booking { id, from, .. } => id == records.bookings[GIVEN_UP].id && from == Some(BookingStatus::Confirmed),
+        _ => false,
+    }
+}
 
 /// Gives the booking that was given up other terms, which have not ended.
 fn promise(records: &mut EventRecords, percent: u8) {
@@ -271,6 +287,11 @@ pub(super) const SOUND: &[Change] = &[
     ("a promise that had ended with the event", |records| {
         promise(records, 51);
         records.event.details.end_time = Timestamp::default();
+    }),
+    ("a promise that ended with the event just then", |records| {
+        promise(records, 51);
+        let gives_up = records.journal.iter().find(|entry| gives_up(records, entry)).unwrap();
+        records.event.details.end_time = gives_up.transition.at;
     }),
     ("a percentage of another day", |records| {
         promise(records, 10);
