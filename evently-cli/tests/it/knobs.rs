@@ -1,6 +1,6 @@
 //! How long the tests with faults go on, and where they leave what they have met.
 
-use std::{fs, path::Path, str::FromStr, thread};
+use std::{fs, path::Path, process::Command, str::FromStr, thread};
 
 use serde_json::Value;
 
@@ -29,6 +29,14 @@ pub fn keep(mut report: Value) {
     let test = thread::current().name().expect("a test has a thread that is named for it").to_owned();
     let file = Path::new(&folder).join(format!("{}.json", test.replace("::", "-")));
     report["test"] = test.into();
+    report["commit"] = commit().into();
+    report["load"] = fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().into();
     fs::create_dir_all(&folder).unwrap();
     fs::write(file, format!("{report:#}\n")).unwrap();
+}
+
+/// What was tested, as far as it is known here.
+fn commit() -> String {
+    let described = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    described.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -55,9 +55,9 @@ impl Place {
         self.database.execute(statement).unwrap();
     }
 
-    /// Whether a statement by somebody else is taken.
-    pub fn try_execute(&self, statement: &str) -> bool {
-        self.database.execute(statement).is_ok()
+    /// Tries a statement by somebody else.
+    pub fn try_execute(&self, statement: &str) -> Result<(), String> {
+        self.database.execute(statement)
     }
 
     pub fn database(&self) -> &str {

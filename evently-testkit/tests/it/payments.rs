@@ -592,6 +592,24 @@ async fn a_message_about_another_amount_or_of_another_gateway_changes_nothing() 
     world.audited(&event).await;
 }
 
+/// Else its gateway sends it for days. Whoever looks after the money finds it in the log.
+#[tokio::test]
+async fn a_message_about_a_payment_that_nobody_knows_is_taken_and_changes_nothing() {
+    let world = World::new(MemoryPlace).await;
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let gateway = Arc::new(FarAway::default());
+    let service = service_with(&world, gateway.clone());
+    let (message, reference, report) = ("evt_1".to_owned(), "ch_1".to_owned(), GatewayReport::Succeeded);
+    let webhook = Webhook { message, payment_id: world.payment_id(), reference, report, amount: held.total };
+    *gateway.writes.lock().unwrap() = Some(webhook);
+    let entries = async || world.store.outbox.after(0, u32::MAX).await.unwrap().len();
+    let before = entries().await;
+    service.webhook(b"", None).await.unwrap();
+    assert_eq!((entries().await, world.booking(held.id).await), (before, held));
+    world.audited(&event).await;
+}
+
 /// A gateway sends again what was not answered with success.
 #[tokio::test]
 async fn a_message_counts_as_taken_in_when_it_is_written_down_and_is_then_known() {
