@@ -76,7 +76,7 @@ impl Consumer {
                 () = stopped(&mut stopping) => return,
                 () = sleep(pause) => pause = (pause * 2).min(PAUSES.1),
             }
-            // Who says nothing has an alarm, and no queues that are wrong.
+            // Who says nothing may have an alarm, in which the queues are as they were and cannot be asked for.
             if self.broker.state().is_up()
                 && !matches!(error, Away::Silent(_))
                 && let Err(error) = self.broker.declare().await

@@ -143,7 +143,7 @@ fn replication() -> Cmd {
 }
 
 /// What a server calls its history of writes: it begins another whenever it starts, whenever it is made a master, and when it gets its first
-/// replica or has had none for `repl-backlog-ttl`, which cost no more than reading everything once.
+/// replica or has had none for `repl-backlog-ttl`. The last two are no failover, and are taken for one.
 fn run_of(about: &str) -> &str {
     about.lines().find_map(|line| line.strip_prefix("master_replid:")).unwrap_or_default().trim()
 }
