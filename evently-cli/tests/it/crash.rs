@@ -8,7 +8,7 @@ use crate::{
     evently::{Evently, Service, copy_folder},
     knobs::{keep, knob, rounds, seed},
     load::{Customer, Hall, rush},
-    recorder::{self, judged},
+    recorder::{self, Judged, judged},
     witness::{Scope, contradictions, resolve},
 };
 
@@ -89,10 +89,13 @@ async fn nothing_acknowledged_is_lost_in_a_crash() {
     assert!(unknown > 25, "{unknown} lost answers");
     assert_eq!(report["violations"], Value::Array(Vec::new()));
     drop(service);
-    let (calls, found) = judged(&customers, &journal(&evently));
-    eprintln!("{calls} calls judged");
+    let Judged { calls, looks, found } = judged(&customers, &journal(&evently), Duration::ZERO);
+    eprintln!("{calls} calls and {looks} looks judged");
     assert_eq!(found, Vec::<String>::new());
-    keep(json!({ "seed": seed(), "crashes": rounds() * CRASHES, "lost_and_resolved": unknown, "calls_judged": calls }));
+    let crashes = rounds() * CRASHES;
+    keep(
+        json!({ "seed": seed(), "crashes": crashes, "lost_and_resolved": unknown, "calls_judged": calls, "looks_judged": looks }),
+    );
 }
 
 /// What real clients were told, while the service was killed under them, has an order in which each seat was one seat.
@@ -111,18 +114,26 @@ async fn a_hundred_thousand_calls_of_a_crowd_have_an_order() {
     drop(service);
     let journal = journal(&evently);
     let began = recorder::now();
-    let (calls, found) = judged(&customers, &journal);
+    let Judged { calls, looks, found } = judged(&customers, &journal, Duration::ZERO);
     let took = Duration::from_micros(recorder::now() - began);
-    eprintln!("{calls} calls judged in {took:.1?}, {crashes} crashes, {unknown} answers lost and resolved");
+    eprintln!("{calls} calls and {looks} looks judged in {took:.1?}, {crashes} crashes, {unknown} answers lost and resolved");
     assert_eq!(found, Vec::<String>::new());
     assert!(calls >= wanted && unknown > 100, "{calls} calls, {unknown} lost");
-    keep(
-        json!({ "seed": seed(), "crashes": crashes, "lost_and_resolved": unknown, "calls_judged": calls, "judged_in_ms": took.as_millis() }),
-    );
-    // And a single answer that cannot be true is found among them.
+    keep(json!({
+        "seed": seed(),
+        "crashes": crashes,
+        "lost_and_resolved": unknown,
+        "calls_judged": calls,
+        "looks_judged": looks,
+        "judged_in_ms": took.as_millis(),
+    }));
+    // And a single answer that cannot be true is found among them, and a single seat that was shown as it had been before.
     customers[0].recorder.tell_a_lie();
-    let (_, found) = judged(&customers, &journal);
+    let found = judged(&customers, &journal, Duration::ZERO).found;
     assert!(found.iter().any(|found| found.starts_with("seat ") && found.contains(" was ")), "{found:?}");
+    customers[0].recorder.tell_an_old_story();
+    let found = judged(&customers, &journal, Duration::ZERO).found;
+    assert!(found.iter().any(|found| found.ends_with("and the last before the first")), "{found:?}");
 }
 
 /// The journal as the store keeps it.

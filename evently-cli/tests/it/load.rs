@@ -1,15 +1,18 @@
 //! Customers who hold, pay and cancel while the service may die at any moment. Everything they are told is written down.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use evently_cli::http1::{Answer, Connection, Request};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     evently::Service,
     recorder::{self, Recorder},
 };
+
+/// One of so many wishes is to look at the seats.
+const LOOKS: usize = 40;
 
 /// A customer with everything that they were told.
 #[derive(Debug)]
@@ -43,8 +46,14 @@ pub struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     Hold,
-    Pay { booking: String },
-    Cancel { booking: String },
+    Pay {
+        booking: String,
+    },
+    Cancel {
+        booking: String,
+    },
+    /// At all seats of the event.
+    Look,
 }
 
 impl Asked {
@@ -53,6 +62,7 @@ impl Asked {
         match &self.what {
             What::Hold => answer["id"].as_str(),
             What::Pay { booking } | What::Cancel { booking } => Some(booking),
+            What::Look => None,
         }
     }
 }
@@ -104,7 +114,7 @@ impl Customer {
         self.rested = self.answered.len();
         while self.unknown.is_none() {
             let asked = self.wish(&hall);
-            match self.send(&mut connection, &asked).await {
+            match self.insist(&mut connection, &asked).await {
                 Some(answer) => self.learn(asked, &answer),
                 None => self.unknown = Some(asked),
             }
@@ -112,13 +122,27 @@ impl Customer {
         self
     }
 
+    /// Sends a request until it is decided, as a service that is too busy asks for; nothing if the answer got lost.
+    pub async fn insist(&self, connection: &mut Connection, asked: &Asked) -> Option<Answer> {
+        loop {
+            let answer = self.send(connection, asked).await?;
+            if answer.status != 503 || crate::evently::body_of(&answer)["code"] != "overloaded" {
+                return Some(answer);
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Sends a request once; nothing if the answer got lost.
     pub async fn send(&self, connection: &mut Connection, asked: &Asked) -> Option<Answer> {
-        let request = Request::post(&asked.path, asked.body.as_bytes()).by(&self.token).keyed(&asked.key);
+        let request = match asked.what {
+            What::Look => Request::get(&asked.path),
+            _ => Request::post(&asked.path, asked.body.as_bytes()).by(&self.token).keyed(&asked.key),
+        };
         connection.send(&request).await.ok()
     }
 
-    /// Something to do: pay for what is on hold, give something up, or hold something else.
+    /// Something to do: pay for what is on hold, give something up, hold something else, or now and then look at all seats.
     pub fn wish(&mut self, hall: &Hall) -> Asked {
         let asked = self.choose(hall);
         if let What::Cancel { booking } = &asked.what {
@@ -129,6 +153,10 @@ impl Customer {
 
     fn choose(&mut self, hall: &Hall) -> Asked {
         self.asked += 1;
+        if self.below(LOOKS) == 0 {
+            let path = format!("/api/v1/events/{}/seats", hall.event);
+            return Asked { path, key: String::new(), body: String::new(), what: What::Look, sent: recorder::now() };
+        }
         let key = format!("{}-{}", self.number, self.asked);
         let open = self
             .bookings
@@ -162,6 +190,10 @@ impl Customer {
     pub fn learn(&mut self, asked: Asked, answer: &Answer) {
         let body = crate::evently::body_of(answer);
         self.recorder.note(&asked, answer.status, &body);
+        if asked.what == What::Look {
+            assert_eq!(answer.status, 200, "{body}");
+            return;
+        }
         match (&asked.what, answer.status) {
             (What::Hold, 201) => {
                 let seats =

@@ -1,10 +1,15 @@
 //! What customers did and saw, with its times, and whether there is an order of it in which each seat was one seat.
 
-use std::{collections::BTreeMap, sync::OnceLock, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
-use evently_core::domain::{BookingId, SeatId, Timestamp};
+use evently_core::domain::{BookingId, SeatId, SeatStatus, SeatStep, Timestamp};
 use evently_testkit::history::{Call, Did, Lapse, Sight, Transaction, judge, one_order};
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 
 use crate::load::{Asked, Customer, What};
 
@@ -27,6 +32,26 @@ pub struct Recorder {
     /// Of those that changed something: the booking, and where it went.
     went: BTreeMap<usize, (String, &'static str)>,
     holds: BTreeMap<String, (Vec<u32>, Lapse)>,
+    looks: Vec<Look>,
+}
+
+/// What was seen of all seats at once.
+#[derive(Debug, Clone)]
+struct Look {
+    sent: u64,
+    answered: u64,
+    /// Each with its version, and how it stood.
+    seats: Vec<(u32, u64, SeatStatus)>,
+}
+
+/// What came of judging.
+#[derive(Debug)]
+pub struct Judged {
+    /// How many calls there were, each once for each of its seats.
+    pub calls: usize,
+    /// How often all seats were looked at beside them.
+    pub looks: usize,
+    pub found: Vec<String>,
 }
 
 impl Recorder {
@@ -77,18 +102,24 @@ impl Recorder {
                 let answered = release.answered.filter(|_| had_them);
                 self.change(Call { answered, ..release }, id.clone(), "ended");
             }
+            (What::Look, 200) => {
+                let seats = body["seats"].as_array().expect("it has the seats").iter().map(seen).collect();
+                self.looks.push(Look { sent, answered, seats });
+            }
             (What::Hold, 409) if body["code"] == "seats_unavailable" => {
-                for seat in body["seats"].as_array().expect("it names the seats") {
-                    let sight = match seat["status"].as_str() {
-                        Some("reserved") => Sight::Held,
-                        Some("booked") => Sight::Booked,
-                        other => panic!("a seat is in the way that is {other:?}"),
-                    };
-                    self.calls.push(call(number(&seat["id"]).into_iter().collect(), Did::See(sight)));
-                }
+                self.calls.extend(in_the_way(body).map(|(seat, sight)| call(vec![seat], Did::See(sight))));
             }
             _ => {}
         }
+    }
+
+    /// Notes what a hold was refused for where a seat lock may refuse for somebody who then gets nothing, so that only seats that were booked count,
+    /// and where what is shown may be `lag` old.
+    pub fn note_booked(&mut self, asked: &Asked, body: &Value, lag: Duration) {
+        let (sent, answered) = (asked.sent.saturating_sub(whole_micros(lag)), Some(now()));
+        let refused = Some(body).filter(|body| body["code"] == "seats_unavailable");
+        let booked = refused.into_iter().flat_map(in_the_way).filter(|(_, sight)| *sight == Sight::Booked);
+        self.calls.extend(booked.map(|(seat, _)| Call { sent, answered, seats: vec![seat], did: Did::See(Sight::Booked) }));
     }
 
     /// How many calls there are, each once for each of its seats.
@@ -103,52 +134,114 @@ impl Recorder {
         self.calls[paid[paid.len() / 2]].did = Did::Confirm { booking: BookingId::from_uuid(uuid::Uuid::from_u128(1)) };
     }
 
+    /// One look saw a seat as it had been before.
+    pub fn tell_an_old_story(&mut self) {
+        let [.., before, last] = &mut self.looks[..] else { panic!("nobody looked twice") };
+        let as_before = |(one, other): &(&(u32, u64, SeatStatus), &mut (u32, u64, SeatStatus))| one.1 == other.1 && one.1 > 1;
+        let (_, seat) = before.seats.iter().zip(&mut last.seats).find(as_before).expect("a seat that has not changed since");
+        seat.1 -= 1;
+    }
+
     fn change(&mut self, call: Call, booking: String, to: &'static str) {
         self.went.insert(self.calls.len(), (booking, to));
         self.calls.push(call);
     }
 }
 
-/// What is wrong with all that the customers did: at each seat, and over all of them by the versions that the journal says it made. `journal`
-/// has the store's entries as JSON. How many calls were judged, each once for each of its seats.
-pub fn judged(customers: &[Customer], journal: &[Value]) -> (usize, Vec<String>) {
+/// What is wrong with all that the customers did and saw: at each seat, and over all of them by the versions that the journal says it made.
+/// `journal` has the store's entries as JSON. What is shown of the seats may be `lag` old.
+pub fn judged(customers: &[Customer], journal: &[Value], lag: Duration) -> Judged {
     let recorders = || customers.iter().map(|customer| &customer.recorder);
     let calls = recorders().flat_map(|recorder| recorder.calls.iter().cloned()).collect::<Vec<_>>();
     let judgement = judge(&calls);
     let mut found = judgement.violations.iter().map(ToString::to_string).collect::<Vec<_>>();
     found.extend(judgement.undecided.iter().map(|seat| format!("seat {seat} is undecided")));
-    let made = versions(journal);
+    let made = Made::by(journal);
     let mut transactions = Vec::new();
     for recorder in recorders() {
         for (at, went) in &recorder.went {
-            let Some(wrote) = made.get(went) else {
+            let Some(wrote) = made.versions.get(went) else {
                 found.push(format!("booking {} went to {}, and the journal does not know of it", went.0, went.1));
                 continue;
             };
             let Call { sent, answered, .. } = recorder.calls[*at];
             transactions.push(Transaction { sent, answered, wrote: wrote.clone(), saw: Vec::new() });
         }
+        for Look { sent, answered, seats } in &recorder.looks {
+            found.extend(seats.iter().filter_map(|seat| made.contradicts(*seat)));
+            let sent = sent.saturating_sub(whole_micros(lag));
+            let saw = seats.iter().map(|(seat, version, _)| (*seat, *version)).collect();
+            transactions.push(Transaction { sent, answered: Some(*answered), wrote: Vec::new(), saw });
+        }
     }
     found.extend(one_order(&transactions).err().map(|disorder| disorder.to_string()));
-    (judgement.operations, found)
+    Judged { calls: judgement.operations, looks: recorders().map(|recorder| recorder.looks.len()).sum(), found }
 }
 
-/// The versions of seats that each step of each booking has made.
-fn versions(journal: &[Value]) -> BTreeMap<(String, &'static str), Vec<(u32, u64)>> {
-    let mut made = BTreeMap::new();
-    for entry in journal {
-        let booking = &entry["f"]["booking"];
-        let to = match (booking["from"].as_str(), booking["to"].as_str()) {
-            (None, Some("pending")) => "pending",
-            (_, Some("confirmed")) => "confirmed",
-            (_, Some("cancelled" | "refunded")) => "ended",
-            _ => continue,
-        };
-        let steps = entry["s"].as_array().into_iter().flatten();
-        let steps = steps.map(|step| (u32::try_from(step["n"].as_u64().unwrap()).unwrap(), step["v"].as_u64().unwrap()));
-        made.insert((text(&booking["id"]), to), steps.collect());
+/// What the journal says was made.
+#[derive(Default)]
+struct Made {
+    /// The versions of seats that each step of each booking has made.
+    versions: BTreeMap<(String, &'static str), Vec<(u32, u64)>>,
+    /// How each version of each seat stands.
+    stands: HashMap<(u32, u64), SeatStatus>,
+}
+
+impl Made {
+    fn by(journal: &[Value]) -> Self {
+        let mut made = Self::default();
+        for entry in journal {
+            let steps = Vec::<SeatStep>::deserialize(entry.get("s").unwrap_or(&json!([]))).expect("steps of seats");
+            made.stands.extend(steps.iter().map(|step| ((step.number, u64::from(step.version)), step.status)));
+            let booking = &entry["f"]["booking"];
+            let to = match (booking["from"].as_str(), booking["to"].as_str()) {
+                (None, Some("pending")) => "pending",
+                (_, Some("confirmed")) => "confirmed",
+                (_, Some("cancelled" | "refunded")) => "ended",
+                _ => continue,
+            };
+            let steps = steps.iter().map(|step| (step.number, u64::from(step.version)));
+            made.versions.insert((text(&booking["id"]), to), steps.collect());
+        }
+        made
     }
-    made
+
+    /// In which way a seat was seen as it never stood.
+    fn contradicts(&self, (seat, version, seen): (u32, u64, SeatStatus)) -> Option<String> {
+        let stood = self.stands.get(&(seat, version));
+        // As the event was published.
+        let stood = stood.or((version <= 1).then_some(&SeatStatus::Available));
+        let what = format!("version {version} of seat {seat} was seen as {}", seen.name());
+        match stood {
+            None => Some(format!("{what}, and the journal does not know of it")),
+            Some(stood) => (*stood != seen).then(|| format!("{what}, and is {}", stood.name())),
+        }
+    }
+}
+
+/// The seats that a hold was refused for, and how they were seen.
+fn in_the_way(body: &Value) -> impl Iterator<Item = (u32, Sight)> {
+    let seats = body["seats"].as_array().expect("it names the seats");
+    seats.iter().map(|seat| {
+        let sight = match seat["status"].as_str() {
+            Some("reserved") => Sight::Held,
+            Some("booked") => Sight::Booked,
+            other => panic!("a seat is in the way that is {other:?}"),
+        };
+        (number(&seat["id"]).expect("it has a number"), sight)
+    })
+}
+
+fn whole_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).expect("it is short")
+}
+
+/// A seat as it is shown.
+fn seen(seat: &Value) -> (u32, u64, SeatStatus) {
+    let (id, version) = (number(&seat["id"]), seat["version"].as_u64());
+    let status = SeatStatus::NAMES.into_iter().find(|(name, _)| seat["status"] == *name).map(|(_, status)| status);
+    let seen = (|| Some((id?, version?, status?)))();
+    seen.unwrap_or_else(|| panic!("{seat} is no seat with a version and a status"))
 }
 
 fn text(value: &Value) -> String {

@@ -23,10 +23,8 @@ pub async fn resolve(service: &Service, customers: &mut [Customer]) -> usize {
     let mut resolved = 0;
     for customer in customers {
         if let Some(asked) = customer.unknown.take() {
-            let token = customer.token.clone();
-            let request = Request::post(&asked.path, asked.body.as_bytes()).by(&token).keyed(&asked.key);
-            let answer = connection.send(&request).await.expect("the service is up again");
-            customer.learn(asked.clone(), &answer);
+            let answer = customer.insist(&mut connection, &asked).await.expect("the service is up again");
+            customer.learn(asked, &answer);
             resolved += 1;
         }
     }

@@ -14,14 +14,14 @@ use super::{
     fleet::{Fleet, INSTANCES, Urls},
     mails::Mails,
     report::{Report, Survived},
-    shop::{self, Front},
+    shop::{self, Front, SHOWN_LATE},
     soon::{until, until_nothing},
 };
 use crate::{
     evently::PASSWORD,
     knobs::seed,
     load::{Customer, Hall},
-    recorder::judged,
+    recorder::{Judged, judged},
     witness::{LOCKS_LAST, Scope, contradictions},
 };
 
@@ -163,9 +163,9 @@ impl Sale {
         assert_eq!(self.contradictions(Scope::Everything).await, Vec::<String>::new());
         let journal = store.query("evently", &["select content from journal"]).unwrap();
         let journal = journal.lines().map(|entry| serde_json::from_str(entry).unwrap()).collect::<Vec<_>>();
-        let (calls, found) = judged(&self.customers, &journal);
+        let Judged { calls, looks, found } = judged(&self.customers, &journal, SHOWN_LATE);
         assert_eq!(found, Vec::<String>::new());
-        eprintln!("{calls} calls judged");
+        eprintln!("{calls} calls and {looks} looks judged");
         let told = || self.customers.iter().flat_map(|customer| customer.bookings.values());
         let (paid, cancelled) = (told().filter(|told| told.paid).count(), told().filter(|told| told.cancelled).count());
         let answers = self.customers.iter().map(|customer| customer.answered.len()).sum::<usize>();
@@ -180,6 +180,7 @@ impl Sale {
         assert_eq!(parked["items"], json!([]), "nobody has to look after a message");
         self.report.write(&json!({
             "calls": calls,
+            "looks": looks,
             "answers": answers,
             "bookings": told().count(),
             "paid": paid,

@@ -30,6 +30,8 @@ const THOUGHT_MS: usize = 40;
 const BUSY: u64 = 100;
 /// How long a customer waits who was told to come again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// What an instance shows may be as old as this, where it is cut off from the others and from the store for a while.
+pub const SHOWN_LATE: Duration = Duration::from_secs(10);
 
 /// The way to the instances, and what is seen there.
 pub struct Front {
@@ -136,7 +138,9 @@ impl Visit {
             let asked = self.customer.wish(&hall);
             let answer = self.insist(&asked).await;
             // Turned away by a seat lock it was never decided, so that another time it may be.
-            if !(asked.what == What::Hold && answer.status == 409) {
+            if asked.what == What::Hold && answer.status == 409 {
+                self.customer.recorder.note_booked(&asked, &body_of(&answer), SHOWN_LATE);
+            } else {
                 self.customer.learn(asked, &answer);
             }
             let thought = self.customer.below(THOUGHT_MS) as u64;
@@ -160,7 +164,10 @@ impl Visit {
                 continue;
             };
             if is_decided(&answer) {
-                self.front.note_served(instance, began);
+                // Seats are shown without the store.
+                if asked.what != What::Look {
+                    self.front.note_served(instance, began);
+                }
                 let replayed = answer.header("idempotent-replayed") == Some("true");
                 if replayed && !may_be_done {
                     eprintln!("{asked:?} was done, and its customer was told {told:?}");
