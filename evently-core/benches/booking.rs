@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use divan::{Bencher, counter::ItemsCount};
+use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use evently_core::{
     domain::{
         Actor, BookingId, Command, Currency, Event, EventDetails, EventId, HoldTerms, LayoutId, OnSale, PaymentId, PriceCategory,
@@ -19,6 +19,9 @@ use evently_core::{
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// As many as a busy box office finds waiting.
 const BATCH: u32 = 64;
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();

@@ -18,6 +18,7 @@ use self::{read::read, write::write};
 use crate::{
     Time,
     error::Fault,
+    gauges,
     ledger::{BatchLedger, Rows, Wanted, Written},
     store::PgStore,
 };
@@ -120,6 +121,7 @@ async fn attempt(
     let mut tx = store.batch(met).await?;
     let mut rows = Rows::default();
     let mut wanted = Wanted::foreseen(requests, &rows);
+    let locking = Instant::now();
     loop {
         while !wanted.is_empty() || rows.read_at.is_none() {
             read(&mut tx, &wanted, &mut rows).await?;
@@ -144,6 +146,9 @@ async fn attempt(
                 // Before the next try, which writes under another id what it does itself.
                 store.writer.disown();
                 in_doubt.push(applied.answers.clone());
+            }
+            if committed.is_ok() {
+                gauges::locked(locking.elapsed());
             }
             return committed.map(|()| applied);
         }

@@ -27,6 +27,12 @@ pub(crate) fn describe() {
     metrics::describe_histogram!("postgres_wait_duration_seconds", "How long it took to get a connection, in seconds.");
     metrics::describe_counter!("postgres_wait_timeouts_total", "Those who got no connection in time, by server.");
     metrics::describe_counter!("postgres_statement_timeouts_total", "Statements that took too long, by server.");
+    metrics::describe_histogram!("postgres_lock_duration_seconds", "How long a batch kept its rows locked, in seconds.");
+}
+
+/// A batch has kept its rows locked for so long, from when it began to read them until it was committed.
+pub(crate) fn locked(time: Duration) {
+    metrics::histogram!("postgres_lock_duration_seconds").record(time.as_secs_f64());
 }
 
 impl Gauges {

@@ -208,7 +208,9 @@ async fn what_changes_at_one_instance_is_shown_by_the_other_and_what_one_has_rea
     until_named(&other, event, "Without Redis").await;
     let metrics = one.get("/metrics", None).await;
     let metrics = String::from_utf8_lossy(&metrics.bytes);
-    for figure in ["cache_requests_total{", "cache_loads_total{", "cache_unreadable_total{"] {
+    for figure in
+        ["cache_requests_total{", "cache_loads_total{", "cache_unreadable_total{", "postgres_lock_duration_seconds_count"]
+    {
         assert!(metrics.contains(figure), "{figure} in {metrics}");
     }
 }
