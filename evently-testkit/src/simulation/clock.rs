@@ -7,7 +7,7 @@ use std::{
 
 use evently_core::{domain::Timestamp, ports::Clock};
 
-use super::executor::Handle;
+use super::{executor::Handle, rare::Rare, world::World};
 
 /// The true time.
 pub(super) struct TrueClock(pub Handle);
@@ -43,8 +43,13 @@ impl Clock for InstanceClock {
     }
 }
 
-/// How far a clock is off, within `skew` either way.
-pub(super) fn off(skew: Duration, dice: &mut fastrand::Rng) -> i64 {
+/// How far a clock is off from now on, either way; not at all when everything is healed.
+pub(super) fn off(world: &World, dice: &mut fastrand::Rng) -> i64 {
+    let skew = if world.time() < world.plan.lasts { world.plan.skew } else { Duration::ZERO };
     let skew = i64::try_from(skew.as_micros()).expect("a skew is short");
-    dice.i64(-skew..=skew)
+    let ahead = dice.i64(-skew..=skew);
+    if u128::from(ahead.unsigned_abs()) > world.plan.terms.ttl.as_micros() {
+        world.met(Rare::ClockBeyondHold);
+    }
+    ahead
 }

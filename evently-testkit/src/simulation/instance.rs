@@ -45,8 +45,7 @@ pub(super) struct Instance {
 impl Instance {
     /// Starts the instance of this number anew, as a group of its own.
     pub fn start(world: &Arc<World>, number: u32, group: Group, dice: &mut fastrand::Rng) -> Arc<Self> {
-        let skew = if world.time() < world.plan.lasts { world.plan.skew } else { Duration::ZERO };
-        let clock = Arc::new(InstanceClock::new(world.tasks.clone(), off(skew, dice)));
+        let clock = Arc::new(InstanceClock::new(world.tasks.clone(), off(world, dice)));
         let time: Arc<dyn Clock> = clock.clone();
         let store = Arc::new(ReachedStore::new(Arc::clone(world)));
         let feed = Arc::new(MemorySeatFeed::new(store.clone()));

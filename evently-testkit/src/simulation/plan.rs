@@ -156,7 +156,7 @@ impl Plan {
                 payment_window: Duration::from_secs(dice.u64(16..24)),
             },
             pause: Duration::from_millis(dice.u64(400..3_000)),
-            skew: Duration::from_millis([0, 0, 2, 20, 300, 5_000][dice.usize(..6)]),
+            skew: Duration::from_millis([0, 0, 2, 20, 300, 5_000, 15_000][dice.usize(..7)]),
             store_time: dice.bool(),
             lasts,
             steps_max: None,

@@ -67,6 +67,7 @@ named! {
         GivenUpOnBetterTerms = "a booking is given up for more than its event gave when it was bought",
         StaleView = "an instance shows an event as it no longer is",
         StaleSeats = "an instance shows a seat as it no longer is",
+        ClockBeyondHold = "a clock is set that is off by more than a hold lasts",
         StrangerTurnedAway = "a stranger asks for somebody else's booking",
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn weather(world: Arc<World>, number: u32) {
             world.tasks.sleep(time).await;
             world.tasks.resume(instance.group);
         } else if world.strikes(Fault::ClockStep) {
-            instance.clock.set(off(world.plan.skew, &mut dice));
+            instance.clock.set(off(&world, &mut dice));
         }
     }
 }
