@@ -22,12 +22,15 @@ mod cache;
 mod clock;
 mod executor;
 mod faults;
+mod feed;
 mod gateway;
 mod instance;
 mod locks;
+mod logs;
 mod mailer;
 mod many;
 mod names;
+mod office;
 mod oracle;
 mod people;
 mod plan;
@@ -122,6 +125,7 @@ fn play(plan: &Plan, told: bool) -> Outcome {
 }
 
 fn play_out(world: &Arc<World>, executor: &mut Executor, steps: &mut u64) {
+    let _listening = world.logs.listen();
     for number in 1..=world.plan.instances {
         world.spawn(weather::weather(Arc::clone(world), number));
     }
@@ -169,6 +173,9 @@ fn go_on(world: &World, executor: &mut Executor, steps: &mut u64, until: Timesta
         if *steps > STEPS_MAX {
             world.oracle.breach(world, "I12", || "it does not end".to_owned());
         }
+        if let Some(wrong) = world.logs.wrong() {
+            world.oracle.breach(world, "I14", || wrong);
+        }
         if !world.oracle.is_content() || *steps >= most {
             return Stopped::ForGood;
         }
@@ -206,6 +213,7 @@ fn build(plan: &Plan, begin: Timestamp, executor: &Executor, told: bool) -> Worl
         cache: Arc::new(cache::FaultyCache::new(time)),
         instances: Mutex::new(vec![None; plan.instances as usize]),
         story: Story::new(told),
+        logs: Arc::default(),
     };
     world.story.tell(|| format!("seed {}: {}", plan.seed, plan.in_words()));
     let requests = [world.fixture.create_venue(), world.fixture.create_event(), world.fixture.publish()];

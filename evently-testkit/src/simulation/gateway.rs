@@ -21,6 +21,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the cards do.
 pub(super) const CARDS: [&str; 6] = ["good", "refused", "slow", "late", "asks", "asks-in-vain"];
 
+/// What begins with this stands for a card.
+pub(super) const TOKEN: &str = "tok_";
+/// By this the buyer's browser goes on with a payment.
+pub(super) const SECRET: &str = "secret";
+
+/// What stands for a card.
+pub(super) fn token(card: &str) -> String {
+    format!("{TOKEN}{card}")
+}
+
+/// Which card it stands for.
+fn card(token: &str) -> Option<&str> {
+    token.strip_prefix(TOKEN).filter(|card| CARDS.contains(card))
+}
+
 /// The books of the gateway. Ours must agree with them.
 #[derive(Default)]
 pub(super) struct Gateway {
@@ -70,8 +85,9 @@ impl Gateway {
         let Charge { payment_id: id, amount, token, hold_expires_at } = charge.clone();
         let known = lock(&world.gateway.charges).get(&id).map(|charge| charge.state.clone());
         let report = known.unwrap_or_else(|| {
-            let (report, later) = decided(&token, hold_expires_at, world);
-            world.say("gateway", || format!("payment {id} of {amount} with a card that is {token}: {report:?}"));
+            let card = card(&token).expect("it was looked at before");
+            let (report, later) = decided(card, hold_expires_at, world);
+            world.say("gateway", || format!("payment {id} of {amount} with a card that is {card}: {report:?}"));
             lock(&world.gateway.charges).insert(id, BookedCharge { amount, state: report.clone(), answered: false });
             match later {
                 Some((at, later)) => decide_later(world, id, amount, at, later),
@@ -90,7 +106,7 @@ fn decided(card: &str, hold_ends: Timestamp, world: &World) -> (GatewayReport, O
     let now = world.now();
     let after = |seconds| now + Duration::from_secs(seconds);
     let failed = |reason: &str| GatewayReport::Failed { reason: reason.to_owned() };
-    let asks = GatewayReport::RequiresAction { client_secret: "secret".to_owned() };
+    let asks = GatewayReport::RequiresAction { client_secret: SECRET.to_owned() };
     match card {
         "good" => (GatewayReport::Succeeded, None),
         "refused" => (failed("card_declined"), None),
@@ -174,7 +190,7 @@ impl PaymentGateway for ReachedGateway {
     }
 
     fn check_token(&self, token: &str) -> Result<(), String> {
-        if CARDS.contains(&token) { Ok(()) } else { Err(format!("the cards are {}", CARDS.join(", "))) }
+        if card(token).is_some() { Ok(()) } else { Err(format!("the cards are {}", CARDS.join(", "))) }
     }
 
     async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable> {

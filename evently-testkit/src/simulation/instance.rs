@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use evently_core::{
     cache::{Caches, Seal},
-    memory::MemorySeatFeed,
     ports::{Carrier, Clock, Handler, SeatLocks},
     services::{
         AnalyticsService, BookingService, BoxOffice, Error, EventService, Forgetting, InProcess, Jobs, NotificationParts,
@@ -18,9 +17,11 @@ use super::{
     cache::ReachedCache,
     clock::{InstanceClock, off},
     executor::{Group, lock},
+    feed::WatchedFeed,
     gateway::ReachedGateway,
     locks::ReachedLocks,
     mailer::ReachedMailer,
+    office::Office,
     rare::Rare,
     store::ReachedStore,
     world::World,
@@ -37,6 +38,8 @@ pub(super) struct Instance {
     pub upkeep: Arc<Upkeep>,
     relay: Relay,
     analytics: Arc<AnalyticsService>,
+    /// What is seen of its box office.
+    pub office: Arc<Office>,
     world: Arc<World>,
     /// How many requests are in it.
     pub requests: Arc<()>,
@@ -47,9 +50,11 @@ impl Instance {
     pub fn start(world: &Arc<World>, number: u32, group: Group, dice: &mut fastrand::Rng) -> Arc<Self> {
         let clock = Arc::new(InstanceClock::new(world.tasks.clone(), off(world, dice)));
         let time: Arc<dyn Clock> = clock.clone();
-        let store = Arc::new(ReachedStore::new(Arc::clone(world)));
-        let feed = Arc::new(MemorySeatFeed::new(store.clone()));
-        let locks = world.plan.locks.then(|| Arc::new(ReachedLocks(Arc::clone(world))) as Arc<dyn SeatLocks>);
+        let watched = Arc::new(Office::new(world, group, clock.clone()));
+        let store = Arc::new(ReachedStore::new(Arc::clone(world), watched.clone()));
+        let feed = Arc::new(WatchedFeed::new(store.clone(), watched.clone(), world.fixture.id()));
+        let locks = ReachedLocks { world: Arc::clone(world), office: watched.clone() };
+        let locks = world.plan.locks.then(|| Arc::new(locks) as Arc<dyn SeatLocks>);
         let (office, work) = BoxOffice::open_behind(locks, store.clone(), feed.clone(), time.clone(), world.plan.size);
         world.tasks.spawn(group, work);
         let caches = if world.plan.cache {
@@ -115,6 +120,7 @@ impl Instance {
             upkeep,
             relay,
             analytics,
+            office: watched,
             world,
             requests: Arc::default(),
         });

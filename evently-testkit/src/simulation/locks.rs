@@ -11,7 +11,7 @@ use evently_core::{
     ports::{Clock, LockRequest, LocksAway, SeatLocks, Settled},
 };
 
-use super::{executor::lock, faults::Fault, rare::Rare, world::World};
+use super::{executor::lock, faults::Fault, office::Office, rare::Rare, world::World};
 
 /// The seat locks of all instances.
 pub(super) struct FaultyLocks {
@@ -27,11 +27,14 @@ impl FaultyLocks {
 }
 
 /// The seat locks as an instance reaches them.
-pub(super) struct ReachedLocks(pub Arc<World>);
+pub(super) struct ReachedLocks {
+    pub world: Arc<World>,
+    pub office: Arc<Office>,
+}
 
 impl ReachedLocks {
     async fn reach(&self) -> Result<Arc<MemorySeatLocks>, LocksAway> {
-        let world = &self.0;
+        let world = &self.world;
         world.takes(Fault::NetworkSlow, Duration::from_millis(2), Duration::from_millis(200)).await;
         if world.strikes(Fault::LocksAway) {
             world.met(Rare::LocksAwayStoreDecides);
@@ -49,16 +52,18 @@ impl SeatLocks for ReachedLocks {
     async fn acquire(&self, requests: &[LockRequest]) -> Result<Vec<Vec<u32>>, LocksAway> {
         let mut answers = self.reach().await?.acquire(requests).await?;
         for answer in answers.iter_mut().filter(|answer| !answer.is_empty()) {
-            if self.0.strikes(Fault::LocksDoubled) {
+            if self.world.strikes(Fault::LocksDoubled) {
                 answer.clear();
             } else {
-                self.0.met(Rare::LockRefuses);
+                self.world.met(Rare::LockRefuses);
             }
         }
+        self.office.passed_locks(requests, &answers);
         Ok(answers)
     }
 
     async fn settle(&self, settled: &[Settled]) -> Result<(), LocksAway> {
+        self.office.settles(settled);
         self.reach().await?.settle(settled).await
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use evently_core::{
     audit::{Follower, Violation},
-    domain::{Answer, Booking, BookingId, EventId, Fact, RefundPolicy, Request, SeatStatus, Stage, TicketId},
+    domain::{Answer, Booking, BookingId, EventId, Fact, RefundPolicy, Request, SeatStatus, Stage, TicketId, Timestamp},
     ports::{Bookings, Catalog, Outbox},
 };
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -61,6 +61,8 @@ struct Seen {
     journal: u64,
     transactions: u32,
     bookings: FxHashMap<BookingId, Shadow>,
+    /// When the hold of a booking ends that was answered with, at the latest.
+    holds: FxHashMap<BookingId, Timestamp>,
     /// The first answer to each key.
     answers: FxHashMap<[u8; 32], ([u8; 32], Answer)>,
     admitted: FxHashMap<TicketId, u32>,
@@ -88,6 +90,7 @@ impl Oracle {
             journal: 0,
             transactions: 0,
             bookings: FxHashMap::default(),
+            holds: FxHashMap::default(),
             answers: FxHashMap::default(),
             admitted: FxHashMap::default(),
             event_stage: Stage::Draft,
@@ -153,6 +156,7 @@ impl Oracle {
             seen.terms = event.map(|event| event.details.refunds);
         }
         for (request, answer) in requests.iter().zip(answers) {
+            seen.held(answer);
             seen.answer(world, request, answer);
         }
         seen.transactions += 1;
@@ -182,6 +186,11 @@ impl Oracle {
         if let Some(wrong) = wrong {
             self.breach(world, "I2", || format!("somebody was told of {told:?}, and it {wrong}"));
         }
+    }
+
+    /// When a booking's hold ends, or has ended, by the latest answer about it.
+    pub fn hold_ended(&self, id: BookingId) -> Option<Timestamp> {
+        lock(&self.0).holds.get(&id).copied()
     }
 
     /// Somebody was let in with a ticket.

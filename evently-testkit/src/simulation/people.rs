@@ -13,7 +13,14 @@ use evently_core::{
 use uuid::Uuid;
 
 pub(super) use self::{habits::buyer, house::house};
-use super::{faults::Fault, gateway::CARDS, instance::Instance, plan::micros, rare::Rare, world::World};
+use super::{
+    faults::Fault,
+    gateway::{self, CARDS},
+    instance::Instance,
+    plan::micros,
+    rare::Rare,
+    world::World,
+};
 
 /// How long somebody waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -137,7 +144,7 @@ impl Person {
     /// Whoever was told every time that nothing was done gets no answer that was given before.
     fn was_undone(&self, given_before: bool, what: &str) {
         if given_before {
-            self.world.oracle.breach(&self.world, "I7", || format!("was told that nothing was done, and it was: {what}"));
+            self.world.oracle.breach(&self.world, "I13", || format!("was told that nothing was done, and it was: {what}"));
         }
     }
 
@@ -160,12 +167,18 @@ impl Person {
     }
 
     async fn hold(&mut self, seats: Vec<u32>) -> Option<Booking> {
-        let (by, event, key) = (self.by, self.world.fixture.id(), Some(self.key()));
+        let (by, event, key) = (self.by, self.world.fixture.id(), self.key());
         let ids = self.world.fixture.seats(&seats);
         let what = if self.world.story.is_told() { format!("holds seats {seats:?}") } else { String::new() };
         let held = self.ask(&what, move |instance| {
             let ids: Vec<SeatId> = ids.clone();
-            Box::pin(async move { instance.bookings.hold(&by, event, ids, key).await })
+            Box::pin(async move {
+                let held = instance.office.decides(key, instance.bookings.hold(&by, event, ids, Some(key))).await;
+                if let Ok(Answered { value: booking, replayed: false, .. }) = &held {
+                    instance.office.told(booking.id, booking.version);
+                }
+                held
+            })
         });
         let booking = held.await.answer()?;
         self.world.oracle.promised(&self.world, &booking);
@@ -173,9 +186,10 @@ impl Person {
     }
 
     async fn extend(&mut self, id: BookingId) -> Option<Booking> {
-        let (by, key) = (self.by, Some(self.key()));
-        let extended =
-            self.ask("holds on", move |instance| Box::pin(async move { instance.bookings.extend(&by, id, key).await }));
+        let (by, key) = (self.by, self.key());
+        let extended = self.ask("holds on", move |instance| {
+            Box::pin(async move { instance.office.decides(key, instance.bookings.extend(&by, id, Some(key))).await })
+        });
         let booking = extended.await.answer()?;
         self.world.oracle.promised(&self.world, &booking);
         Some(booking)
@@ -184,8 +198,8 @@ impl Person {
     async fn pay(&mut self, id: BookingId, card: &'static str) -> Option<Booking> {
         let (by, key) = (self.by, Some(self.key()));
         let what = if self.world.story.is_told() { format!("pays with a card that is {card}") } else { String::new() };
-        let paid =
-            self.ask(&what, move |instance| Box::pin(async move { instance.payments.pay(&by, id, card.to_owned(), key).await }));
+        let paid = self
+            .ask(&what, move |instance| Box::pin(async move { instance.payments.pay(&by, id, gateway::token(card), key).await }));
         let (payment, booking) = paid.await.answer()?;
         self.world.oracle.promised(&self.world, &booking);
         if payment.booking_id != booking.id {
@@ -195,9 +209,11 @@ impl Person {
     }
 
     async fn cancel(&mut self, id: BookingId, expected: Option<BookingStatus>) -> Option<Booking> {
-        let (by, key) = (self.by, Some(self.key()));
+        let (by, key) = (self.by, self.key());
         let gone = self.ask("gives the booking up", move |instance| {
-            Box::pin(async move { instance.bookings.cancel(&by, id, expected, None, key).await })
+            Box::pin(
+                async move { instance.office.decides(key, instance.bookings.cancel(&by, id, expected, None, Some(key))).await },
+            )
         });
         let booking = gone.await.answer()?;
         self.world.oracle.promised(&self.world, &booking);

@@ -22,7 +22,7 @@ use evently_core::{
 };
 use uuid::Uuid;
 
-use super::{faults::Fault, rare::Rare, world::World};
+use super::{faults::Fault, office::Office, rare::Rare, world::World};
 
 /// What has waited for longer is decided as of when the store gets to it, by whatever clock.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -32,6 +32,7 @@ const SLOW: Duration = Duration::from_secs(3);
 /// The store as an instance reaches it.
 pub(super) struct ReachedStore {
     world: Arc<World>,
+    office: Arc<Office>,
     /// As far as this instance has been told that others have written.
     seen: AtomicU64,
 }
@@ -41,8 +42,8 @@ fn failed(kind: StoreErrorKind, operation: &'static str) -> StoreError {
 }
 
 impl ReachedStore {
-    pub fn new(world: Arc<World>) -> Self {
-        Self { world, seen: AtomicU64::new(0) }
+    pub fn new(world: Arc<World>, office: Arc<Office>) -> Self {
+        Self { world, office, seen: AtomicU64::new(0) }
     }
 
     /// Before a call is carried out.
@@ -68,6 +69,7 @@ impl Bookings for ReachedStore {
     async fn apply(&self, now: Timestamp, requests: &[Request]) -> Result<Applied, StoreError> {
         let world = &self.world;
         let began = world.now();
+        self.office.asks_store(requests);
         self.reach("apply").await?;
         if world.strikes(Fault::StoreContended) {
             if requests.len() > 1 {

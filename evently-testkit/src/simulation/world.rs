@@ -20,6 +20,7 @@ use super::{
     gateway::Gateway,
     instance::Instance,
     locks::FaultyLocks,
+    logs::Logs,
     mailer::FaultyMailer,
     oracle::Oracle,
     plan::Plan,
@@ -47,6 +48,7 @@ pub(super) struct World {
     /// By number; nothing while it is down.
     pub instances: Mutex<Vec<Option<Arc<Instance>>>>,
     pub story: Story,
+    pub logs: Arc<Logs>,
 }
 
 impl World {

@@ -52,6 +52,16 @@ impl Seen {
         }
     }
 
+    /// Until when a booking that is answered with has its seats.
+    pub(super) fn held(&mut self, answer: &Answer) {
+        if let Ok(Outcome::Booking(booking) | Outcome::PaymentStarted(_, booking) | Outcome::Payment(_, booking)) = &answer.result
+            && let Some(hold) = booking.hold()
+        {
+            let end = self.holds.entry(booking.id).or_default();
+            *end = hold.expires_at().max(*end);
+        }
+    }
+
     pub(super) fn answer(&mut self, world: &World, request: &Request, answer: &Answer) {
         self.key(world, request, answer);
         if answer.replayed {

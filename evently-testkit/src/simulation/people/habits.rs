@@ -15,7 +15,7 @@ use crate::{
     simulation::{
         executor::at_once,
         faults::dice,
-        gateway::CARDS,
+        gateway::{self, CARDS},
         plan::{Buyer, Habit},
         rare::Rare,
         world::World,
@@ -212,7 +212,7 @@ async fn intrude(person: &mut Person) {
         2 => {
             let paid = person.ask("is after a booking", move |i| {
                 Box::pin(async move {
-                    let answered = i.payments.pay(&by, id, "good".to_owned(), key).await?;
+                    let answered = i.payments.pay(&by, id, gateway::token("good"), key).await?;
                     Ok(Answered { value: answered.value.1, at: answered.at, replayed: answered.replayed })
                 })
             });
