@@ -161,6 +161,9 @@ impl BookingService {
             }
             (Role::Customer, _) => return Err(Error::Forbidden),
         }
+        if planted!(LogsTickets) {
+            tracing::trace!(%code, "a ticket is shown");
+        }
         let request = Request::new(Actor::User(by.user_id, by.role), Command::CheckIn { code, event_id }).with_key(key);
         Answered::read(self.office.submit(request).await?, |outcome| match outcome {
             Outcome::CheckIn(admission, ticket) => Some((admission, ticket)),

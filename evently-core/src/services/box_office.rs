@@ -84,7 +84,7 @@ impl BoxOffice {
         clock: Arc<dyn Clock>,
         size: OfficeSize,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let (queue, waiting) = mpsc::channel(size.queue);
+        let (queue, waiting) = mpsc::channel(if planted!(QueuesForEver) { 4096 } else { size.queue });
         let clerk = Clerk { locks: locks.map(Locks::new), store, feed, clock };
         (Self { queue }, clerk.serve(waiting, size.batch))
     }
@@ -97,7 +97,9 @@ impl BoxOffice {
     /// Hands a request in. It is then decided, whether or not anybody waits for the answer.
     pub fn hand_in(&self, request: Request) -> Result<HandedIn, Error> {
         let (answer, answered) = oneshot::channel();
+        let is_last = planted!(RefusesTheLast) && matches!(self.queue.capacity(), 1);
         match self.queue.try_send(Waiting { request, answer }) {
+            Ok(()) if is_last => Err(Error::Overloaded),
             Ok(()) => Ok(HandedIn(answered)),
             Err(TrySendError::Full(_)) => Err(Error::Overloaded),
             Err(TrySendError::Closed(_)) => Err(closed(StoreErrorKind::Unavailable)),
@@ -208,6 +210,12 @@ impl Clerk {
             gather(&mut waiting, &mut batch, most).await;
             locks.turn_away(&mut batch, self.clock.now()).await;
             for one in batch.drain(..) {
+                if planted!(RefusesLate) {
+                    if let Err(TrySendError::Full(one)) = let_in.try_send(one) {
+                        let _ = one.answer.send(Err(Error::Overloaded));
+                    }
+                    continue;
+                }
                 // The counter is open for as long as the door is.
                 let _ = let_in.send(one).await;
             }
@@ -273,6 +281,7 @@ impl Clerk {
         }
         match applied {
             Ok(Applied { answers: given, changes }) => {
+                let changes = if planted!(PublishesNothing) { Vec::new() } else { changes };
                 if let Err(Panicked) = caught(self.feed.publish(&changes)).await {
                     tracing::error!("the feed has panicked; it may have lost changes");
                 }

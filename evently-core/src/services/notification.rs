@@ -84,6 +84,9 @@ impl NotificationService {
 
     async fn tell(&self, entry: &Entry, records: &BookingRecords, news: &News) -> Result<(), OtherError> {
         if let Some(mail) = self.mail(entry, records, news).await? {
+            if planted!(LogsAddresses) {
+                tracing::info!("writing to {}", mail.to);
+            }
             self.parts.mailer.send(&mail).await?;
         }
         Ok(())

@@ -146,8 +146,16 @@ impl PaymentService {
         }
         let charge = Charge { payment_id: payment.id, amount: payment.amount, token, hold_expires_at };
         match self.gateway.charge(&charge).await {
-            Ok(charged) => (charged.report.of_a_gateway(), Some(charged.reference)),
+            Ok(charged) => {
+                if planted!(LogsSecrets) {
+                    tracing::debug!(payment_id = %payment.id, report = ?charged.report, "the gateway has answered");
+                }
+                (charged.report.of_a_gateway(), Some(charged.reference))
+            }
             Err(error) => {
+                if planted!(LogsCards) {
+                    tracing::warn!(?charge, "charge in doubt");
+                }
                 tracing::warn!(payment_id = %payment.id, %error, "charge in doubt");
                 (GatewayReport::Processing, None)
             }

@@ -10,10 +10,10 @@ use std::{
 
 use rustc_hash::FxHashSet;
 
-use super::{Panicked, Waiting, caught};
+use super::{Panicked, Waiting, caught, closed};
 use crate::{
     domain::{Answer, BookingId, Command, EventId, MAX_SEATS_LIMIT, Outcome, Rejection, Request, SeatId, SeatStatus, Timestamp},
-    ports::{LockRequest, LocksAway, SeatLocks, Settled},
+    ports::{LockRequest, LocksAway, SeatLocks, Settled, StoreErrorKind},
 };
 
 /// The locks, as the office uses them.
@@ -35,7 +35,14 @@ impl Locks {
             return;
         }
         let answer = caught(self.port.acquire(&wanted)).await;
-        let Some(in_the_way) = self.there_is(answer) else { return };
+        let Some(in_the_way) = self.there_is(answer) else {
+            if planted!(NeedsLocks) {
+                for refused in batch.extract_if(.., |waiting| hold(&waiting.request).is_some()) {
+                    let _ = refused.answer.send(Err(closed(StoreErrorKind::Unavailable)));
+                }
+            }
+            return;
+        };
         let mut answers = wanted.into_iter().zip(in_the_way).peekable();
         for waiting in mem::take(batch) {
             let booking_id = hold(&waiting.request).map(|(booking_id, ..)| booking_id);
@@ -58,7 +65,8 @@ impl Locks {
             _ => None,
         });
         let accepted = changed.clone().map(|booking| booking.id).collect::<FxHashSet<_>>();
-        let refused = requests.iter().filter_map(wanted).filter(|wanted| !accepted.contains(&wanted.booking_id));
+        let refused = requests.iter().filter(|_| !planted!(KeepsLocks)).filter_map(wanted);
+        let refused = refused.filter(|wanted| !accepted.contains(&wanted.booking_id));
         let released = refused.map(|LockRequest { event_id, seats, booking_id, key: _ }| Settled {
             event_id,
             seats,
@@ -69,7 +77,9 @@ impl Locks {
             event_id: booking.event_id,
             seats: booking.seats.iter().map(|seat| seat.number).collect(),
             booking_id: booking.id,
-            held: booking.hold().map(|hold| hold.expires_at().since(now)).filter(|held| !held.is_zero()),
+            held: (booking.hold().map(|hold| hold.expires_at().since(now)))
+                .map(|held| if planted!(LocksOutliveHolds) { held.saturating_mul(2) } else { held })
+                .filter(|held| !held.is_zero()),
         });
         let settled = released.chain(changed).collect::<Vec<_>>();
         if !settled.is_empty() {
