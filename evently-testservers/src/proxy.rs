@@ -1,4 +1,6 @@
-//! A way to a server that can be cut, closed, slowed down, stopped, and made to lose answers.
+//! A way to a server that can be cut, closed, slowed down, stopped, and made to lose messages.
+
+mod messages;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -7,10 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use messages::{Language, Message, Messages, Speaker};
+
 /// How the address of a server begins in its URL.
 const HOST: &str = "127.0.0.1:";
 
-/// Between clients and a server of this machine; at first everything gets through. Gone when it is dropped, and with it all connections.
+/// Between clients and a server of this machine; at first everything gets through, messages of PostgreSQL and of AMQP as wholes. Gone when it is
+/// dropped, and with it all connections.
 pub struct Proxy {
     url: String,
     port: u16,
@@ -20,6 +25,7 @@ pub struct Proxy {
 
 struct Shared {
     server: u16,
+    language: Language,
     state: Mutex<State>,
     changed: Condvar,
     sent: AtomicU64,
@@ -30,8 +36,8 @@ struct Shared {
 struct State {
     way: Way,
     links: Vec<Arc<Link>>,
-    /// The next answers with these bytes are lost, so many of them, and their connections with them.
-    losing: Option<(Vec<u8>, u32)>,
+    /// The next messages of this kind are lost, so many of them.
+    losing: Option<(Message, u32)>,
     /// And then nobody is let through.
     closing: bool,
 }
@@ -79,6 +85,7 @@ impl Proxy {
         let state = State { way: Way::Open, links: Vec::new(), losing: None, closing: false };
         let shared = Arc::new(Shared {
             server,
+            language: Language::of(url),
             state: Mutex::new(state),
             changed: Condvar::new(),
             sent: AtomicU64::new(0),
@@ -148,24 +155,37 @@ impl Proxy {
         }
     }
 
-    /// The next answer that has these bytes in it is lost on its way, and its connection is cut. The server has sent it: what it
-    /// answers is done.
-    pub fn lose_answer_with(&self, bytes: &[u8]) {
-        self.lose_answers_with(bytes, 1);
+    /// The next commit of a transaction that may have written something does not get to the server, and its connection is cut: it is not made.
+    pub fn lose_commit(&self) {
+        self.lose(Message::Commit, 1);
+    }
+
+    /// The next answer that says that a commit was made is lost on its way, and its connection is cut. The server has sent it: it is made.
+    pub fn lose_answer_to_commit(&self) {
+        self.lose_answers_to_commits(1);
     }
 
     /// The same for so many of them.
-    pub fn lose_answers_with(&self, bytes: &[u8], times: u32) {
-        self.shared.state().losing = Some((bytes.to_owned(), times));
+    pub fn lose_answers_to_commits(&self, times: u32) {
+        self.lose(Message::Committed, times);
     }
 
     /// The same, and from then on nobody is let through until it is opened.
-    pub fn lose_answer_and_close(&self, bytes: &[u8]) {
+    pub fn lose_answer_to_commit_and_close(&self) {
         self.shared.state().closing = true;
-        self.lose_answer_with(bytes);
+        self.lose_answer_to_commit();
     }
 
-    /// Whether all such answers have been lost.
+    /// The next time that the broker says to have taken something is not heard. Everything else is, and the connection goes on.
+    pub fn lose_confirm(&self) {
+        self.lose(Message::Confirm, 1);
+    }
+
+    fn lose(&self, message: Message, times: u32) {
+        self.shared.state().losing = Some((message, times));
+    }
+
+    /// Whether all that was to be lost has been.
     pub fn has_lost_it(&self) -> bool {
         self.shared.state().losing.is_none()
     }
@@ -241,36 +261,54 @@ impl Shared {
     }
 
     fn carry_requests(&self, link: &Link) {
+        let mut messages = Messages::of(self.language, Speaker::Client);
         let mut bytes = vec![0; 65_536];
         loop {
             let read = (&link.client).read(&mut bytes).unwrap_or(0);
             if self.way_of(link).is_none() {
                 return;
             }
+            messages.hear(&bytes[..read]);
+            let (passed, is_over) = self.pass(&mut messages);
+            if (&link.server).write_all(&passed).is_err() || is_over {
+                return self.end(link);
+            }
+            self.sent.fetch_add(passed.len() as u64, Ordering::SeqCst);
             if read == 0 {
                 _ = link.server.shutdown(Shutdown::Write);
                 return;
             }
-            if (&link.server).write_all(&bytes[..read]).is_err() {
-                return self.end(link);
-            }
-            self.sent.fetch_add(read as u64, Ordering::SeqCst);
         }
     }
 
     fn carry_answers(&self, link: &Link) {
+        let mut messages = Messages::of(self.language, Speaker::Server);
         let mut bytes = vec![0; 65_536];
         loop {
             let read = (&link.server).read(&mut bytes).unwrap_or(0);
-            let answer = &bytes[..read];
             let Some(way) = self.way_of(link) else { return };
             self.wait_if_late(link, way);
             // It may be another way by now.
             let Some(way) = self.way_of(link) else { return };
-            if read == 0 || self.loses(answer) || (way != Way::Deaf && (&link.client).write_all(answer).is_err()) {
+            messages.hear(&bytes[..read]);
+            let (passed, is_over) = self.pass(&mut messages);
+            if (way != Way::Deaf && (&link.client).write_all(&passed).is_err()) || is_over || read == 0 {
                 return self.end(link);
             }
         }
+    }
+
+    /// What goes on of the messages that are whole, and whether the connection is over with that.
+    fn pass(&self, messages: &mut Messages) -> (Vec<u8>, bool) {
+        let mut passed = Vec::new();
+        while let Some((message, bytes)) = messages.next() {
+            match message.filter(|message| self.loses(*message)) {
+                None => passed.extend_from_slice(bytes),
+                Some(Message::Confirm) => {}
+                Some(Message::Commit | Message::Committed) => return (passed, true),
+            }
+        }
+        (passed, false)
     }
 
     /// Waits while nothing moves; none if the connection has been cut.
@@ -287,13 +325,13 @@ impl Shared {
         drop(self.changed.wait_timeout_while(self.state(), by, late));
     }
 
-    /// Whether this answer is the one to be lost. It is, with everything after it.
-    fn loses(&self, answer: &[u8]) -> bool {
+    /// Whether this message is one to be lost. It is, then.
+    fn loses(&self, message: Message) -> bool {
         let mut state = self.state();
-        let lost = state.losing.take_if(|(bytes, _)| answer.windows(bytes.len()).any(|part| part == bytes));
+        let lost = state.losing.take_if(|(losing, _)| *losing == message);
         let is_lost = lost.is_some();
-        if let Some((bytes, times)) = lost {
-            state.losing = (times > 1).then(|| (bytes, times - 1));
+        if let Some((message, times)) = lost {
+            state.losing = (times > 1).then(|| (message, times - 1));
             if std::mem::take(&mut state.closing) {
                 state.way = Way::Closed;
                 state.links.drain(..).for_each(|link| link.cut());

@@ -154,7 +154,7 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
     let behind = app.beside(&[("store.url", &proxy.url())]).await;
     let held = app.hold(&ada, event, &[1]).await;
     let lost_times = async |times, by, path: &str, body| {
-        proxy.lose_answers_with(b"COMMIT\0", times);
+        proxy.lose_answers_to_commits(times);
         let answer = behind.post(path, Some(by), body).await;
         assert!(proxy.has_lost_it());
         assert!(!answer.headers.contains_key("idempotent-replayed"), "nobody has been told before");

@@ -106,9 +106,6 @@ async fn what_others_wrote_after_much_else_counts_as_well() {
     assert_eq!(ours.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 }
 
-/// What the server says of a commit.
-const COMMITTED: &[u8] = b"COMMIT\0";
-
 /// A store on the other side of a proxy.
 async fn behind(place: &Place, ids: &Arc<SeededIds>) -> (Proxy, PgStore) {
     let proxy = Proxy::before(&place.options().url).unwrap();
@@ -125,7 +122,7 @@ async fn a_commit_whose_answer_was_lost_counts() {
     let event = on_sale(&store, &ids).await;
     assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 
-    proxy.lose_answer_with(COMMITTED);
+    proxy.lose_answer_to_commit();
     hold(&store, &ids, &event, 0).await;
     assert!(proxy.has_lost_it());
     assert_ne!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
@@ -145,7 +142,7 @@ async fn a_commit_whose_answer_a_pooler_has_lost_counts() {
     let event = on_sale(&store, &ids).await;
     assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Unchanged);
 
-    proxy.lose_answer_with(COMMITTED);
+    proxy.lose_answer_to_commit();
     hold(&store, &ids, &event, 0).await;
     assert!(proxy.has_lost_it());
     assert_eq!(store.changed_elsewhere().await.unwrap(), Elsewhere::Anything);
@@ -203,7 +200,7 @@ async fn a_login_of_which_nobody_can_tell_whether_it_was_renewed_is_in_doubt() {
     let ids = Arc::new(SeededIds::new(7));
     let (proxy, store) = behind(&place, &ids).await;
     logged_in(&store, &ids, [1; 32]).await;
-    proxy.lose_answer_and_close(COMMITTED);
+    proxy.lose_answer_to_commit_and_close();
     assert_eq!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap_err().kind(), StoreErrorKind::InDoubt);
 }
 
@@ -215,7 +212,7 @@ async fn a_login_that_was_renewed_without_an_answer_is_told_so() {
     let (proxy, store) = behind(&place, &ids).await;
     let session = logged_in(&store, &ids, [1; 32]).await;
 
-    proxy.lose_answer_with(COMMITTED);
+    proxy.lose_answer_to_commit();
     assert_eq!(store.rotate(&[1; 32], &[2; 32], NOW).await.unwrap(), Rotation::Rotated(session));
     assert!(proxy.has_lost_it());
     assert_eq!(store.rotate(&[2; 32], &[3; 32], NOW).await.unwrap(), Rotation::Rotated(session));
@@ -250,7 +247,7 @@ async fn a_read_whose_end_was_lost_is_answered() {
         let store = place.open_with(ids.clone(), &Options { url: proxy.url(), pooler, ..place.options() }).await;
         let losing_times = |times| {
             assert!(proxy.has_lost_it(), "what was read before ended");
-            proxy.lose_answers_with(COMMITTED, times);
+            proxy.lose_answers_to_commits(times);
         };
         let losing = || losing_times(1);
         losing();
@@ -295,7 +292,7 @@ async fn an_answer_that_was_lost_with_its_commit_is_given_for_the_first_time() {
     };
     let (early, late) = (keyed(0, 1), keyed(1, 2));
     store.apply(NOW, std::slice::from_ref(&early)).await.unwrap();
-    proxy.lose_answer_with(COMMITTED);
+    proxy.lose_answer_to_commit();
     let applied = store.apply(NOW, &[late.clone(), early, late]).await.unwrap();
     assert!(proxy.has_lost_it());
     let replayed = applied.answers.iter().map(|answer| answer.replayed).collect::<Vec<_>>();
@@ -310,7 +307,7 @@ async fn what_nobody_can_look_up_after_its_commit_is_in_doubt() {
     let (proxy, store) = behind(&place, &ids).await;
     let event = Fixture::new(&*ids, NOW, 1, SEATS);
     let make = [Request::new(ORGANIZER, event.create_venue())];
-    proxy.lose_answer_and_close(COMMITTED);
+    proxy.lose_answer_to_commit_and_close();
     assert_eq!(store.apply(NOW, &make).await.unwrap_err().kind(), StoreErrorKind::InDoubt);
     assert_eq!(store.apply(NOW, &make).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
     proxy.open();

@@ -195,7 +195,7 @@ async fn who_may_have_written_sees_what_there_is() {
     let store = pair.open_with(&Options { url, replica_lag_max, ..pair.options() }).await;
     let (event, venue) = make_venue(&store, 1).await;
     stand_still(&pair, &store, venue).await;
-    proxy.lose_answer_and_close(b"COMMIT\0");
+    proxy.lose_answer_to_commit_and_close();
     let error = store.apply(NOW, &[of_organizer(event.publish())]).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::InDoubt);
     proxy.open();

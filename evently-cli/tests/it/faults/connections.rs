@@ -57,7 +57,7 @@ async fn connections_to_postgres_break_in_every_way_and_nothing_is_lost_or_doubl
     for _ in 0..rounds() {
         for _ in 0..2 {
             sale.through(&servers.postgres, "lost the answer to a commit", async |_| {
-                proxy.lose_answer_with(b"COMMIT\0");
+                proxy.lose_answer_to_commit();
                 let began = Instant::now();
                 until("the answer to a commit is lost", began, async || proxy.has_lost_it()).await;
             })

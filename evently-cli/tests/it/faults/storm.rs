@@ -63,7 +63,7 @@ fn parts() -> Vec<Vec<Harm>> {
     let mut to_postgres = way("PostgreSQL", |house| &house.to_postgres);
     to_postgres.push(Harm::new(
         "the answer to a commit was lost".to_owned(),
-        |house, _| house.to_postgres.lose_answer_with(b"COMMIT\0"),
+        |house, _| house.to_postgres.lose_answer_to_commit(),
         |_, _| {},
     ));
     let mut parts = vec![
