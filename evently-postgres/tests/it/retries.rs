@@ -6,7 +6,7 @@ use std::{
 };
 
 use evently_core::{
-    domain::{Actor, BookingId, Command, HoldTerms, Request, Timestamp},
+    domain::{Actor, BookingId, Command, HoldTerms, Request, RequestKey, Timestamp},
     memory::SeededIds,
     ports::{Audit, Bookings, Ids, StoreErrorKind},
 };
@@ -67,6 +67,49 @@ async fn what_has_waited_for_the_server_is_decided_as_of_then() {
     let (applied, ()) = tokio::join!(store.apply(NOW, &make), goes_away);
     let answer = applied.unwrap().answers.remove(0);
     assert!(answer.result.is_ok() && answer.at >= NOW + late, "{answer:?}");
+}
+
+/// Counts who writes to the journal, whatever becomes of their transaction.
+const COUNTED: &str = "
+    create sequence tries;
+    create function count_it() returns trigger language plpgsql as $$
+    begin
+        perform nextval('tries');
+        return new;
+    end $$;
+    create trigger count_it before insert on journal for each statement execute function count_it();
+";
+
+/// Nobody can tell whether it got there, so that the next try has to find that it did not.
+#[tokio::test]
+async fn a_commit_that_never_got_there_is_tried_again_and_done_once() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let store = place.open_with(ids.clone(), &Options { url: proxy.url(), ..place.options() }).await;
+    let event = Fixture::new(&*ids, NOW, 1, 1);
+    let make = [event.create_venue(), event.create_event(), event.publish()].map(|command| Request::new(ORGANIZER, command));
+    store.apply(NOW, &make).await.unwrap();
+    place.execute(COUNTED);
+
+    let booking_id = BookingId::from_uuid(ids.uuid(NOW));
+    let by = customer(1);
+    let Actor::User(user_id, _) = by else { unreachable!("customers have accounts") };
+    let command =
+        Command::Hold { booking_id, event_id: event.id(), user_id, seats: event.seats(&[0]), terms: HoldTerms::default() };
+    let hold = Request::new(by, command).with_key(Some(RequestKey { id: [1; 32], fingerprint: [1; 32] }));
+    proxy.lose_commit();
+    let answer = store.apply(NOW, std::slice::from_ref(&hold)).await.unwrap().answers.remove(0);
+    assert!(proxy.has_lost_it() && answer.result.is_ok() && !answer.replayed, "{answer:?}");
+    assert!(answer.at > NOW, "the answer of the first try is true of nothing");
+    let records = store.event_records(event.id()).await.unwrap().unwrap();
+    let held = records.journal.iter().filter(|entry| entry.transition.booking_id() == Some(booking_id)).collect::<Vec<_>>();
+    assert!(matches!(held[..], [once] if once.transition.at == answer.at), "{held:?}");
+    let mut watcher = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let tries = sqlx::query_scalar::<_, i64>("select last_value from tries").fetch_one(&mut watcher).await.unwrap();
+    assert_eq!(tries, 2);
+    let again = store.apply(NOW, &[hold]).await.unwrap().answers.remove(0);
+    assert!(again.replayed && (again.at, &again.result) == (answer.at, &answer.result), "{again:?}");
 }
 
 /// Time to stop whoever writes to the journal first.
