@@ -129,6 +129,57 @@ async fn a_cut_between_publishing_and_confirming_loses_nothing_and_keeps_the_ord
     assert_eq!(post.twice(), Vec::<String>::new());
 }
 
+/// The broker has the message, and says so once. Where something comes after it, the next word may be about both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmation_that_is_lost_alone_keeps_nobody_waiting_and_doubles_nothing() {
+    const MORE: u32 = 30;
+    let (world, url) = (sold(1).await, url().await);
+    let proxy = Proxy::before(&url).unwrap();
+    let broker = Broker::open(options(&proxy.url(), &world)).await.unwrap();
+    let (post, (teller, mut told)) = (Arc::new(Post::default()), Teller::new());
+    let running = [
+        Running::start(&broker, Work::Analytics, teller),
+        Running::start(&broker, Work::Notifications, notifications(&world, post.clone())),
+    ];
+    let carrier = Arc::new(AmqpCarrier::new(broker.clone(), Arc::new(InProcess::new(Vec::new()))));
+    let relay = relay(&world, carrier.clone());
+    let outbox = &world.store.outbox;
+
+    // The last entry, about which there is a mail, is alone on its way.
+    let entries = outbox.after(0, 100).await.unwrap();
+    let (last, before) = entries.split_last().unwrap();
+    carrier.carry(before).await.unwrap();
+    let claim = world.claim();
+    outbox.claim(Relay::CONSUMER, &claim).await.unwrap().unwrap();
+    outbox.advance(Relay::CONSUMER, last.position - 1, &claim.over(world.now())).await.unwrap();
+    let connections = proxy.connections();
+    proxy.lose_confirm();
+    assert_eq!(soon(relay.hand_on()).await.unwrap(), 0, "nobody has heard that it was taken");
+    assert!(proxy.has_lost_it());
+    assert_eq!(soon(relay.hand_on()).await.unwrap(), 1);
+
+    let event = world.event(1, MORE).await;
+    for seat in 0..MORE {
+        world.buy(&event, customer(1), &[seat]).await;
+    }
+    proxy.lose_confirm();
+    hand_on_all(&world, &relay).await;
+    assert!(proxy.has_lost_it());
+    let expected = positions(&world).await;
+    are_all_in_order(&world, &told.firsts_of(&expected).await).await;
+    soon(async {
+        while post.mails() <= MORE as usize {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for running in running {
+        running.stop().await;
+    }
+    assert_eq!(post.twice(), Vec::<String>::new());
+    assert_eq!(proxy.connections(), connections, "it was the same connection all the time");
+}
+
 /// One is for sending and one for receiving, and a broker may close either.
 #[tokio::test(flavor = "multi_thread")]
 async fn when_one_of_both_connections_ends_nobody_waits_for_what_it_would_have_said() {
