@@ -1,4 +1,4 @@
-//! What lies between the service and its servers: connections that break, are slow, stand still, end on one side, or lose an answer.
+//! What lies between the service and its servers: connections that break, are slow, stand still, end on one side, or lose a message.
 
 use std::time::Duration;
 
@@ -14,6 +14,11 @@ use crate::knobs::rounds;
 
 /// How long something stays broken.
 const BROKEN: Duration = Duration::from_secs(4);
+
+/// Waits until it is lost.
+async fn lost(proxy: &Proxy, what: &str) {
+    until(&format!("{what} is lost"), Instant::now(), async || proxy.has_lost_it()).await;
+}
 
 /// What every connection has to stand.
 async fn stands(sale: &mut Sale, servers: &Servers, proxy: &Proxy, whose: &str) {
@@ -58,8 +63,12 @@ async fn connections_to_postgres_break_in_every_way_and_nothing_is_lost_or_doubl
         for _ in 0..2 {
             sale.through(&servers.postgres, "lost the answer to a commit", async |_| {
                 proxy.lose_answer_to_commit();
-                let began = Instant::now();
-                until("the answer to a commit is lost", began, async || proxy.has_lost_it()).await;
+                lost(&proxy, "the answer to a commit").await;
+            })
+            .await;
+            sale.through(&servers.postgres, "cut before a commit got there", async |_| {
+                proxy.lose_commit();
+                lost(&proxy, "a commit").await;
             })
             .await;
         }
@@ -86,6 +95,11 @@ async fn connections_to_rabbitmq_break_in_every_way_and_every_mail_is_sent() {
     let mut sale = Sale::open(&Urls { rabbitmq: proxy.url(), ..servers.urls() }).await;
     for _ in 0..rounds() {
         stands(&mut sale, &servers, &proxy, "RabbitMQ").await;
+        sale.through(&servers.postgres, "a confirmation of RabbitMQ is lost, and nothing else", async |_| {
+            proxy.lose_confirm();
+            lost(&proxy, "a confirmation").await;
+        })
+        .await;
     }
     sale.ends_well(&servers.postgres).await;
 }
