@@ -365,9 +365,11 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
-    /// How long its statements may take from here on, instead of as long as those of a request.
+    /// How long its statements may take from here on, and whoever asks them from one to the next, instead of as long as those of a request.
     pub(crate) async fn take_time(&mut self, time: Duration) -> Result<(), Fault> {
-        self.define(format!("set local statement_timeout = {}", time.as_millis())).await?;
+        let limit = |limit| format!("set local {limit} = {}", time.as_millis());
+        // A busy machine may give us no time between two of them.
+        self.define(["statement_timeout", "idle_in_transaction_session_timeout"].map(limit).join("; ")).await?;
         self.limit = waited_for(time);
         Ok(())
     }

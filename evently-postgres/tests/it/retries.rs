@@ -127,6 +127,9 @@ const TIME_TO_STOP: &str = "
 const RESTING: &str =
     "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
 
+const WAITING: &str =
+    "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
+
 /// As when its machine is moved. What it had locked is free again in time, and it has done nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_stands_still_in_the_middle_of_a_batch_holds_nobody_up() {
@@ -181,6 +184,29 @@ async fn who_has_stood_still_in_the_middle_of_a_batch_begins_anew() {
     let event = Fixture::new(&*ids, NOW, 1, 1);
     let make = [event.create_venue(), event.create_event()].map(|command| Request::new(ORGANIZER, command));
     store.apply(NOW, &make).await.unwrap();
+}
+
+/// It is in nobody's way, and a busy machine may give it no time between two statements.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_checks_everything_may_stand_still_in_the_middle() {
+    let place = Place::new();
+    let proxy = Proxy::before(&place.options().url).unwrap();
+    let brief = Duration::from_secs(5);
+    let options = Options { url: proxy.url(), statement_timeout: brief, ..place.options() };
+    let store = place.open_with(Arc::new(SeededIds::new(7)), &options).await;
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let mut in_the_way = other.begin().await.unwrap();
+    sqlx::query("lock table answers in access exclusive mode").execute(&mut *in_the_way).await.unwrap();
+    let checking = tokio::spawn(async move { store.self_check().await });
+    let mut watcher = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    while !sqlx::query_scalar::<_, bool>(WAITING).fetch_one(&mut watcher).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    proxy.hold();
+    in_the_way.rollback().await.unwrap();
+    tokio::time::sleep(brief + Duration::from_secs(1)).await;
+    proxy.open();
+    assert_eq!(checking.await.unwrap().unwrap(), Vec::<String>::new());
 }
 
 /// A pooler keeps no settings, so that each transaction says for how long it may be waited for.
