@@ -26,6 +26,7 @@
 
 mod certificates;
 mod folder;
+pub mod knobs;
 mod nginx;
 mod pgbouncer;
 mod port;

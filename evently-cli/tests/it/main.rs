@@ -8,7 +8,6 @@ mod doctor;
 mod evently;
 mod faults;
 mod full_disk;
-mod knobs;
 mod load;
 mod people;
 mod queue;
@@ -16,3 +15,5 @@ mod recorder;
 mod rolling_restart;
 mod shipped;
 mod witness;
+
+use evently_testservers::knobs;

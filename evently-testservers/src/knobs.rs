@@ -1,6 +1,9 @@
 //! How long the tests with faults go on, and where they leave what they have met.
 
-use std::{fs, path::Path, process::Command, str::FromStr, thread};
+use std::path::Path;
+use std::process::Command;
+use std::str::FromStr;
+use std::{fs, thread};
 
 use serde_json::Value;
 
@@ -31,8 +34,8 @@ pub fn keep(mut report: Value) {
     report["test"] = test.into();
     report["commit"] = commit().into();
     report["load"] = fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().into();
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(file, format!("{report:#}\n")).unwrap();
+    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&file, format!("{report:#}\n")));
+    written.unwrap_or_else(|error| panic!("{} cannot be written: {error}", file.display()));
 }
 
 /// What was tested, as far as it is known here.
