@@ -1,5 +1,6 @@
 //! The production store against a real server.
 
+mod acknowledged;
 mod audit;
 mod clock;
 mod conformance;
