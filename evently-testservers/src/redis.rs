@@ -200,11 +200,25 @@ impl RedisSentinels {
     pub fn fail_over(&self) -> Result<&Redis, String> {
         let killed = self.master()?;
         killed.kill();
+        self.successor(killed)
+    }
+
+    /// Makes the master stand still, and waits until the Sentinels have put the other one in its place. Once it is
+    /// [resumed](Redis::resume) it takes itself for the master still, and so does whoever is connected to it, until the Sentinels tell it
+    /// some seconds later.
+    pub fn depose(&self) -> Result<&Redis, String> {
+        let deposed = self.master()?;
+        deposed.pause();
+        self.successor(deposed)?;
+        Ok(deposed)
+    }
+
+    fn successor(&self, before: &Redis) -> Result<&Redis, String> {
         let mut next = Err("no Sentinel answers".to_owned());
         let done = wait_until(PATIENCE, || {
             next = self.master();
             next.as_ref().is_ok_and(|next| {
-                next.port() != killed.port() && next.info("replication").is_ok_and(|info| info.contains("role:master"))
+                next.port() != before.port() && next.info("replication").is_ok_and(|info| info.contains("role:master"))
             })
         });
         if done { next } else { Err("the Sentinels have not promoted the replica".to_owned()) }

@@ -14,7 +14,7 @@ use evently_redis::{Redis, RedisSeatLocks};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
 use evently_testservers::{Database, fresh_database, fresh_namespace, shared_redis};
 
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const CALLERS: u32 = 64;
 const SEATS: u32 = 8;
 const INSTANCES: u64 = 3;
@@ -23,13 +23,14 @@ const EVENTS_MAX: u32 = 50;
 
 /// What is left in front of the constraint.
 #[derive(Debug, Clone, Copy)]
-struct Layers {
+pub struct Layers {
     locks: bool,
     serializable: bool,
     versions: bool,
 }
 
 impl Layers {
+    pub const ALL: Self = Self { locks: true, serializable: true, versions: true };
     const NONE: Self = Self { locks: false, serializable: false, versions: false };
 
     fn all() -> impl Iterator<Item = Self> {
@@ -38,13 +39,13 @@ impl Layers {
 }
 
 /// An instance, as far as it sells.
-struct Instance {
-    store: PgStore,
-    office: BoxOffice,
+pub struct Instance {
+    pub store: PgStore,
+    pub office: BoxOffice,
 }
 
 impl Instance {
-    async fn open(database: &Database, layers: Layers, locks: Option<Arc<dyn SeatLocks>>, number: u64) -> Self {
+    pub async fn open(database: &Database, layers: Layers, locks: Option<Arc<dyn SeatLocks>>, number: u64) -> Self {
         let Layers { serializable, versions, .. } = layers;
         // Few connections, because many tests share the server.
         let guards = Guards { serializable, versions };

@@ -21,6 +21,7 @@ mod log;
 mod payments;
 #[path = "../it/public.rs"]
 mod public;
+mod split_brain;
 mod stack;
 #[path = "../it/taken.rs"]
 mod taken;
