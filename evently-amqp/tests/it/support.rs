@@ -1,7 +1,7 @@
 //! A store with something in it, and a broker with queues of the test's own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -189,6 +189,35 @@ impl Mailer for Post {
     async fn send(&self, mail: &Mail) -> Result<(), MailFailed> {
         *self.handed_over.lock().unwrap().entry(mail.id.clone()).or_default() += 1;
         Ok(())
+    }
+}
+
+/// Notes each entry that is brought to a handler, as often as it is.
+pub struct Noting {
+    handler: Arc<dyn Handler>,
+    brought: Mutex<Vec<u64>>,
+}
+
+impl Noting {
+    pub fn before(handler: Arc<dyn Handler>) -> Arc<Self> {
+        Arc::new(Self { handler, brought: Mutex::default() })
+    }
+
+    /// The entries in the order in which they came first, and how many times one came again.
+    pub fn brought(&self) -> (Vec<u64>, usize) {
+        let brought = self.brought.lock().unwrap();
+        let mut seen = BTreeSet::new();
+        let firsts = brought.iter().copied().filter(|position| seen.insert(*position)).collect::<Vec<_>>();
+        let again = brought.len() - firsts.len();
+        (firsts, again)
+    }
+}
+
+#[async_trait]
+impl Handler for Noting {
+    async fn handle(&self, entry: &Entry) -> Result<(), OtherError> {
+        self.brought.lock().unwrap().push(entry.position);
+        self.handler.handle(entry).await
     }
 }
 
