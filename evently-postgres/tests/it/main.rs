@@ -23,3 +23,4 @@ mod terms;
 mod tls;
 mod turns;
 mod upgrades;
+mod upkeep;
