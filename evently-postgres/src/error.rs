@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use evently_core::ports::{StoreError, StoreErrorKind};
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Why a transaction could not be carried out. It becomes a [`StoreError`] where the operation's name is known.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,10 @@ impl Fault {
     /// A commit that failed. Unless the server has said no, nobody knows what became of it.
     pub(crate) fn of_commit(error: sqlx::Error) -> Self {
         let said_no = match &error {
-            sqlx::Error::Database(error) => error.code().is_none_or(|code| is_no_to_a_commit(&code)),
+            sqlx::Error::Database(error) => {
+                let error = error.downcast_ref::<PgDatabaseError>();
+                is_no_to_a_commit(error.severity(), error.code())
+            }
             _ => false,
         };
         if said_no { Self::Engine(error) } else { Self::InDoubt(error) }
@@ -86,9 +90,10 @@ impl Fault {
 }
 
 /// Whether this says that what was to be committed is not. Admin shutdown, crash shutdown, idle timeout, and a pooler that has lost its server are
-/// said while the commit may have been on its way.
-fn is_no_to_a_commit(code: &str) -> bool {
-    !(code.starts_with("57P") || code.starts_with("08"))
+/// said while the commit may have been on its way. A server that panics, because its log cannot be put on the disk, may have written the commit
+/// before that, and finds it when it recovers.
+fn is_no_to_a_commit(severity: PgSeverity, code: &str) -> bool {
+    !(severity == PgSeverity::Panic || code.starts_with("57P") || code.starts_with("08"))
 }
 
 /// Keys that two transactions may give out at the same time without having seen one another. Trying again sees.
@@ -136,9 +141,20 @@ mod tests {
         for (code, no) in
             [("40001", true), ("23505", true), ("53100", true), ("57P01", false), ("57P02", false), ("57P05", false)]
         {
-            assert_eq!(is_no_to_a_commit(code), no, "{code}");
+            assert_eq!(is_no_to_a_commit(PgSeverity::Error, code), no, "{code}");
         }
-        assert!(!is_no_to_a_commit("08P01") && !is_no_to_a_commit("08006"), "of a pooler");
+        for code in ["08P01", "08006"] {
+            assert!(!is_no_to_a_commit(PgSeverity::Error, code), "{code} of a pooler");
+        }
+    }
+
+    /// What the disk refuses is no commit; but where that is why the server panics, it may be one.
+    #[test]
+    fn a_server_that_panics_at_a_commit_has_not_said_no() {
+        for code in ["58030", "53100"] {
+            assert!(is_no_to_a_commit(PgSeverity::Error, code), "{code}");
+            assert!(!is_no_to_a_commit(PgSeverity::Panic, code), "{code}");
+        }
     }
 
     #[test]
