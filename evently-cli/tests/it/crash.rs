@@ -12,7 +12,7 @@ use crate::{
     witness::{Scope, contradictions, resolve},
 };
 
-const CUSTOMERS: usize = 12;
+pub const CUSTOMERS: usize = 12;
 const SEATS: u32 = 600;
 /// How often the service is killed in each of the rounds that [`rounds`] says.
 const CRASHES: u64 = 25;
@@ -22,7 +22,7 @@ const CROWD: usize = 48;
 const CALLS: usize = 100_000;
 
 /// A folder with an event on sale and customers who are logged in, and the service that it was made with.
-async fn opening_day(crowd: usize) -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
+pub async fn opening_day(crowd: usize) -> (Evently, Service, Vec<Customer>, Arc<Hall>) {
     // Holds run out while the service is down, too.
     let evently = Evently::new().with("EVENTLY__BOOKING__HOLD_TTL", "2s").with("EVENTLY__BOOKING__PAYMENT_WINDOW", "5s");
     // However long it is told to go on.
@@ -59,10 +59,29 @@ async fn crash(service: Service, customers: Vec<Customer>, hall: &Arc<Hall>, aft
     running.join_all().await
 }
 
-fn verified(evently: &Evently) -> Value {
+pub fn verified(evently: &Evently) -> Value {
     let said = evently.run(&["verify", "--json"]);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     said.json()
+}
+
+/// The end: the load was one, with sales, cancellations and races, and crashes that swallowed answers; and everything that was ever said
+/// still holds.
+pub async fn ends_well(evently: &Evently, service: Service, customers: &[Customer], unknown: usize) -> Judged {
+    assert_eq!(contradictions(service.connection(), customers, Scope::Everything, Duration::ZERO).await, Vec::<String>::new());
+    let report = verified(evently);
+    let told = || customers.iter().flat_map(|customer| customer.bookings.values());
+    let answered = customers.iter().map(|customer| customer.answered.len()).sum::<usize>();
+    eprintln!("{answered} answers, {unknown} lost and resolved, {}", report["checked"]);
+    assert!(told().filter(|told| told.paid).count() > 100);
+    assert!(told().filter(|told| told.cancelled).count() > 20);
+    assert!(unknown > 25, "{unknown} lost answers");
+    assert_eq!(report["violations"], Value::Array(Vec::new()));
+    drop(service);
+    let judged = judged(customers, &journal(evently), Duration::ZERO);
+    eprintln!("{} calls and {} looks judged", judged.calls, judged.looks);
+    assert_eq!(judged.found, Vec::<String>::new());
+    judged
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,24 +97,9 @@ async fn nothing_acknowledged_is_lost_in_a_crash() {
         let found = contradictions(service.connection(), &customers, scope, Duration::ZERO).await;
         assert_eq!(found, Vec::<String>::new(), "after crash {number} of seed {}", seed());
     }
-    assert_eq!(contradictions(service.connection(), &customers, Scope::Everything, Duration::ZERO).await, Vec::<String>::new());
-    // The load was one: there were sales, cancellations and races, and crashes that swallowed answers.
-    let report = verified(&evently);
-    let told = || customers.iter().flat_map(|customer| customer.bookings.values());
-    let answered = customers.iter().map(|customer| customer.answered.len()).sum::<usize>();
-    eprintln!("{answered} answers, {unknown} lost and resolved, {}", report["checked"]);
-    assert!(told().filter(|told| told.paid).count() > 100);
-    assert!(told().filter(|told| told.cancelled).count() > 20);
-    assert!(unknown > 25, "{unknown} lost answers");
-    assert_eq!(report["violations"], Value::Array(Vec::new()));
-    drop(service);
-    let Judged { calls, looks, found } = judged(&customers, &journal(&evently), Duration::ZERO);
-    eprintln!("{calls} calls and {looks} looks judged");
-    assert_eq!(found, Vec::<String>::new());
+    let Judged { calls, looks, .. } = ends_well(&evently, service, &customers, unknown).await;
     let crashes = rounds() * CRASHES;
-    keep(
-        json!({ "seed": seed(), "crashes": crashes, "lost_and_resolved": unknown, "calls_judged": calls, "looks_judged": looks }),
-    );
+    keep(json!({ "seed": seed(), "crashes": crashes, "lost_and_resolved": unknown, "calls_judged": calls, "looks_judged": looks }));
 }
 
 /// What real clients were told, while the service was killed under them, has an order in which each seat was one seat.

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -107,16 +107,27 @@ impl Evently {
 
     /// The binary with these arguments and the folder, from a shell that has first run this.
     pub fn command_after(&self, shell: &str, args: &[&str]) -> Command {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
+        self.command_by(sh, args)
+    }
+
+    /// The binary with these arguments and the folder, as another program's last arguments.
+    pub fn command_by(&self, mut program: Command, args: &[&str]) -> Command {
         let direct = self.command(args);
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(direct.get_program()).args(direct.get_args());
+        program.arg(direct.get_program()).args(direct.get_args());
         for (name, value) in direct.get_envs() {
             match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
+                Some(value) => program.env(name, value),
+                None => program.env_remove(name),
             };
         }
-        command
+        program
+    }
+
+    /// Starts the service by another program, which may end it before it listens; then how it ended.
+    pub fn serve_by(&self, program: Command) -> Result<Service, ExitStatus> {
+        Service::try_start(self.command_by(program, SERVE)).map_err(|(status, _)| status)
     }
 
     /// An account; its id.
@@ -201,8 +212,12 @@ pub struct Service {
 
 impl Service {
     fn start(command: Command) -> Self {
-        let (process, url) = Process::start(command, "listening on ");
-        Self { target: Target::parse(&url).unwrap(), process }
+        Self::try_start(command).unwrap_or_else(|(_, said)| panic!("it did not start: {said}"))
+    }
+
+    fn try_start(command: Command) -> Result<Self, (ExitStatus, String)> {
+        let (process, url) = Process::try_start(command, "listening on ")?;
+        Ok(Self { target: Target::parse(&url).unwrap(), process })
     }
 
     pub fn connection(&self) -> Connection {
@@ -235,7 +250,12 @@ pub struct Process {
 
 impl Process {
     /// Starts it, and waits until it says so; the rest of the line in which it does.
-    fn start(mut command: Command, sign: &'static str) -> (Self, String) {
+    fn start(command: Command, sign: &'static str) -> (Self, String) {
+        Self::try_start(command, sign).unwrap_or_else(|(_, said)| panic!("it did not start: {said}"))
+    }
+
+    /// The same; how it ended if it did before that, and what it had said.
+    fn try_start(mut command: Command, sign: &'static str) -> Result<(Self, String), (ExitStatus, String)> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (tell, told) = mpsc::channel();
@@ -253,9 +273,9 @@ impl Process {
         });
         let Ok(rest) = told.recv_timeout(PATIENCE) else {
             child.kill().unwrap();
-            panic!("it did not start: {}", reader.join().unwrap());
+            return Err((child.wait().unwrap(), reader.join().unwrap()));
         };
-        (Self { child: Some(child), reader: Some(reader) }, rest)
+        Ok((Self { child: Some(child), reader: Some(reader) }, rest))
     }
 
     /// Its number.
@@ -280,6 +300,13 @@ impl Process {
         let said = self.reader.take().expect("it runs").join().expect("reading does not fail");
         assert!(status.success() && !said.contains("panicked"), "{status}: {said}");
         said
+    }
+
+    /// Waits until somebody else has ended it; how they did.
+    pub fn was_ended(mut self) -> ExitStatus {
+        let status = self.child.as_mut().expect("it runs").wait().expect("it is ours");
+        self.end();
+        status
     }
 
     /// Makes it stand still: its connections stay open, and it does nothing.

@@ -9,7 +9,9 @@
 //! `EVENTLY_FAULTS_SECONDS` makes what lasts last longer, and `EVENTLY_FAULTS_STORMS` says how often several things break before the
 //! house has to come to rest. `EVENTLY_FAULTS_REPORTS` names a folder for what they went through, as JSON.
 
+mod clocks;
 mod connections;
+mod disk;
 mod fleet;
 mod instances;
 mod mails;

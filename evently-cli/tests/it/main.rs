@@ -14,6 +14,8 @@ mod queue;
 mod recorder;
 mod rolling_restart;
 mod shipped;
+mod strace;
+mod system_calls;
 mod witness;
 
 use evently_testservers::knobs;

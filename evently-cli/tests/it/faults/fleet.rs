@@ -87,6 +87,22 @@ impl Fleet {
         self.instances[instance].start();
     }
 
+    /// The same on a machine where something else is set, for good.
+    pub fn start_again_with(&mut self, instance: usize, settings: &[(&'static str, &str)]) {
+        for (key, value) in settings {
+            self.instances[instance].place.set(key, value);
+        }
+        self.start_again(instance);
+    }
+
+    /// The same of the worker.
+    pub fn start_worker_again_with(&mut self, settings: &[(&'static str, &str)]) {
+        for (key, value) in settings {
+            self.worker_place.set(key, value);
+        }
+        self.start_worker_again();
+    }
+
     pub fn worker(&self) -> &Process {
         self.worker.as_ref().expect("it runs")
     }
