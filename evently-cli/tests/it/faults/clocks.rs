@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     fleet::{Fleet, INSTANCES},
     sale::{Sale, Servers},
+    shop::Front,
     soon::{lasting, until},
 };
 use crate::knobs::rounds;
@@ -45,33 +46,50 @@ async fn time_of_day(fleet: &Fleet, instance: usize) -> i64 {
     time.fold(0, |time, part| time * 60 + part)
 }
 
+/// Starts an instance anew on a machine with this clock.
+fn set(fleet: &mut Fleet, instance: usize, time: &str) {
+    fleet.kill(instance);
+    fleet.start_again_with(instance, &clock(time));
+}
+
+fn set_worker(fleet: &mut Fleet, time: &str) {
+    fleet.kill_worker();
+    fleet.start_worker_again_with(&clock(time));
+}
+
+/// For longer than a hold lasts.
+async fn all_sell(front: &Front, began: Instant) {
+    until("all sell", began, async || front.all_serve(began)).await;
+    sleep(lasting(Duration::from_secs(3))).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_has_a_wrong_clock_sells_as_the_others_do() {
     let servers = Servers::start();
     let mut sale = Sale::open(&servers.urls()).await;
     let (postgres, front) = (&servers.postgres, sale.front.clone());
     for _ in 0..rounds() {
-        let wrong: [(&str, usize, &str, fn(i64) -> bool); 3] = [
-            ("instance 1 was ten minutes ahead", 1, "+600s", |ahead| (590..=610).contains(&ahead)),
-            ("the clock of instance 2 went too fast", 2, "+0 x1.5", |ahead| ahead > 2),
-            ("instance 1 was ten minutes behind", 1, "-600s", |ahead| (-610..=-590).contains(&ahead)),
-        ];
-        for (what, instance, time, is_wrong) in wrong {
-            sale.through(postgres, what, async |fleet| {
-                fleet.kill(instance);
-                fleet.start_again_with(instance, &clock(time));
+        sale.through_all(
+            postgres,
+            "instance 1 was ten minutes ahead, instance 2 too fast, the worker behind",
+            3,
+            async |fleet| {
+                set(fleet, 1, "+600s");
+                set(fleet, 2, "+0 x1.5");
+                set_worker(fleet, "-600s");
                 let began = Instant::now();
-                until("its clock is wrong", began, async || is_wrong(ahead(fleet, instance).await)).await;
-                // Longer than a hold lasts.
-                sleep(lasting(Duration::from_secs(3))).await;
-                until("it sells", began, async || front.serves(instance, began)).await;
-            })
-            .await;
-        }
-        sale.through(postgres, "the worker was ten minutes ahead", async |fleet| {
-            fleet.kill_worker();
-            fleet.start_worker_again_with(&clock("+600s"));
-            sleep(lasting(Duration::from_secs(3))).await;
+                until("one clock is ahead", began, async || (590..=610).contains(&ahead(fleet, 1).await)).await;
+                until("one clock goes too fast", began, async || ahead(fleet, 2).await > 2).await;
+                all_sell(&front, began).await;
+            },
+        )
+        .await;
+        sale.through_all(postgres, "instance 1 was ten minutes behind, the worker ahead", 2, async |fleet| {
+            set(fleet, 1, "-600s");
+            set_worker(fleet, "+600s");
+            let began = Instant::now();
+            until("one clock is behind", began, async || (-610..=-590).contains(&ahead(fleet, 1).await)).await;
+            all_sell(&front, began).await;
         })
         .await;
         // Whoever is let in by one is known to all.

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use evently_cli::http1::Request;
 use evently_testservers::Postgres;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -12,7 +13,9 @@ use super::{
     soon::{lasting, until},
 };
 use crate::{
+    evently::{Evently, body_of},
     knobs::rounds,
+    load::Hall,
     strace::{Injection, Strace},
 };
 
@@ -102,4 +105,34 @@ async fn a_disk_that_fails_under_the_store_costs_nothing_that_was_acknowledged()
         .await;
     }
     sale.ends_well(postgres).await;
+}
+
+/// The server says of such a commit that it has failed, gives up, and finds it in its log when it recovers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_holds_seats_while_the_log_cannot_be_flushed_is_not_told_that_nothing_was_done() {
+    let postgres = Postgres::options().durable(true).start().unwrap();
+    let evently = Evently::new().with("EVENTLY__STORE__URL", &postgres.url());
+    let event = evently.event(2);
+    evently.account("ada@example.org", "customer");
+    // So that nobody else commits.
+    let service = evently.serve_with(&["--no-workers"]);
+    let token = service.log_in("ada@example.org").await;
+    let hall = Hall::of(event, service.connection()).await;
+    let hold = json!({ "event_id": hall.event, "seat_ids": hall.seats }).to_string();
+    let request = || Request::post("/api/v1/bookings", hold.as_bytes()).by(&token).keyed("once");
+    let mut connection = service.connection();
+    let broken = Injection::fail("fdatasync", "error=EIO").attached(&processes(&postgres, "client backend"), trace(&postgres));
+    let mut told = Vec::new();
+    until("she has her seats", Instant::now(), async || {
+        let answer = connection.send(&request()).await.unwrap();
+        let body = body_of(&answer);
+        told.push(format!("{} {} {:?}", answer.status, body["detail"], answer.header("idempotent-replayed")));
+        answer.status == 201
+    })
+    .await;
+    assert!(broken.has_struck().is_some() && said(&postgres, "PANIC:") == 1, "{told:?}");
+    let (last, before) = told.split_last().unwrap();
+    let was_done = last.contains("true");
+    assert!(!was_done || before.iter().any(|told| !told.contains("nothing was done")), "{told:?}");
+    eprintln!("{told:?}");
 }
