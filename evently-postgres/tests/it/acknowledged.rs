@@ -89,7 +89,7 @@ impl Servers {
                 sleep(Duration::from_millis(500)).await;
             }
             Before::AnswersLost => {
-                self.asking.lose_answer_and_close(b"COMMIT\0");
+                self.asking.lose_answer_to_commit_and_close();
                 until("a commit is made", || self.asking.has_lost_it()).await;
             }
         }
