@@ -99,7 +99,9 @@ async fn nothing_acknowledged_is_lost_in_a_crash() {
     }
     let Judged { calls, looks, .. } = ends_well(&evently, service, &customers, unknown).await;
     let crashes = rounds() * CRASHES;
-    keep(json!({ "seed": seed(), "crashes": crashes, "lost_and_resolved": unknown, "calls_judged": calls, "looks_judged": looks }));
+    keep(
+        json!({ "seed": seed(), "crashes": crashes, "lost_and_resolved": unknown, "calls_judged": calls, "looks_judged": looks }),
+    );
 }
 
 /// What real clients were told, while the service was killed under them, has an order in which each seat was one seat.

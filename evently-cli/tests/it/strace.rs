@@ -46,7 +46,7 @@ impl Injection {
     /// How a program is started that this is done to, by the arguments behind it. Its calls are written to `trace`.
     ///
     /// The program is the process that is started, and `strace` a grandchild, which ends with it.
-    pub fn from_the_start(&self, trace: &Path) -> Command {
+    pub fn since_the_start(&self, trace: &Path) -> Command {
         let mut strace = self.strace(trace);
         strace.arg("-D");
         strace

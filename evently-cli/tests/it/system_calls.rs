@@ -21,7 +21,7 @@ const KILLS: u64 = 24;
 /// After every so many of them it is killed once more while it starts again.
 const TWICE: u64 = 3;
 /// How long it may take until a call is made.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The system calls before which it is killed, and which of a thread at the latest: of what it does to files, hears from customers and
 /// says to them, and of what goes on between its threads.
@@ -56,7 +56,7 @@ async fn killed_at_work(
 /// Starts the service to be killed before it listens; where it died, if it made so many calls.
 fn killed_at_the_start(evently: &Evently, kill: &Injection) -> Option<String> {
     let trace = evently.data.path().join("trace");
-    match evently.serve_by(kill.from_the_start(&trace)) {
+    match evently.serve_by(kill.since_the_start(&trace)) {
         Ok(service) => {
             service.kill();
             None

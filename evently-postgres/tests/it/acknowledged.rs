@@ -227,13 +227,13 @@ impl Crowd {
 async fn of_thousands_of_acknowledgements_over_three_failovers_none_is_lost() {
     let mut primary = first();
     let (mut crowds, mut faults, mut before) = (Vec::new(), Vec::new(), 0);
-    for failover in 0..FAILOVERS * rounds() {
+    let kinds = [Before::Nothing, Before::ReplicaCutOff, Before::AnswersLost].into_iter().cycle();
+    for (failover, happens) in (0..FAILOVERS * rounds()).zip(kinds) {
         let servers = Servers::behind(primary).await;
         let crowd = Crowd::gather(&servers, 1_000 + failover).await;
         servers.primary.wait_for_replica().unwrap();
         let buying = tokio::spawn(crowd.clone().buy());
         crowd.until_acknowledged(BEFORE).await;
-        let happens = [Before::Nothing, Before::ReplicaCutOff, Before::AnswersLost][failover as usize % 3];
         servers.suffer(happens).await;
         let acknowledged = crowd.acknowledged();
         primary = servers.fail_over().await;
