@@ -93,6 +93,25 @@ fn seats_count_as_held_as_long_as_their_hold_is_known_to_last() {
     assert_eq!(subjects.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>(), "{beside_the_first}: not known any more");
 }
 
+/// Where many write at once, what stands behind a hold may have been decided before it.
+#[test]
+fn what_was_done_before_does_not_say_that_a_hold_lasted_wherever_it_stands() {
+    let mut story = Story::begin();
+    let ended = story.hold(0);
+    story.wait(Duration::from_mins(1));
+    story.extend(ended);
+    story.wait(Duration::from_mins(1));
+    story.hold(1);
+    story.wait(story.terms.ttl);
+    story.expire(ended);
+    let mut records = never_edited(&story.read());
+    records.event.details.max_seats_held = 1;
+    let [.., extended, held, _] = &mut records.journal[..] else { unreachable!("all three are there") };
+    std::mem::swap(&mut extended.transition, &mut held.transition);
+    let found = story.check(&records);
+    assert!(found.iter().all(|violation| violation.invariant != Invariant::Limits), "{found:#?}");
+}
+
 /// Where many write at once it may have been decided before.
 #[test]
 fn what_stands_behind_the_calling_off_is_a_fault_unless_it_may_have_been_decided_before_it() {

@@ -289,6 +289,12 @@ mod tests {
     #[test]
     fn a_member_that_stands_twice_is_refused() {
         assert_eq!(error(r#"{"x":1,"y":2,"x":3}"#), "line 1 column 16: `x` stands twice in one object");
+        // Where there are more than any plan needs, the others are not looked at.
+        let again = |others: usize| {
+            let others = (0..others).map(|i| format!("\"{i}\":0,")).collect::<Vec<_>>().concat();
+            parse(&format!("{{{others}\"0\":0}}")).is_err()
+        };
+        assert_eq!((again(MEMBERS_COMPARED_MAX - 1), again(MEMBERS_COMPARED_MAX)), (true, false));
     }
 
     #[test]

@@ -234,6 +234,12 @@ mod tests {
     }
 
     #[test]
+    fn a_header_with_as_many_semicolons_as_commas_has_commas() {
+        let import = read("section,row,seat,category,note;of;an;usher;1\nS,A,1,C,\n").unwrap();
+        assert_eq!(seats(&import), ["S A 1 at 0 0"]);
+    }
+
+    #[test]
     fn seats_without_positions_are_laid_out_on_a_grid() {
         let text = "section,row,seat,category\nLeft,A,1,C\nLeft,A,2,C\nLeft,B,1,C\nRight,A,1,C\n";
         let import = read(text).unwrap();

@@ -2,6 +2,8 @@
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use async_trait::async_trait;
 use rustc_hash::FxHashMap;

@@ -80,4 +80,11 @@ mod tests {
             assert_eq!((error.to_string(), error.source().unwrap().to_string()), (says.to_owned(), "no route".to_owned()));
         }
     }
+
+    #[test]
+    fn only_what_cannot_be_is_no_better_another_time() {
+        let is_retryable = |kind| StoreError::new(kind, "read", "no route").is_retryable();
+        let passing = [StoreErrorKind::Unavailable, StoreErrorKind::Contended, StoreErrorKind::InDoubt];
+        assert_eq!((passing.map(is_retryable), is_retryable(StoreErrorKind::Corrupt)), ([true; 3], false));
+    }
 }

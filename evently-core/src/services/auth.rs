@@ -353,4 +353,11 @@ mod tests {
         assert!(ready(auth.login(" Ada@example.org", password)).is_ok());
         assert!(ready(auth.login("ada@example.org", password.trim())).is_err(), "those of a password are part of it");
     }
+
+    #[test]
+    fn tokens_stay_out_of_the_log() {
+        let (access_token, refresh_token) = ("access".to_owned(), "refresh".to_owned());
+        let pair = TokenPair { access_token, expires_in: Duration::ZERO, refresh_token };
+        assert_eq!(format!("{pair:?}"), "TokenPair(…)");
+    }
 }

@@ -287,7 +287,7 @@ fn what_the_store_cannot_settle_stops_nothing_behind_it() {
     });
 }
 
-/// Chores of a store in which this payment and this refund cannot be read.
+/// Chores of a store in which this payment and this refund cannot be read, nor what there is for the time ahead.
 struct Unreadable(Arc<dyn Chores>, PaymentId, RefundId);
 
 fn unreadable<T>() -> Result<T, StoreError> {
@@ -338,6 +338,10 @@ impl Chores for Unreadable {
     async fn forget_messages(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.0.forget_messages(before, limit).await
     }
+
+    async fn make_room(&self, _: Timestamp) -> Result<usize, StoreError> {
+        unreadable()
+    }
 }
 
 /// Somebody has to look at it, and is told so. A page with it is full: what is on the next page has its turn as well.
@@ -370,6 +374,19 @@ fn what_cannot_be_read_stops_nothing_behind_it() {
         assert_eq!(left.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [paid[3]]);
         let left = chores.owed_refunds("sandbox", Page { after: None, limit: MANY }).await.unwrap();
         assert_eq!(left.iter().map(|((_, id), _)| *id).collect::<Vec<_>>(), [owed[5]]);
+    });
+}
+
+/// One in memory needs none made, so that nothing else would tell.
+#[test]
+fn it_is_the_store_that_makes_room_for_the_time_ahead() {
+    evently_testkit::run(async {
+        let (mut world, _) = world().await;
+        let nothing = (PaymentId::from_uuid(Uuid::nil()), RefundId::from_uuid(Uuid::nil()));
+        world.store.chores = Arc::new(Unreadable(world.store.chores.clone(), nothing.0, nothing.1));
+        let (_, upkeep) = services(&world, Arc::new(FarAway::default()));
+        let failed = upkeep.make_room().await;
+        assert!(matches!(failed, Err(Error::Store(error)) if error.kind() == StoreErrorKind::Corrupt));
     });
 }
 
@@ -463,6 +480,21 @@ fn money_for_a_payment_that_a_failover_has_lost_is_written_down() {
                 assert!(matches!(&failed, Error::Store(error) if error.kind() == StoreErrorKind::InDoubt), "{failed}");
             }
         }
+    });
+}
+
+/// Only what a failover has lost is begun once more.
+#[test]
+fn a_payment_that_cannot_be_settled_is_not_taken_for_lost() {
+    evently_testkit::run(async {
+        let (mut world, event) = world().await;
+        let held = world.hold(&event, customer(1), &[0]).await;
+        let store = Arc::new(CountedBookings::new(world.store.bookings.clone()));
+        store.spoil(|request| matches!(request.command, Command::SettlePayment { .. }));
+        world.store.bookings = store;
+        let payments = service_with(&world, Arc::new(Last(Box::new(|| ()))));
+        let failed = payments.pay(&buyer(), held.id, "card".to_owned(), None).await.unwrap_err();
+        assert!(matches!(&failed, Error::Store(error) if error.kind() == StoreErrorKind::Corrupt), "{failed}");
     });
 }
 

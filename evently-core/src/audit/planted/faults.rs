@@ -153,7 +153,8 @@ pub(super) const MONEY: &[Planted] = &[
     ("nothing goes back of what was refunded", Invariant::Money, "is refunded and costs 4500", |records| {
         records.refunds.remove(1);
         records.payments[2].refunded = 0;
-        // Under a policy that nobody knows any more.
+        // Under a policy that nobody knows any more, and nothing was promised: it may have been nothing, but then it is cancelled.
+        records.bookings[GIVEN_UP].refunds = None;
         edited_again(records);
     }),
     ("what was cancelled for nothing would have brought something", Invariant::Money, "is cancelled and costs 4500", |records| {
@@ -413,6 +414,20 @@ pub(super) const JOURNAL: &[Planted] = &[
             _ => None,
         });
         *events.take(2).last().unwrap() = Stage::Cancelled;
+    }),
+    ("a booking leaves where it did not stand", Invariant::Journal, "leaves expired and stood at pending", |records| {
+        for entry in &mut records.journal {
+            if let Fact::Booking { from, to: BookingStatus::Confirmed, .. } = &mut entry.transition.fact {
+                *from = Some(BookingStatus::Expired);
+            }
+        }
+    }),
+    ("a booking begins as sold", Invariant::Journal, "a booking does not go from nothing to confirmed", |records| {
+        for entry in &mut records.journal {
+            if let Fact::Booking { from: None, to, .. } = &mut entry.transition.fact {
+                *to = BookingStatus::Confirmed;
+            }
+        }
     }),
     ("the house sells a seat", Invariant::Journal, "the house does not make seats booked", |records| {
         for entry in &mut records.journal {

@@ -12,7 +12,12 @@ use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::{cache::Caches, domain::Timestamp, memory::ManualClock};
+use crate::{
+    cache::{CacheCounts, Caches},
+    domain::Timestamp,
+    memory::ManualClock,
+    sync::ready,
+};
 
 const TTL: Duration = Duration::from_mins(5);
 
@@ -303,4 +308,16 @@ proptest! {
         }
         prop_assert!(asking.is_empty());
     }
+}
+
+/// The figures of the process have them from here.
+#[test]
+fn what_a_cache_was_good_for_is_told() {
+    let caches = Caches::local(Arc::new(ManualClock::new(Timestamp::default())));
+    let near: Cached = caches.near("test", TTL, 10);
+    for _ in 0..3 {
+        assert_eq!(ready(near.get(&1, || async { Ok(7) })), Ok(7));
+    }
+    let expected = CacheCounts { cache: "test", level: "near", hits: 2, misses: 1, loads: 1, unreadable: 0 };
+    assert_eq!(caches.counts(), [expected]);
 }
