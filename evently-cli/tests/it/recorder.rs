@@ -149,7 +149,7 @@ impl Recorder {
 }
 
 /// What is wrong with all that the customers did and saw: at each seat, and over all of them by the versions that the journal says it made.
-/// `journal` has the store's entries as JSON. What is shown of the seats may be `lag` old.
+/// `journal` has the store's entries as JSON. What is shown of the seats is as of one moment, or each seat as it was at most `lag` ago.
 pub fn judged(customers: &[Customer], journal: &[Value], lag: Duration) -> Judged {
     let recorders = || customers.iter().map(|customer| &customer.recorder);
     let calls = recorders().flat_map(|recorder| recorder.calls.iter().cloned()).collect::<Vec<_>>();
@@ -170,8 +170,13 @@ pub fn judged(customers: &[Customer], journal: &[Value], lag: Duration) -> Judge
         for Look { sent, answered, seats } in &recorder.looks {
             found.extend(seats.iter().filter_map(|seat| made.contradicts(*seat)));
             let sent = sent.saturating_sub(whole_micros(lag));
-            let saw = seats.iter().map(|(seat, version, _)| (*seat, *version)).collect();
-            transactions.push(Transaction { sent, answered: Some(*answered), wrote: Vec::new(), saw });
+            let saw = seats.iter().map(|(seat, version, _)| (*seat, *version)).collect::<Vec<_>>();
+            // What is shown late is of several moments: an instance has its own sales before those of others.
+            let at_once = if lag.is_zero() { saw.len() } else { 1 };
+            transactions.extend(saw.chunks(at_once).map(|saw| {
+                let (answered, saw) = (Some(*answered), saw.to_vec());
+                Transaction { sent, answered, wrote: Vec::new(), saw }
+            }));
         }
     }
     found.extend(one_order(&transactions).err().map(|disorder| disorder.to_string()));
