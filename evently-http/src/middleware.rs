@@ -16,17 +16,24 @@ mod shed;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
 use evently_core::{
     ports::{AccessTokens, Clock, Ids, RateLimits},
-    rate::LocalRateLimits,
+    rate::{LocalRateLimits, Verdict},
 };
 use tower::ServiceBuilder;
 
 pub use self::client::{ClientAddress, Peer};
+use self::observe::Observed;
 use crate::{
     config::{Config, Cors, Http, Profile, RateLimit},
     metrics,
+    problem::Problem,
 };
 
 /// What the middleware needs to know.
@@ -72,19 +79,55 @@ impl Stack {
 /// The routes with everything around them.
 pub fn wrap(router: Router, stack: &Stack) -> Router {
     metrics::install();
-    let stack = Arc::new(stack.clone());
+    let around = Arc::new(Around {
+        room: shed::Room::new(stack.http.in_flight_max),
+        limiter: rate_limit::Limiter::new(stack),
+        stack: stack.clone(),
+    });
     // As one layer: each that the router is given by itself puts every route, as it is by then, into a box of its own, and a request
-    // copies all of them, one within the other.
+    // copies all of them, one within the other. Our own steps are two functions of it for the same reason, around what only a layer does.
     let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(Arc::clone(&stack), observe::observe))
-        .layer(middleware::from_fn_with_state(Arc::clone(&stack), headers::protect))
-        .layer(compress::layer())
+        .layer(from_fn_with_state(Arc::clone(&around), outside))
         .layer(cors::layer(&stack.cors))
-        .layer(middleware::from_fn(answers::answer))
-        .layer(middleware::from_fn_with_state(shed::Room::new(stack.http.in_flight_max), shed::shed))
-        .layer(middleware::from_fn_with_state(rate_limit::Limiter::new(&stack), rate_limit::limit))
-        .layer(middleware::from_fn_with_state(stack, deadline::deadline));
+        .layer(from_fn_with_state(around, inside));
     router.layer(layers)
+}
+
+/// What our own steps need.
+struct Around {
+    stack: Stack,
+    room: shed::Room,
+    limiter: rate_limit::Limiter,
+}
+
+async fn outside(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
+    let stack = &around.stack;
+    let observed = Observed::new(stack, &mut request);
+    let accepted = compress::accepted(&request);
+    let answer = async move {
+        let response = compress::compress(accepted, next.run(request).await).await;
+        headers::protect(stack, response)
+    };
+    observed.until_answered(answer).await
+}
+
+async fn inside(State(around): State<Arc<Around>>, request: Request, next: Next) -> Response {
+    answers::answer(around.admit(request, next)).await
+}
+
+impl Around {
+    async fn admit(&self, mut request: Request, next: Next) -> Response {
+        let Ok(_place) = self.room.place(&request) else { return Problem::overloaded().into_response() };
+        let verdict = self.limiter.count(&mut request).await;
+        let mut response = match &verdict {
+            Some(Verdict { allowed: false, retry_after, .. }) => Problem::rate_limited(*retry_after).into_response(),
+            _ => deadline::in_time(&self.stack, request, next).await,
+        };
+        if let Some(verdict) = verdict {
+            rate_limit::tell(verdict, response.headers_mut());
+        }
+        response
+    }
 }
 
 #[cfg(test)]

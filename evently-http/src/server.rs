@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router, body::Body, response::IntoResponse};
+use axum::{Router, body::Body, response::IntoResponse};
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -186,8 +186,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     let mut figures = JoinSet::new();
     figures.spawn(keep_up());
     let (stage, stages) = watch::channel(Stage::Open);
-    let router = router.layer(Extension(LiveRoom::new(limits.connections_max)));
-    let mut door = Door { room: Room::new(&limits), router, limits: &limits, stages, connections: JoinSet::new() };
+    let live = LiveRoom::new(limits.connections_max);
+    let mut door = Door { room: Room::new(&limits), live, router, limits: &limits, stages, connections: JoinSet::new() };
     door.let_in(&listener, stop).await;
     if limits.drain > Duration::ZERO {
         tracing::info!(drain = ?limits.drain, "about to stop");
@@ -211,6 +211,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 /// Where connections come in.
 struct Door<'a> {
     room: Room<'a>,
+    live: LiveRoom,
     router: Router,
     limits: &'a Limits,
     stages: watch::Receiver<Stage>,
@@ -246,7 +247,7 @@ impl Door<'_> {
             return;
         };
         let closing = Closing { stages: self.stages.clone(), _occupied: Arc::new(occupied) };
-        self.connections.spawn(connection(stream, peer, self.router.clone(), self.limits, closing));
+        self.connections.spawn(connection(stream, peer, self.router.clone(), self.limits, closing, self.live.clone()));
     }
 
     /// The connections that are still open.
@@ -325,6 +326,7 @@ fn connection(
     router: Router,
     limits: &Limits,
     mut closing: Closing,
+    live: LiveRoom,
 ) -> impl Future<Output = ()> + use<> {
     // Answers are small and complete: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
@@ -334,6 +336,7 @@ fn connection(
         first.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(requests.clone());
+        request.extensions_mut().insert(live.clone());
         let (mut router, closing) = (router.clone(), requests.clone());
         async move {
             if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {

@@ -2,19 +2,15 @@
 
 use std::panic::AssertUnwindSafe;
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{StatusCode, header};
 
 use crate::problem::Problem;
 
-pub(super) async fn answer(request: Request, next: Next) -> Response {
+pub(super) async fn answer(answer: impl Future<Output = Response>) -> Response {
     // The hook has logged the panic already. What was being done is thrown away, and nothing outlives it half done.
-    let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
+    let Ok(response) = AssertUnwindSafe(answer).catch_unwind().await else {
         return Problem::internal().into_response();
     };
     if response.headers().contains_key(header::CONTENT_TYPE) {

@@ -1,16 +1,39 @@
 //! Compression of what is worth it: text of more than a kilobyte.
 
-use http::{HeaderMap, StatusCode, Version, header};
+use std::convert::Infallible;
+
+use axum::{body::Body, extract::Request, response::Response};
+use http::{HeaderMap, HeaderValue, header};
+use tower::{ServiceExt, service_fn};
 use tower_http::compression::{
-    CompressionLayer, Predicate,
-    predicate::{And, SizeAbove},
+    Compression,
+    predicate::{Predicate, SizeAbove},
 };
 
-type IsText = fn(StatusCode, Version, &HeaderMap, &http::Extensions) -> bool;
+/// What the client says it can read.
+pub(super) fn accepted(request: &Request) -> Vec<HeaderValue> {
+    request.headers().get_all(header::ACCEPT_ENCODING).iter().cloned().collect()
+}
 
-pub(super) fn layer() -> CompressionLayer<And<SizeAbove, IsText>> {
-    let is_text: IsText = |_, _, headers, _| is_text(headers);
-    CompressionLayer::new().compress_when(SizeAbove::new(1024).and(is_text))
+/// An answer, as small as it is worth to make it.
+pub(super) async fn compress(accepted: Vec<HeaderValue>, response: Response) -> Response {
+    if !SizeAbove::new(1024).should_compress(&response) || !is_text(response.headers()) {
+        return response;
+    }
+    // Whatever comes of it, a body of the library's is as large as its largest compressor, which is 6 kB.
+    Box::pin(compressed(accepted, response)).await
+}
+
+async fn compressed(accepted: Vec<HeaderValue>, response: Response) -> Response {
+    let status = response.status();
+    let mut answered = http::Request::new(response);
+    answered.headers_mut().extend(accepted.into_iter().map(|value| (header::ACCEPT_ENCODING, value)));
+    let answer = async |answered: http::Request<Response>| Ok::<_, Infallible>(answered.into_body());
+    let Ok(response) = Compression::new(service_fn(answer)).oneshot(answered).await;
+    let mut response = response.map(Body::new);
+    // To whoever can read nothing at all the library says 406, though what was asked is done.
+    *response.status_mut() = status;
+    response
 }
 
 /// Whether it is text, by its type. The answer to a WebSocket handshake has none.

@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -26,7 +26,7 @@ use crate::problem::{Code, Problem};
 /// A file of the largest size takes so many times as long as any other request may.
 const PATIENCE: u32 = 6;
 
-pub(super) async fn deadline(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn in_time(stack: &Stack, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get().map_or("", MatchedPath::as_str);
     let (bytes_max, time) = if stack.uploads.contains(&route) {
         (stack.http.import_limit.0, stack.http.request_timeout * PATIENCE)

@@ -1,12 +1,6 @@
 //! Headers that keep browsers safe.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
 
 use super::Stack;
@@ -24,8 +18,7 @@ const DEFAULTS: [(HeaderName, HeaderValue); 6] = [
 /// Two years, as the lists that browsers come with ask for at least one.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
-pub(super) async fn protect(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn protect(stack: &Stack, mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);

@@ -1,13 +1,9 @@
 //! The trace that a request belongs to, its line in the log, and its part in the figures.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
+    extract::{MatchedPath, Request},
     response::Response,
 };
 use http::{HeaderMap, HeaderValue, Method};
@@ -20,21 +16,38 @@ const REQUEST_ID: &str = "x-request-id";
 /// The status of a request whose client did not wait for the answer, as nginx calls it.
 const GONE: u16 = 499;
 
-pub(super) async fn observe(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
-    let client = ClientAddress::of(request.extensions(), request.headers(), &stack.http.trusted_proxies);
-    request.extensions_mut().insert(client);
-    let request_id = request_id(request.headers(), &stack);
-    let trace_id = trace_id(request.headers(), &stack);
-    let line = Line::new(&request);
-    let answer = async move {
-        // All of it moves in here, to be dropped where its notes are.
-        let mut line = line;
-        let mut response = next.run(request).await;
-        response.headers_mut().insert(REQUEST_ID, request_id);
-        line.status = response.status().as_u16();
-        response
-    };
-    Context::new(trace_id).scope(answer).await
+/// A request that is about to be answered.
+pub(super) struct Observed {
+    trace_id: TraceId,
+    request_id: HeaderValue,
+    line: Line,
+}
+
+impl Observed {
+    /// Finds out where the request comes from and what it belongs to.
+    pub(super) fn new(stack: &Stack, request: &mut Request) -> Self {
+        let client = ClientAddress::of(request.extensions(), request.headers(), &stack.http.trusted_proxies);
+        request.extensions_mut().insert(client);
+        Self {
+            trace_id: trace_id(request.headers(), stack),
+            request_id: request_id(request.headers(), stack),
+            line: Line::new(request),
+        }
+    }
+
+    /// Answers it, and writes its line.
+    pub(super) async fn until_answered(self, answer: impl Future<Output = Response>) -> Response {
+        let Self { trace_id, request_id, line } = self;
+        let answer = async move {
+            // All of it moves in here, to be dropped where its notes are.
+            let mut line = line;
+            let mut response = answer.await;
+            response.headers_mut().insert(REQUEST_ID, request_id);
+            line.status = response.status().as_u16();
+            response
+        };
+        Context::new(trace_id).scope(answer).await
+    }
 }
 
 /// The id that came with the request, if it is a reasonable one.

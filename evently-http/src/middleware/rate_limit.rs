@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::extract::{MatchedPath, Request};
 use evently_core::{
     domain::{Timestamp, UserId},
     ports::{AccessTokens, Clock, RateLimit},
     rate::Verdict,
 };
-use http::Method;
+use http::{HeaderMap, Method};
 
 use super::{ClientAddress, Stack};
 use crate::{
     caller::{Presented, bearer},
     config::Rate,
-    problem::{Problem, whole_secs},
+    problem::whole_secs,
 };
 
 /// Kinds of requests that have a rate of their own.
@@ -32,8 +28,7 @@ enum Kind {
 }
 
 /// Counts, unless there is no limit.
-#[derive(Clone)]
-pub(super) struct Limiter(Option<Arc<Counting>>);
+pub(super) struct Limiter(Option<Counting>);
 
 struct Counting {
     events: Arc<dyn RateLimit>,
@@ -58,21 +53,21 @@ impl Limiter {
             tokens: Arc::clone(&stack.tokens),
             clock: Arc::clone(&stack.clock),
         };
-        Self(rates.enabled.then(|| Arc::new(counting())))
+        Self(rates.enabled.then(counting))
+    }
+
+    /// Counts a request; `None` where there is no limit.
+    pub(super) async fn count(&self, request: &mut Request) -> Option<Verdict> {
+        let (limit, key, now) = self.0.as_ref()?.counted(request)?;
+        Some(limit.take(&key, now).await)
     }
 }
 
-pub(super) async fn limit(State(Limiter(counting)): State<Limiter>, mut request: Request, next: Next) -> Response {
-    let counted = counting.as_ref().and_then(|counting| counting.counted(&mut request));
-    let Some((limit, key, now)) = counted else { return next.run(request).await };
-    let verdict: Verdict = limit.take(&key, now).await;
-    let mut response =
-        if verdict.allowed { next.run(request).await } else { Problem::rate_limited(verdict.retry_after).into_response() };
-    let headers = response.headers_mut();
+/// Tells the client how much of its rate is left.
+pub(super) fn tell(verdict: Verdict, headers: &mut HeaderMap) {
     headers.insert("ratelimit-limit", verdict.limit.into());
     headers.insert("ratelimit-remaining", verdict.remaining.into());
     headers.insert("ratelimit-reset", whole_secs(verdict.reset).into());
-    response
 }
 
 impl Counting {

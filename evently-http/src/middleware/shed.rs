@@ -1,33 +1,19 @@
 //! Too much at once is answered at once.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use tokio::sync::Semaphore;
-
-use crate::problem::Problem;
+use axum::extract::{MatchedPath, Request};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
 /// Room for so many requests at a time. A live feed takes up none once it has begun.
-#[derive(Clone)]
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct Room(Semaphore);
 
 impl Room {
     pub(super) fn new(requests_max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(requests_max)))
+        Self(Semaphore::new(requests_max))
     }
-}
 
-pub(super) async fn shed(State(room): State<Room>, request: Request, next: Next) -> Response {
-    if is_watched(&request) {
-        return next.run(request).await;
-    }
-    match room.0.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => Problem::overloaded().into_response(),
+    /// A place until it is dropped, which whoever watches over the service does not need.
+    pub(super) fn place(&self, request: &Request) -> Result<Option<SemaphorePermit<'_>>, TryAcquireError> {
+        if is_watched(request) { Ok(None) } else { self.0.try_acquire().map(Some) }
     }
 }
 
