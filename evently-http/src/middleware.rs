@@ -85,7 +85,7 @@ pub fn wrap(router: Router, stack: &Stack) -> Router {
         stack: stack.clone(),
     });
     // As one layer: each that the router is given by itself puts every route, as it is by then, into a box of its own, and a request
-    // copies all of them, one within the other. Our own steps are two functions of it for the same reason, around what only a layer does.
+    // copies all of them, one within the other. For the same reason our own steps are two functions, one on each side of the library's.
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(Arc::clone(&around), outside))
         .layer(cors::layer(&stack.cors))
