@@ -140,6 +140,7 @@ impl Rush {
     async fn hold(&self, buyer: u64, choice: u32, since: Instant, seats: &[usize], till: &mut Till<'_>) -> Hold {
         let body = self.hold_body(seats);
         let key = format!("hold-{buyer}-{choice}");
+        let sent = Instant::now();
         let Some(answer) = self.ask("/api/v1/bookings", &key, &body, till).await else { return Hold::Failed };
         let now = Instant::now();
         let mut record = self.record.borrow_mut();
@@ -154,8 +155,8 @@ impl Rush {
                 for &seat in seats {
                     hall.take(seat);
                 }
-                // The clock ran while the answer travelled, so that this is the latest it can be, less the second it is rounded by.
-                record.held(&held.id, seats, since, now + Duration::from_secs(held.expires_in.saturating_sub(1)));
+                // It was granted between the two, and lasts from then on; what is told is rounded by up to a second.
+                record.held(&held.id, seats, now, sent + Duration::from_secs(held.expires_in.saturating_sub(1)));
                 Hold::Ours(held.id)
             }
             409 => {

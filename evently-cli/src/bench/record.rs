@@ -48,7 +48,7 @@ pub struct Confirmed {
 }
 
 impl Record {
-    /// Notes a hold that is good until `until`.
+    /// Notes a hold that was there by `now`, and is good until `until` at least.
     pub fn held(&mut self, booking: &str, seats: &[usize], now: Instant, until: Instant) {
         for &seat in seats {
             let before = self.held.insert(seat, (booking.to_owned(), until));
@@ -130,7 +130,17 @@ mod tests {
         record.held("b", &[3], later, later + Duration::from_mins(5));
         assert!(record.violations.is_empty());
         record.held("c", &[3], later, later);
-        assert_eq!(record.violations.len(), 1);
+        assert_eq!(record.violations, ["seat 3 was held for b and for c at the same time"]);
+    }
+
+    #[tokio::test]
+    async fn a_seat_that_is_sold_and_then_held_is_noticed() {
+        let (mut record, now) = (Record::default(), Instant::now());
+        record.sold(Confirmed { booking: "a".to_owned(), seats: vec![3], account: 0 });
+        record.held("b", &[4], now, now);
+        assert!(record.violations.is_empty());
+        record.held("b", &[3], now, now);
+        assert_eq!(record.violations, ["seat 3 was sold to a and then held for b"]);
     }
 
     #[test]

@@ -1,13 +1,6 @@
 //! `evently db backup`: a copy of the embedded store, beside a running service too.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use evently_http::{compose, config::Config, ids::SystemIds};
 use serde_json::json;
@@ -22,47 +15,26 @@ pub async fn write(config: &Config, to: &Path) -> Result<Reply, Failure> {
         ));
     };
     if to.exists() {
-        return Err(
-            Failure::no(format_args!("{} is there already", to.display())).hint("name a new file; no backup is written over")
-        );
+        return Err(is_there(to));
     }
     shop::must_exist(&store)?;
     let store = compose::open_file(&store, Arc::new(SystemIds::new())).map_err(|error| shop::cannot_open(&error))?;
     let failed = |error: io::Error| Failure::file(to, &error);
-    let draft = Draft::new(to)?;
-    store.backup_to(draft.0.clone()).await?;
-    let bytes = draft.keep_as(to).map_err(failed)?;
+    let folder = to.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    // Its owner's alone, as every address and every ticket is in it; and gone if it does not become whole.
+    let draft = tempfile::Builder::new().prefix("backup").suffix(".draft").tempfile_in(folder).map_err(failed)?;
+    store.backup_to(draft.path()).await?;
+    // What this says is there survives a loss of power, with its name.
+    draft.as_file().sync_all().map_err(failed)?;
+    let file = draft.persist_noclobber(to).map_err(|failure| match failure.error.kind() {
+        io::ErrorKind::AlreadyExists => is_there(to),
+        _ => failed(failure.error),
+    })?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
     Ok(Reply::new(format!("{}: {bytes} bytes", to.display()), json!({ "file": to.to_string_lossy(), "bytes": bytes })))
 }
 
-/// What becomes a backup when it is whole; it is gone when this is dropped before.
-struct Draft(PathBuf);
-
-impl Draft {
-    /// Its owner's alone: every address and every ticket is in it.
-    fn new(to: &Path) -> Result<Self, Failure> {
-        let mut name = OsString::from(to);
-        name.push(format!(".{}.draft", std::process::id()));
-        let name = PathBuf::from(name);
-        // What is there is of a backup that was broken off, and is nobody's to overwrite who does not know that.
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name);
-        opened.map_err(|error| Failure::file(&name, &error))?;
-        Ok(Self(name))
-    }
-
-    /// How many bytes it has. What this has returned for survives a loss of power.
-    fn keep_as(self, to: &Path) -> io::Result<u64> {
-        let file = File::open(&self.0)?;
-        file.sync_all()?;
-        fs::rename(&self.0, to)?;
-        let folder = to.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
-        Ok(file.metadata()?.len())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
+fn is_there(to: &Path) -> Failure {
+    Failure::no(format_args!("{} is there already", to.display())).hint("name a new file; no backup is written over")
 }

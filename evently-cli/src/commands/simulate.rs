@@ -46,19 +46,18 @@ pub fn simulate(command: &Simulate) -> Result<Reply, Failure> {
         command.steps.map_or(plan.clone(), |steps| plan.steps(steps))
     };
     match (command.seed, &command.seeds) {
-        (Some(seed), _) => Ok(one(&plan(seed), command.trace)),
+        (Some(seed), _) => Ok(one(seed, &if command.trace { tell(&plan(seed)) } else { run(&plan(seed)) })),
         (None, Some(seeds)) => Ok(many(command, seeds.clone(), plan)),
         (None, None) => Err(Failure::usage("say --seed N or --seeds A..B")),
     }
 }
 
-fn one(plan: &Plan, trace: bool) -> Reply {
-    let outcome = if trace { tell(plan) } else { run(plan) };
+fn one(seed: u64, outcome: &Outcome) -> Reply {
     let mut lines = outcome.story.clone();
-    lines.push(format!("seed {}: {}", plan.seed, in_a_line(&outcome)));
+    lines.push(format!("seed {seed}: {}", in_a_line(outcome)));
     lines.extend(broken(&outcome.breaches));
     let document = json!({
-        "seed": plan.seed,
+        "seed": seed,
         "steps": outcome.steps,
         "journal_entries": outcome.entries,
         "fingerprint": hex(outcome.fingerprint),
@@ -168,6 +167,16 @@ mod tests {
         let broken = Many { broken: [(7, breach)].into(), ..whole.clone() };
         for (many, yes) in [(whole, true), (broken, false)] {
             assert_eq!(judged(&many, 1, Duration::from_secs(1), None).is_yes(), yes, "{many:?}");
+        }
+    }
+
+    #[test]
+    fn one_seed_that_breaks_an_invariant_is_a_no() {
+        let whole = run(&Plan::of(1).steps(1));
+        let breach = Breach { invariant: "1", what: "a seat was sold twice".to_owned() };
+        let broken = Outcome { breaches: vec![breach], ..whole.clone() };
+        for (outcome, yes) in [(whole, true), (broken, false)] {
+            assert_eq!(one(1, &outcome).is_yes(), yes, "{outcome:?}");
         }
     }
 

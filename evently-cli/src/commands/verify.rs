@@ -67,3 +67,29 @@ pub fn in_json(report: &Report) -> Value {
         "violations": report.violations.iter().map(violation).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_has_its_own_name() {
+        let report = Report {
+            events: 1,
+            seats: 2,
+            bookings: 3,
+            live_bookings: 4,
+            overdue_holds: 5,
+            payments: 6,
+            refunds: 7,
+            tickets: 8,
+            journal_entries: 9,
+            violations: Vec::new(),
+        };
+        let checked = json!({
+            "events": 1, "seats": 2, "bookings": 3, "live_bookings": 4, "overdue_holds": 5, "payments": 6, "refunds": 7, "tickets": 8,
+            "journal_entries": 9,
+        });
+        assert_eq!(in_json(&report), json!({ "ok": true, "checked": checked, "violations": [] }));
+    }
+}

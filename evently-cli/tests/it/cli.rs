@@ -1,13 +1,19 @@
 //! What each command says, and what it ends with.
 
-use std::{collections::BTreeSet, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    io::ErrorKind,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+};
 
 use evently_cli::http1::Request;
 use evently_testservers::fresh_database;
 use serde_json::{Value, json};
 
 use crate::{
-    evently::{Evently, Said, bare},
+    evently::{Evently, Said, bare, within_a_minute},
     load::Hall,
 };
 
@@ -51,6 +57,7 @@ fn what_is_left_out_or_goes_with_nothing_else_is_wrong_usage() {
         &["simulate", "--seed", "1", "--minutes", "1"],
         &["simulate", "--seed", "1", "--threads", "2"],
         &["simulate", "--seed", "1", "--steps", "0"],
+        &["simulate", "--seeds", "0..2", "--minutes", "0"],
         &["db", "partitions", "--months", "121"],
         &["bench", "on-sale", "--rate", "0"],
         &["bench", "on-sale", "--rate", "inf"],
@@ -781,6 +788,62 @@ fn only_a_store_that_is_there_is_backed_up_and_of_a_server_another_tool_is_named
 }
 
 #[test]
+fn of_backups_that_are_made_to_one_name_at_once_one_is() {
+    let evently = Evently::new();
+    evently.event(60);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("backup.db");
+    let make = || evently.run(&["db", "backup", backup.to_str().unwrap()]);
+    let said = std::thread::scope(|scope| [(); 4].map(|()| scope.spawn(make)).map(|run| run.join().unwrap()));
+    let (made, refused) = said.iter().partition::<Vec<_>, _>(|said| said.code == 0);
+    assert_eq!(made.len(), 1, "{said:?}");
+    assert!(refused.iter().all(|said| said.code == 1 && said.stderr.contains("is there already")), "{said:?}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1, "no draft is left");
+}
+
+#[test]
+fn a_backup_that_cannot_be_whole_leaves_nothing() {
+    let evently = Evently::new();
+    evently.event(60);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("backup.db");
+    // Without this whoever writes too much would be killed.
+    let mut command = evently.command_after("trap '' XFSZ; ulimit -f 16", &["db", "backup", backup.to_str().unwrap()]);
+    let said = Said::from(command.output().unwrap());
+    assert_eq!(said.code, 3, "{said:?}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "{said:?}");
+}
+
+#[test]
+fn a_backup_is_on_the_disk_before_it_has_its_name_and_its_name_before_it_is_told() {
+    let evently = Evently::new();
+    evently.event(4);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (backup, trace) = (elsewhere.path().join("backup.db"), evently.data.path().join("trace"));
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-e", "trace=fsync,renameat2,link,linkat,rename", "-o", trace.to_str().unwrap()]);
+    let output = evently.command_by(strace, &["db", "backup", backup.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let place = elsewhere.path().canonicalize().unwrap();
+    let about_it = trace.lines().filter(|line| line.contains(place.to_str().unwrap()) && line.ends_with("= 0"));
+    let calls = about_it.map(|line| line.split_whitespace().nth(1).unwrap().split('(').next().unwrap()).collect::<Vec<_>>();
+    assert!(calls.ends_with(&["fsync", "renameat2", "fsync"]), "{trace}");
+}
+
+#[test]
+fn what_is_away_ends_with_3() {
+    let evently = Evently::new().with("EVENTLY__RABBITMQ__URL", "amqp://localhost:1/%2f");
+    let said = evently.run(&["queue", "list"]);
+    assert!(said.code == 3 && said.stderr.contains("is away"), "{said:?}");
+    let evently = evently.with("EVENTLY__STORE__URL", "postgres://localhost:1/evently");
+    for command in ["migrate", "status", "partitions", "explain"] {
+        let said = evently.run(&["db", command]);
+        assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{command}: {said:?}");
+    }
+}
+
+#[test]
 fn verify_names_what_was_planted_and_ends_with_1() {
     let evently = Evently::new();
     evently.event(60);
@@ -852,6 +915,30 @@ async fn an_on_sale_sells_every_seat_once_and_agrees_with_the_service() {
     let said = evently.run(&["bench", "on-sale", "--url", &url]);
     assert_eq!(said.code, 3);
     assert!(hint_of(&said).contains("evently serve"), "{said:?}");
+}
+
+/// A seat whose hold has ended while the service stood still is the next one's, who may have come long before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waited_while_a_hold_ended_has_not_held_beside_it() {
+    let evently = Evently::new().with("EVENTLY__BOOKING__HOLD_TTL", "2s");
+    evently.account("organizer@example.org", "organizer");
+    let service = evently.serve();
+    let url = service.target.to_string();
+    let sizes = ["--seats", "1", "--seats-per-buyer", "1", "--connections", "1", "--accounts", "1", "--abandon", "100%"];
+    let args = ["bench", "on-sale", "--url", &url, "--email", "organizer@example.org", "--password", crate::evently::PASSWORD];
+    let args = [&args[..], &sizes, &["--hot", "--buyers", "40", "--rate", "20"]].concat();
+    let report = std::thread::scope(|scope| {
+        let bench = scope.spawn(|| evently.json(&args));
+        let file = rusqlite::Connection::open(evently.data.path().join("evently.db")).unwrap();
+        let held = || file.query_row("select count(*) from bookings", [], |row| row.get::<_, u32>(0)).unwrap() > 0;
+        assert!(within_a_minute(held));
+        service.process.pause();
+        std::thread::sleep(std::time::Duration::from_millis(2500));
+        service.process.resume();
+        bench.join().unwrap()
+    });
+    assert!(report["steps"]["hold"]["count"].as_u64().unwrap() > 1, "{report}");
+    assert_eq!(report["ok"], true, "{report}");
 }
 
 #[test]
