@@ -364,6 +364,13 @@ impl EventService {
         Ok(Arc::new(EventView::new(event, venue, layout)))
     }
 
+    /// The view of an event as it was when something was decided about it, which it need not be any more.
+    pub async fn view_then(&self, event: Arc<Event>) -> Result<EventView, Error> {
+        let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
+        let layout = self.layout(event.layout_id).await?;
+        Ok(EventView::new(event, venue, layout))
+    }
+
     /// The view of an event that was read after the mark.
     async fn view_of(&self, event: Arc<Event>, mark: Mark) -> Result<Arc<EventView>, Error> {
         // Neither an earlier one nor a later one: whoever lists events goes on after the last of them, where it stood in the list.
@@ -372,9 +379,7 @@ impl EventService {
         if let Some(view) = known.filter(|view| view.event.version == event.version) {
             return Ok(view);
         }
-        let venue = self.catalog.venue(event.venue_id).await?.ok_or(Error::not_found(Thing::Venue))?;
-        let layout = self.layout(event.layout_id).await?;
-        let view = Arc::new(EventView::new(event, venue, layout));
+        let view = Arc::new(self.view_then(event).await?);
         if known_version.is_none_or(|version| version < view.event.version) {
             self.views.events.keep(mark, view.event.id, Arc::clone(&view));
         }

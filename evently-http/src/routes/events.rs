@@ -97,8 +97,8 @@ pub struct PriceCategoryBody {
     price: Amount,
 }
 
-/// An event with its seats counted.
-pub(super) async fn summary(app: &App, view: &EventView) -> Result<EventSummary, Error> {
+/// An event as it is at `at`, with its seats counted.
+pub(super) async fn summary(app: &App, view: &EventView, at: Timestamp) -> Result<EventSummary, Error> {
     let event = &view.event;
     let counts = app.events.seat_map(event.id).await?.counts();
     let price_from = event.categories.iter().map(|category| category.price).min().unwrap_or_default();
@@ -108,7 +108,7 @@ pub(super) async fn summary(app: &App, view: &EventView) -> Result<EventSummary,
         venue: (&view.venue).into(),
         start_time: event.details.start_time,
         end_time: event.details.end_time,
-        status: event.status(app.clock.now()).name(),
+        status: event.status(at).name(),
         currency: event.currency.code(),
         price_from: event.money(price_from).into(),
         seats_total: counts.total,
@@ -117,7 +117,8 @@ pub(super) async fn summary(app: &App, view: &EventView) -> Result<EventSummary,
 }
 
 /// An event with everything.
-pub(super) async fn body(app: &App, view: &EventView) -> Result<EventBody, Error> {
+/// An event as it is at `at`.
+pub(super) async fn body(app: &App, view: &EventView, at: Timestamp) -> Result<EventBody, Error> {
     let event = &view.event;
     let colors = view.layout.layout.categories.iter().map(|category| category.color.clone());
     let price_categories = event.categories.iter().zip(colors).map(|(category, color)| PriceCategoryBody {
@@ -127,7 +128,7 @@ pub(super) async fn body(app: &App, view: &EventView) -> Result<EventBody, Error
         price: event.money(category.price).into(),
     });
     Ok(EventBody {
-        summary: summary(app, view).await?,
+        summary: summary(app, view, at).await?,
         description: event.details.description.clone(),
         layout_url: format!("/api/v1/events/{}/layout", event.id),
         sales: SalesWindow { opens_at: event.details.on_sale.opens_at, closes_at: event.details.on_sale.closes_at },
@@ -182,7 +183,7 @@ impl Wanted {
         let mut read = Vec::with_capacity(views.len());
         for view in views {
             let key = (view.event.details.start_time, view.event.id);
-            read.push((key, summary(app, &view).await?));
+            read.push((key, summary(app, &view, app.clock.now()).await?));
         }
         Ok(List::of(read, self.limit, |(key, _)| *key, |(_, body)| body))
     }
@@ -209,7 +210,7 @@ pub async fn show(State(app): State<Arc<App>>, Path(id): Path<EventId>, known: I
     let view = app.events.public(id).await?;
     // Seats may change in between: better an old tag than an old body.
     let seq = app.events.seat_map(id).await?.seq();
-    let body = body(&app, &view).await?;
+    let body = body(&app, &view, app.clock.now()).await?;
     let etag = Etag::new(format_args!("{}-{seq}-{}", view.event.version, body.summary.status));
     Ok(etag.answer(&known, ASK, || Json(body)))
 }

@@ -658,6 +658,45 @@ async fn every_change_that_is_asked_for_again_with_its_key_is_made_once_and_answ
 }
 
 #[tokio::test]
+async fn who_asks_again_for_a_change_of_an_event_is_told_what_it_was_then() {
+    let app = TestApp::with(&[WITHOUT_REDIS]).await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let seat = |n: usize| json!({"label": n.to_string(), "x": n, "y": 1, "category": "Seats"});
+    let row = json!({"label": "1", "seats": (1..=4).map(seat).collect::<Vec<_>>()});
+    let plan = json!({"name": "Odeon", "sections": [{"name": "Stalls", "rows": [row]}]});
+    let venue = app.post("/api/v1/admin/venues", Some(&organizer), plan).await.expect(201);
+    let [start, end] = [10, 15].map(|minutes| app.now() + Duration::from_mins(minutes));
+    let draft = json!({
+        "name": "A night out", "venue_id": venue["id"], "start_time": start, "end_time": end,
+        "currency": "EUR", "price_categories": [{"name": "Seats", "price": 4500}],
+    });
+    let ask = async |method: &Method, path: &str, body: &Value, key: &str| {
+        app.call_with(method.clone(), path, Some(&organizer), Some(body.clone()), &[("idempotency-key", key)]).await
+    };
+    let events = "/api/v1/admin/events".to_owned();
+    let made = ask(&Method::POST, &events, &draft, "make").await;
+    let event = format!("{events}/{}", made.json()["id"].as_str().unwrap());
+    let mut changes = vec![(Method::POST, events, draft, "make", made)];
+    for (method, path, body, key, status) in [
+        (Method::PATCH, event.clone(), json!({"name": "Another night out"}), "name", "draft"),
+        (Method::POST, format!("{event}/publish"), json!({}), "publish", "upcoming"),
+        (Method::PATCH, event.clone(), json!({"name": "A night in"}), "name-again", "upcoming"),
+        (Method::POST, format!("{event}/cancel"), json!({"reason": "rain"}), "call-off", "cancelled"),
+    ] {
+        let answer = ask(&method, &path, &body, key).await;
+        assert_eq!((answer.status.is_success(), &answer.json()["status"]), (true, &json!(status)), "{key}: {answer:?}");
+        changes.push((method, path, body, key, answer));
+    }
+    // Until it would be over.
+    app.advance(20 * 60);
+    for (method, path, body, key, first) in changes {
+        let again = ask(&method, &path, &body, key).await;
+        assert_eq!((first.status, &first.bytes), (again.status, &again.bytes), "{key}");
+        assert!(again.headers.contains_key("idempotent-replayed"), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn of_a_plan_with_much_wrong_the_first_is_told_and_how_much_more_there_is() {
     let app = TestApp::new().await;
     let organizer = app.person("organizer", Role::Organizer).await;

@@ -169,8 +169,8 @@ pub async fn create(State(app): State<Arc<App>>, submitted: Submitted<NewEvent>)
 
 async fn event_answer(app: &App, status: StatusCode, answered: &Answered<Arc<Event>>) -> Result<Response, Problem> {
     context::note_event(answered.value.id);
-    let view = app.events.view(answered.value.id).await.map_err(Error::after_a_change)?;
-    Ok(answer(status, answered, body(app, &view).await.map_err(Error::after_a_change)?))
+    let view = app.events.view_then(Arc::clone(&answered.value)).await.map_err(Error::after_a_change)?;
+    Ok(answer(status, answered, body(app, &view, answered.at).await.map_err(Error::after_a_change)?))
 }
 
 /// The events that one manages, drafts included.
@@ -196,7 +196,7 @@ pub async fn list(
     params(("event_id" = Uuid, Path)), responses((status = 200, body = EventBody)))]
 pub async fn show(State(app): State<Arc<App>>, Caller(by): Caller, Path(id): Path<EventId>) -> Result<Json<EventBody>, Problem> {
     let view = app.events.managed(&by, id).await?;
-    Ok(Json(body(&app, &view).await?))
+    Ok(Json(body(&app, &view, app.clock.now()).await?))
 }
 
 /// Change an event.
