@@ -90,6 +90,9 @@ impl Driver {
             expected.push((keyed, said));
         }
         let applied = self.world.apply(&requests).await;
+        if applied.answers.len() != requests.len() {
+            return Err(format!("there are {} answers to {} requests", applied.answers.len(), requests.len()));
+        }
         for (answer, (keyed, (replayed, said))) in applied.answers.into_iter().zip(expected) {
             let answered = (answer.replayed, view(answer.result));
             if answered != (replayed, said.clone()) {

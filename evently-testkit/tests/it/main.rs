@@ -3,6 +3,7 @@
 mod apart;
 mod broken;
 mod history;
+mod lies;
 mod model;
 mod payments;
 mod ports;
