@@ -23,7 +23,7 @@ use super::{
 /// The queues, one for each kind of work.
 #[derive(Default)]
 pub(super) struct Broker {
-    queues: [Mutex<Queue>; 3],
+    pub queues: [Mutex<Queue>; 3],
 }
 
 /// What a queue is for.
@@ -39,10 +39,10 @@ impl Work {
 }
 
 #[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Entry>,
+pub(super) struct Queue {
+    pub waiting: VecDeque<Entry>,
     /// What somebody acts on, and who.
-    in_hand: Vec<(Group, Entry)>,
+    pub in_hand: Vec<(Group, Entry)>,
     /// The latest position that was acted on.
     latest: u64,
 }

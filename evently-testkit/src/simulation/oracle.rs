@@ -17,7 +17,7 @@ use std::{
 
 use evently_core::{
     audit::{Follower, Violation},
-    domain::{Answer, Booking, BookingId, EventId, Fact, RefundPolicy, Request, SeatStatus, Stage, TicketId, Timestamp},
+    domain::{Answer, Booking, BookingId, EventId, Fact, Payment, RefundPolicy, Request, SeatStatus, Stage, TicketId, Timestamp},
     ports::{Bookings, Catalog, Outbox},
 };
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -185,6 +185,14 @@ impl Oracle {
         };
         if let Some(wrong) = wrong {
             self.breach(world, "I2", || format!("somebody was told of {told:?}, and it {wrong}"));
+        }
+    }
+
+    /// Somebody was told of a payment, and that its booking stands like this.
+    pub fn paid(&self, world: &World, payment: &Payment, told: &Booking) {
+        self.promised(world, told);
+        if payment.booking_id != told.id {
+            self.breach(world, "I3", || format!("payment {} is for another booking", payment.id));
         }
     }
 

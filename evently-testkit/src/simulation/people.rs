@@ -201,10 +201,7 @@ impl Person {
         let paid = self
             .ask(&what, move |instance| Box::pin(async move { instance.payments.pay(&by, id, gateway::token(card), key).await }));
         let (payment, booking) = paid.await.answer()?;
-        self.world.oracle.promised(&self.world, &booking);
-        if payment.booking_id != booking.id {
-            self.world.oracle.breach(&self.world, "I3", || format!("payment {} is for another booking", payment.id));
-        }
+        self.world.oracle.paid(&self.world, &payment, &booking);
         Some(booking)
     }
 
