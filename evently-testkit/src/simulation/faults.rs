@@ -75,6 +75,12 @@ impl Rates {
         self.0[fault as usize]
     }
 
+    /// Nothing goes wrong.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self(vec![0; Fault::ALL.len()])
+    }
+
     /// The same without one.
     pub fn without(&self, fault: Fault) -> Self {
         let mut rates = self.clone();

@@ -234,3 +234,28 @@ impl PaymentGateway for ReachedGateway {
         lock(&self.0.gateway.messages).get(number).cloned().ok_or(WebhookError::Signature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evently_core::domain::Currency;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::simulation::{Plan, build, executor::Executor, faults::Rates};
+
+    #[test]
+    fn a_webhook_that_nobody_takes_is_found_once_nothing_goes_wrong() {
+        let (begin, rates) = (Timestamp::from_secs(1_800_000_000), Rates::none());
+        let mut executor = Executor::new(begin, 1);
+        let world = Arc::new(build(&Plan { rates, ..Plan::of(1) }, begin, &executor, false));
+        let amount = Money { amount: 4500, currency: Currency::EUR };
+        post(&world, PaymentId::from_uuid(Uuid::nil()), amount, GatewayReport::Succeeded);
+        let mut minutes = |minutes| {
+            while executor.step(begin + Duration::from_mins(minutes)).is_some() {}
+            world.oracle.breaches()
+        };
+        assert_eq!(minutes(10), []);
+        world.faults.heal();
+        assert!(matches!(&minutes(20)[..], [breach] if breach.invariant == "I12"));
+    }
+}

@@ -197,3 +197,28 @@ impl Seen {
         mem::replace(&mut self.versions[seat], latest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evently_core::domain::{SeatChange, SeatStatus};
+
+    use super::*;
+    use crate::simulation::{Plan, build, executor::Executor};
+
+    #[test]
+    fn seats_as_they_have_never_been_or_are_no_more_are_found() {
+        let (plan, begin) = (Plan::of(1), Timestamp::from_secs(1_800_000_000));
+        let world = Arc::new(build(&plan, begin, &Executor::new(begin, plan.order), false));
+        let office = Office::new(&world, Group(1_000), Arc::new(InstanceClock::new(world.tasks.clone(), 0)));
+        let event_id = world.fixture.id();
+        let stand = at_once(world.store.seat_map(event_id)).unwrap().unwrap();
+        office.shows(&stand);
+        assert_eq!(world.oracle.breaches(), []);
+        let mut shown = stand.clone();
+        shown.take_in([SeatChange { event_id, number: 0, status: SeatStatus::Booked, version: 1 }]);
+        office.shows(&shown);
+        assert!(matches!(&world.oracle.breaches()[..], [breach] if breach.invariant == "I9"));
+        office.shows(&stand);
+        assert!(matches!(&world.oracle.breaches()[..], [_, breach] if breach.invariant == "I9"));
+    }
+}

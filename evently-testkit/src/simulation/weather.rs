@@ -91,3 +91,44 @@ pub(super) async fn probe(world: Arc<World>, instance: Arc<Instance>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use evently_core::domain::Timestamp;
+
+    use super::*;
+    use crate::simulation::{Plan, build, executor::Executor, faults::Rates};
+
+    /// What is found first of an instance that dies after so many steps.
+    fn found(steps: usize) -> Option<String> {
+        let begin = Timestamp::from_secs(1_800_000_000);
+        let plan = Plan { rates: Rates::none(), skew: Duration::ZERO, ..Plan::of(1) };
+        let mut executor = Executor::new(begin, plan.order);
+        let world = Arc::new(build(&plan, begin, &executor, false));
+        let instance = start(&world, 1, 0, &mut dice(1, 1));
+        world.spawn(probe(Arc::clone(&world), Arc::clone(&instance)));
+        let end = begin + Duration::from_secs(30);
+        if (0..steps).all(|_| executor.step(end).is_some()) {
+            instance.crash();
+        }
+        while executor.step(end).is_some() {}
+        let breaches = world.oracle.breaches();
+        lock(&world.instances).clear();
+        breaches.first().map(ToString::to_string)
+    }
+
+    #[test]
+    fn whatever_an_instance_does_not_do_any_more_is_found() {
+        assert_eq!(found(usize::MAX), None);
+        let died = (0..400).filter_map(found).collect::<BTreeSet<_>>();
+        let not = [
+            "cannot answer: apply: the store is unavailable",
+            "does not answer",
+            "does not show the seats",
+            "does not take a booking back",
+        ];
+        assert_eq!(died.into_iter().collect::<Vec<_>>(), not.map(|what| format!("I12: instance 1 {what}")));
+    }
+}
