@@ -469,7 +469,10 @@ fn what_was_answered_is_seen_by_who_asks_then() {
     let booked = transaction((0, 10), &[], &[(1, 1)]);
     let look = |sent| transaction((sent, 20), &[(1, 0)], &[]);
     assert_eq!(one_order(&[booked.clone(), look(10)]), Ok(vec![1, 0]));
-    assert_eq!(circle(&[booked, look(11)]), [0, 1]);
+    assert_eq!(circle(&[booked.clone(), look(11)]), [0, 1]);
+    // However many were answered in between.
+    let others = transaction((0, 12), &[], &[(2, 1)]);
+    assert_eq!(circle(&[booked, look(13), others]), [0, 1]);
 }
 
 /// Transactions over two of four seats, each at one moment of its own; `torn` is one that sees a seat as it was a while ago.
