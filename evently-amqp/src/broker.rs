@@ -57,6 +57,11 @@ impl Options {
     pub fn new(url: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self { url: url.into(), topology: Topology::default(), attempts: 5, retry_after: Duration::from_secs(5), clock }
     }
+
+    /// How long a message waits that has failed so often, once at least; none if it is parked.
+    pub(crate) fn again_after(&self, attempts: u32) -> Option<Duration> {
+        (attempts < self.attempts).then(|| self.retry_after.saturating_mul(5_u32.saturating_pow(attempts - 1)))
+    }
 }
 
 /// Without the password that the URL may have.
@@ -410,7 +415,17 @@ fn address_of_version_6(url: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use evently_core::memory::ManualClock;
+
     use super::*;
+
+    /// Where mails go may be away for a while, as a folder on another machine that is started anew, and nobody should have to look at each.
+    #[test]
+    fn what_goes_well_within_ten_minutes_is_not_parked() {
+        let options = Options::new("amqp://host", Arc::new(ManualClock::new(Timestamp::from_secs(0))));
+        let waits = (1..).map_while(|attempts| options.again_after(attempts)).collect::<Vec<_>>();
+        assert!(waits.iter().sum::<Duration>() >= Duration::from_mins(10), "{waits:?}");
+    }
 
     #[test]
     fn a_url_leads_where_it_says() {

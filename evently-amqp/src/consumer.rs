@@ -202,11 +202,10 @@ impl Consumer {
     ) -> Result<(), Away> {
         let attempts = message::attempts(&properties).saturating_add(1);
         let options = self.broker.options();
-        if attempts >= options.attempts {
+        let Some(again_after) = options.again_after(attempts) else {
             return self.park(sending, properties, body, attempts, reason).await;
-        }
+        };
         tracing::warn!(queue = self.work.name(), attempts, reason, "a message failed and will come again");
-        let again_after = options.retry_after.saturating_mul(5_u32.saturating_pow(attempts - 1));
         self.put_aside(sending, message::failed(properties, attempts, reason), body, again_after).await
     }
 
