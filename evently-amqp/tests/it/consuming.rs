@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use evently_amqp::{Broker, Consumer, Options, ParkedQueue, Work};
 use evently_core::ports::{BegunElsewhere, StoreError, StoreErrorKind};
+use evently_testkit::{HOUSE, customer};
 use evently_testservers::Proxy;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 
-use crate::support::{Running, Teller, channel, hand_on_all, options, positions, relay_to, sold, soon, url};
+use crate::support::{Running, Teller, channel, hand_on_all, options, positions, relay_to, sold, soon, url, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_failed_comes_again_after_others() {
@@ -92,6 +93,33 @@ async fn who_is_stopped_while_the_store_is_away_leaves_the_message_to_the_next()
     let running = Running::start(&broker, Work::Analytics, teller);
     assert_eq!(told.next().await, 6);
     running.stop().await;
+}
+
+/// The broker wants to hear of each message within half an hour, and takes the channel of whoever lets it wait for longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_long_over_a_message_has_one_more_and_leaves_the_rest_in_the_queue() {
+    let (world, url) = (sold(1).await, url().await);
+    let broker = Broker::open(options(&url, &world)).await.unwrap();
+    soon(broker.up()).await;
+    let relay = relay_to(&world, &broker);
+    let event = world.event(1, 6).await;
+    for seat in 0..6 {
+        let booking = world.buy(&event, customer(1), &[seat]).await;
+        world.cancel(HOUSE, booking.id).await.unwrap();
+        // What is handed on together is one message.
+        hand_on_all(&world, &relay).await;
+    }
+    let (_connection, channel) = channel(&url).await;
+    let away = || Err(StoreError::new(StoreErrorKind::Unavailable, "test", std::io::Error::other("away")).into());
+    for work in [Work::Notifications, Work::Jobs] {
+        let queue = broker.topology().queue(work);
+        let all = waiting(&channel, &queue).await;
+        let (teller, mut told) = Teller::failing(positions(&world).await.into_iter().map(|position| (position, u32::MAX)), away);
+        let running = Running::start(&broker, work, teller);
+        told.next().await;
+        assert_eq!(waiting(&channel, &queue).await, all - 2, "{work:?}");
+        running.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,10 +11,9 @@ use evently_core::{
 };
 use evently_testkit::customer;
 use evently_testservers::RabbitMq;
-use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
 use crate::support::{
-    Running, Teller, Told, are_all_in_order, channel, hand_on_all, options, positions, relay, relay_to, sold, soon,
+    Running, Teller, Told, are_all_in_order, channel, hand_on_all, options, positions, relay, relay_to, sold, soon, waiting,
 };
 
 /// Ways to be away, and back.
@@ -150,12 +149,6 @@ async fn what_was_done_before_what_fails_is_not_done_again_while_the_broker_has_
     }
     have(&rabbitmq, |broker| memory(broker, "{absolute, 536870912}")).await;
     running.stop().await;
-}
-
-/// How many messages a queue has, without those that are on their way to somebody.
-async fn waiting(channel: &lapin::Channel, queue: &str) -> u32 {
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
 }
 
 /// Adds to `all` what comes first, until `positions` have been told.

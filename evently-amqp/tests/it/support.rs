@@ -19,7 +19,7 @@ use evently_core::{
 };
 use evently_testkit::{MemoryPlace, World, customer};
 use evently_testservers::{Proxy, shared_rabbitmq};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -270,6 +270,12 @@ pub async fn channel(url: &str) -> (Connection, Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
+}
+
+/// How many messages a queue has, without those that are on their way to somebody.
+pub async fn waiting(channel: &Channel, queue: &str) -> u32 {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
 }
 
 /// The positions of all that was written.
