@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use evently_amqp::{Broker, ParkedQueue, Topology, Work};
+use evently_amqp::{Broker, ParkedQueue, Topology, Work, inspect};
 use evently_core::ports::MailFailed;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
@@ -42,6 +42,23 @@ async fn what_keeps_failing_is_parked_with_its_reason_and_can_be_replayed() {
     assert_eq!(parked.list(10).await.unwrap(), []);
     running.stop().await;
     told.nothing_more();
+}
+
+/// Whoever looks at a broker is told of messages that nobody gets to by themselves, and of no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_not_called_parked() {
+    let (world, url) = (sold(2).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    soon(broker.up()).await;
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let look = async || inspect(&url, &options.topology).await.unwrap().parked;
+    assert_eq!(look().await, 0);
+    let (teller, _told) = Teller::failing([(3, 1)], || Err(MailFailed::ForGood("nobody is called that".into()).into()));
+    let running = Running::start(&broker, Work::Analytics, teller);
+    until_parked(&ParkedQueue::new(broker, Work::Analytics), 1).await;
+    running.stop().await;
+    assert_eq!(look().await, 1);
 }
 
 /// Nobody may say that a message is done with before the broker has it elsewhere.

@@ -13,7 +13,9 @@ use evently_testservers::{
 };
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{
+        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
 
@@ -360,6 +362,29 @@ async fn what_the_broker_does_not_keep_does_not_count_as_handed_on() {
     let running = Running::start(&broker, Work::Analytics, teller);
     are_all_in_order(&world, &told.firsts_of(&positions(&world).await).await).await;
     running.stop().await;
+}
+
+/// Ours are written to disk whatever a message says of itself; those of others need not be.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_survives_a_restart_in_queues_of_other_kinds_too() {
+    const PERSISTENT: Option<u8> = Some(2);
+    let (world, url) = (sold(3).await, url().await);
+    let options = options(&url, &world);
+    let broker = Broker::open(options.clone()).await.unwrap();
+    soon(broker.up()).await;
+    let (_connection, channel) = channel(&url).await;
+    let of_its_own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), of_its_own, FieldTable::default()).await.unwrap().name().clone();
+    let (exchange, how, all) = (options.topology.exchange(), QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue.clone(), exchange.into(), "#".into(), how, all).await.unwrap();
+    hand_on_all(&world, &relay_to(&world, &broker)).await;
+    let (mut alone, mut runs) = (0, 0);
+    while let Some(message) = channel.basic_get(queue.clone(), BasicGetOptions { no_ack: true }).await.unwrap() {
+        let properties = &message.delivery.properties;
+        assert_eq!(*properties.delivery_mode(), PERSISTENT, "{properties:?}");
+        *(if properties.message_id().as_ref().unwrap().as_str().contains('-') { &mut runs } else { &mut alone }) += 1;
+    }
+    assert!(alone > 0 && runs > 0, "{alone} and {runs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
