@@ -170,9 +170,14 @@ impl Watched {
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
         let (host, port): (String, u16) = in_time(patience, question.query_async(&mut connection)).await?;
+        self.server(&host, port).map_err(Away::Failed)
+    }
+
+    /// The server at an address.
+    fn server(&self, host: &str, port: u16) -> Result<Client, RedisError> {
         // An IPv6 address has colons of its own.
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        Client::open(format!("redis://{}{host}:{port}/{}", self.user, self.database)).map_err(Away::Failed)
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        Client::open(format!("redis://{}{host}:{port}/{}", self.user, self.database))
     }
 }
 
@@ -185,4 +190,29 @@ async fn connect(client: &Client, patience: Duration) -> Result<MultiplexedConne
 /// The answer, if it comes in time.
 pub(crate) async fn in_time<T>(patience: Duration, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Away> {
     timeout(patience, call).await.map_err(|_| Away::Late)?.map_err(Away::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else it is asked as somebody else, or for what others have in another database.
+    #[test]
+    fn a_server_that_sentinels_name_is_used_as_the_url_says() {
+        for (url, user, password, database) in [
+            ("redis+sentinel://host:1/s", None, None, 0),
+            ("redis+sentinel://host:1/s/7", None, None, 7),
+            ("redis+sentinel://:p@host:1,host:2/s", None, Some("p"), 0),
+            ("redis+sentinel://ada:p@host:1,host:2/s/7", Some("ada"), Some("p"), 7),
+        ] {
+            let Ok(Place::Watched(watched)) = Place::parse(url) else { panic!("{url}") };
+            for host in ["10.0.0.1", "fd00::1"] {
+                let server = watched.server(host, 6379).unwrap();
+                let (info, address) = (server.get_connection_info(), ConnectionAddr::Tcp(host.to_owned(), 6379));
+                let settings = info.redis_settings();
+                assert_eq!(*info.addr(), address, "{url}");
+                assert_eq!((settings.username(), settings.password(), settings.db()), (user, password, database), "{url}");
+            }
+        }
+    }
 }

@@ -73,6 +73,7 @@ async fn what_is_no_url_is_said_so() {
         "redis+sentinel://localhost:1",
         "redis+sentinel://localhost:1/",
         "redis+sentinel://localhost:x/s",
+        "redis+sentinel://localhost:1/s/x",
     ] {
         assert!(matches!(Redis::open(&options(url)), Err(OpenError::Url(_))), "{url}");
     }
