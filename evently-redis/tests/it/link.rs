@@ -64,6 +64,25 @@ async fn late_answers_with_a_good_one_in_between_do_not_add_up() {
     }
 }
 
+/// Nobody waits longer than that for what they could do without. The time passes for us alone.
+#[tokio::test]
+async fn a_server_that_stands_still_costs_three_calls_a_quarter_of_a_second_each() {
+    let server = Server::start().unwrap();
+    let patient = Options { connect_timeout: PATIENCE, ..options(&server.url()) };
+    let Options { timeout, failures_max, .. } = Options::new(server.url());
+    // Nobody else asks anything meanwhile.
+    let redis = connected(&Options { probe: Duration::from_hours(1), timeout, failures_max, ..patient }).await;
+    let cache = RedisCache::new(redis.clone());
+    server.pause();
+    tokio::time::pause();
+    let began = Instant::now();
+    for left in (0..3).rev() {
+        assert_eq!(cache.look(&CacheKey::new("test", 1)).await, Look::Miss(None));
+        assert_eq!(redis.health().up, left > 0);
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn what_is_no_url_is_said_so() {
     for url in [
