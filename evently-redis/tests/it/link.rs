@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use evently_core::ports::{Cache as _, CacheKey, Look};
+use evently_core::ports::{Cache as _, CacheKey, Forgotten, Look};
 use evently_redis::{OpenError, Options, Problem, Redis, RedisCache};
-use evently_testservers::Redis as Server;
-use tokio::time::Instant;
+use evently_testservers::{Proxy, Redis as Server};
+use tokio::time::{Instant, timeout};
 
 use crate::support::{PATIENCE, connected, options};
 
@@ -81,6 +81,41 @@ async fn a_server_that_stands_still_costs_three_calls_a_quarter_of_a_second_each
         assert_eq!(redis.health().up, left > 0);
     }
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+/// As when another one has been made the master meanwhile: what this one has is not all that there was.
+#[tokio::test]
+async fn a_server_that_begins_another_history_is_connected_to_anew_though_nothing_broke() {
+    let server = Server::start().unwrap();
+    let redis = connected(&options(&server.url())).await;
+    let began = Instant::now();
+    // Where nobody is to be followed.
+    server.query(&["replicaof", "127.0.0.1", "1"]).unwrap();
+    server.query(&["replicaof", "no", "one"]).unwrap();
+    let connected_anew = async {
+        loop {
+            let so_far = began.elapsed();
+            if redis.health().up && redis.health().lasts < so_far {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, connected_anew).await.expect("it is noticed");
+}
+
+/// As when somebody on the way has forgotten the connection, and nobody is told that it has ended.
+#[tokio::test]
+async fn who_listens_and_would_hear_nothing_any_more_listens_anew() {
+    let server = Server::start().unwrap();
+    let proxy = Proxy::before(&server.url()).unwrap();
+    let redis = connected(&Options { timeout: Duration::from_millis(100), ..options(&proxy.url()) }).await;
+    let cache = RedisCache::new(redis);
+    assert!(cache.wait_until_listening(PATIENCE).await);
+    let mut told = cache.forgotten();
+    proxy.strand();
+    let first = timeout(PATIENCE, told.recv()).await.expect("it is told that it may have missed something");
+    assert_eq!(first.unwrap(), Forgotten::Everything);
 }
 
 #[tokio::test]
