@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use evently_core::{
-    domain::{BookingId, EventId, RequestKey},
-    ports::{LockRequest, SeatLocks},
+    domain::{BookingId, EventId, RequestKey, Timestamp},
+    ports::{LockRequest, RateLimits as _, SeatLocks},
 };
-use evently_redis::{Problem, Redis, RedisSeatLocks};
-use evently_testservers::{Redis as Server, RedisCluster};
+use evently_redis::{Options, Problem, Redis, RedisRateLimits, RedisSeatLocks};
+use evently_testservers::{Redis as Server, RedisCluster, shared_redis_cluster};
+use futures_util::future::join_all;
 use uuid::Uuid;
 
 use crate::support::{PATIENCE, connected, options};
@@ -69,6 +70,19 @@ async fn a_node_that_takes_no_writes_takes_nothing_from_the_others() {
         assert!(redis.wait_until_up(true, PATIENCE).await);
     }
     assert_eq!(away, 1);
+}
+
+/// Their buckets are on all nodes, and a script has those of one.
+#[tokio::test]
+async fn those_who_ask_at_once_are_counted_for_all_instances_together() {
+    let options = Options { timeout: PATIENCE, ..options(shared_redis_cluster().unwrap()) };
+    let keys = (0..20).map(|key| key.to_string()).collect::<Vec<_>>();
+    for expected in [keys.len(), 0] {
+        let limit = RedisRateLimits::new(connected(&options).await).limit("bookings", 1, Duration::from_hours(1));
+        let now = Timestamp::from_secs(1_800_000_000);
+        let verdicts = join_all(keys.iter().map(|key| limit.take(key, now))).await;
+        assert_eq!(verdicts.iter().filter(|verdict| verdict.allowed).count(), expected);
+    }
 }
 
 #[tokio::test]
