@@ -48,6 +48,8 @@ async fn values_are_kept_as_documented() {
     let name = format!("{}:cache:{{test:1}}", options.namespace);
     cache.look(&key()).await;
     assert!(server.query(&["get", &name]).unwrap().starts_with('L'));
+    let left: i64 = server.query(&["pttl", &name]).unwrap().parse().unwrap();
+    assert!((1..=10_000).contains(&left), "{left}: whoever has it may never come back");
     put(&*cache, b"one").await;
     assert_eq!(server.query(&["get", &name]).unwrap(), "Vone");
     let left: u64 = server.query(&["pttl", &name]).unwrap().parse().unwrap();

@@ -10,11 +10,13 @@ use std::{
 use async_trait::async_trait;
 use evently_core::{
     domain::{Event, EventId, Layout, LayoutId, Request, SeatChange, SeatMap, SeatStatus, Timestamp, Venue, VenueId},
+    memory::SeatBoard,
     ports::{Catalog, Elsewhere, EventFilter, Page, SeatFeed, StoreError, StoreErrorKind, Subscription},
 };
 use evently_redis::{Options, Redis, RedisSeatFeed};
 use evently_testkit::{Fixture, MemoryPlace, World, customer};
 use evently_testservers::{Proxy, Redis as Server, shared_redis};
+use futures_util::future::join_all;
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, broadcast::error::TryRecvError},
@@ -356,6 +358,24 @@ fn what_is_kept_of_an_event_lasts_for_as_long_as_something_changes_or_somebody_c
         // Nobody has looked at the other instance yet.
         two.map(1).await;
         lasts();
+    });
+}
+
+/// It would grow for as long as an event is on sale, and each who joins gets all of it.
+#[test]
+fn no_more_deltas_are_kept_than_an_instance_has_use_for() {
+    run(async {
+        let two = Two::new().await;
+        let options = Options { timeout: PATIENCE, ..two.options.clone() };
+        let (_redis, feed) = feed_at(&options, two.world.store.catalog.clone()).await;
+        let seats = 0..feed.seat_map(two.id()).await.unwrap().unwrap().counts().total;
+        for version in 1..=u32::try_from(SeatBoard::KEPT).unwrap() / seats.end + 1 {
+            let changes =
+                seats.clone().map(|number| [SeatChange { event_id: two.id(), number, status: SeatStatus::Reserved, version }]);
+            join_all(changes.map(async |change| feed.publish(&change).await)).await;
+        }
+        let [deltas, _] = two.kept();
+        assert_eq!(two.server.query(&["xlen", &deltas]).unwrap(), SeatBoard::KEPT.to_string());
     });
 }
 
