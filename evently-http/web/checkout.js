@@ -1,13 +1,13 @@
 /** Paying for a hold: the time left, a card, and the wait for the bank. */
 import { Attempt, api, isOutcomeUnknown, newKey, pause } from './api.js';
-import { freedText, seatsWord, summary, totalOf } from './booking-parts.js';
+import { freedText, paymentOf, seatsWord, summary, totalOf } from './booking-parts.js';
 import { Countdown } from './countdown.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, notice, sentToSignIn } from './feedback.js';
 import { formatMoney, formatTime } from './format.js';
 import { isAborted } from './http.js';
 import { isPaymentUnderWay, waitForPayment } from './payment-wait.js';
-import { bookingElsewhere } from './tabs.js';
+import { bookingElsewhere, tellOtherTabs } from './tabs.js';
 
 /** What the built-in sandbox gateway does with each of its cards. */
 const TEST_CARDS = [
@@ -45,6 +45,11 @@ const WAIT = {
       + 'the other.',
     failed: 'The other payment did not go through.',
   },
+  elsewhere: {
+    title: 'A payment is on its way',
+    text: 'It was begun in another tab or on another device. We are waiting to see what becomes of it.',
+    failed: 'That payment did not go through.',
+  },
 };
 
 /**
@@ -66,6 +71,10 @@ class Checkout {
   #wait = null;
   /** Payments that the buyer has seen fail: they tell nothing of the next one, which may not have arrived. */
   #failed = new Set();
+  /** Payments under way that the buyer has left for another card. */
+  #left = new Set();
+  /** Whether a payment of this page is being asked for. */
+  #paying = false;
 
   constructor({ booking, asOf, event, cancelButton, onChange, signal }) {
     Object.assign(this, { booking, event, cancelButton, onChange, signal });
@@ -84,14 +93,15 @@ class Checkout {
       h('div', { class: 'column-side' }, summary(booking, event), cancelButton));
     // A sleeping computer may stop the page's clock, and another tab or device may have paid.
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden && !this.#wait) this.#look().catch(() => {});
+      if (!document.hidden && !this.#wait) this.#lookElsewhere().catch(() => {});
     }, { signal });
     bookingElsewhere.on(({ id }) => {
-      if (id === booking.id) this.#look().catch(() => {});
+      if (id === booking.id) this.#lookElsewhere().catch(() => {});
     }, signal);
-    this.#take(booking, asOf);
     if (isPaymentUnderWay(booking)) this.#waitFor(WAIT.bank);
     else this.#showForm();
+    // The time may be up.
+    this.#take(booking, asOf);
   }
 
   /** Takes over what the service says. @returns {boolean} whether the booking is still to be paid */
@@ -110,6 +120,15 @@ class Checkout {
   async #look() {
     const asOf = performance.now();
     return this.#take(await api.booking(this.booking.id, this.signal), asOf);
+  }
+
+  /** The same where another tab or device may have paid: what it has begun is waited for, and not paid beside. */
+  async #lookElsewhere() {
+    if (await this.#look() && !this.#paying && this.#isPaidElsewhere()) this.#waitFor(WAIT.elsewhere);
+  }
+
+  #isPaidElsewhere() {
+    return isPaymentUnderWay(this.booking) && !this.#left.has(paymentOf(this.booking).id);
   }
 
   #say(kind, text, testid = null) {
@@ -142,6 +161,7 @@ class Checkout {
   async #pay(token, button) {
     replace(this.messages);
     const body = { method: { type: 'card', token } };
+    this.#paying = true;
     await busy(button, async () => {
       try {
         const asOf = performance.now();
@@ -151,11 +171,13 @@ class Checkout {
         if (!this.signal.aborted) await this.#notPaid(error);
       }
     });
+    this.#paying = false;
   }
 
   #paid(payment, booking, asOf) {
     if (!this.#take({ ...booking, payments: [payment] }, asOf)) return;
     if (payment.status === 'failed') return this.#declined();
+    tellOtherTabs(this.booking);
     this.#waitFor(WAIT.bank);
   }
 
@@ -215,11 +237,16 @@ class Checkout {
     this.usual = h('p', null, text);
     this.note = h('p', { class: 'quiet', testid: 'waiting-note' });
     this.choice = h('div', { class: 'actions', hidden: true },
-      h('button', { class: 'button', type: 'button', testid: 'other-card', on: { click: () => this.#showForm() } },
+      h('button', { class: 'button', type: 'button', testid: 'other-card', on: { click: () => this.#payAnew() } },
         'Try another card'));
     replace(this.stage, h('section', { class: 'waiting', role: 'status', testid: 'payment-waiting' },
       h('span', { class: 'spinner', 'aria-hidden': 'true' }),
       this.waitTitle, this.usual, this.note, this.choice));
+  }
+
+  #payAnew() {
+    if (isPaymentUnderWay(this.booking)) this.#left.add(paymentOf(this.booking).id);
+    this.#showForm();
   }
 
   #stillWaiting(seconds, reached) {
@@ -238,6 +265,7 @@ class Checkout {
     const wait = new AbortController();
     this.#wait = wait;
     this.signal.addEventListener('abort', () => wait.abort(), { once: true, signal: wait.signal });
+    this.#offer(true);
     this.more.hidden = true;
     replace(this.messages);
     this.#showWaiting(what);
@@ -271,6 +299,8 @@ class Checkout {
         await pause(POLL_MS + tries * 500, this.signal);
         const asOf = performance.now();
         const booking = await api.booking(this.booking.id, this.signal);
+        // A payment has been answered meanwhile, and is waited for.
+        if (this.#wait) return;
         if (booking.status !== 'pending') return this.onChange(booking, asOf);
         if (booking.expires_in > 1) return this.#goOn(booking, asOf);
       }
@@ -297,8 +327,9 @@ class Checkout {
 
   #goOn(booking, asOf) {
     this.#offer(true);
-    this.#showForm();
     this.#take(booking, asOf);
+    if (this.#isPaidElsewhere() && !this.#paying) this.#waitFor(WAIT.elsewhere);
+    else this.#showForm();
   }
 }
 

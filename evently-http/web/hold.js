@@ -34,7 +34,7 @@ export class Holding {
 
   /** Holds the chosen seats. @param {HTMLButtonElement} button */
   chosen(button) {
-    return this.#hold({ event_id: this.eventId, seat_ids: this.selection.ids }, button);
+    return this.#hold({ event_id: this.eventId, seat_ids: this.selection.ids }, this.selection.indexes, button);
   }
 
   /** Takes out of the choice what is no longer to be had, and says so. */
@@ -43,7 +43,7 @@ export class Holding {
     if (lost.length > 0) await this.#drop(lost);
   }
 
-  async #hold(body, button) {
+  async #hold(body, seats, button) {
     // The choice stays in sessionStorage meanwhile.
     if (!isSignedIn()) return navigate(signInPath());
     this.panel.say();
@@ -51,10 +51,12 @@ export class Holding {
     try {
       const booking = await busy(button, () => this.#attempt.run(body, (key) => api.createBooking(body, key)));
       tellOtherTabs(booking);
-      this.selection.clear();
+      // What was chosen meanwhile stays chosen.
+      this.selection.drop(seats);
       if (!this.signal.aborted) navigate(`/bookings/${booking.id}`);
     } catch (error) {
       this.#underway = isOutcomeUnknown(error);
+      this.panel.update();
       await this.#explain(error);
     }
   }

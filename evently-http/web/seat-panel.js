@@ -29,8 +29,8 @@ export class SeatPanel {
       this.messages,
       h('div', { class: 'panel-body', id: 'panel-body' }, this.list),
       h('div', { class: 'panel-foot' }, this.summary, this.total, this.hold));
-    selection.changed.on(() => this.#update(), signal);
-    this.#update();
+    selection.changed.on(() => this.update(), signal);
+    this.update();
   }
 
   /** Shows a message in place of the last one; none of them clears it. @param {...Node} notices */
@@ -49,7 +49,7 @@ export class SeatPanel {
     this.summary.setAttribute('aria-expanded', String(open));
   }
 
-  #update() {
+  update() {
     const { indexes, size, max } = this.selection;
     const total = sumMoney(indexes.map((i) => this.model.price(i)).filter(Boolean));
     replace(this.list, size > 0 ? indexes.map((i) => this.#entry(i)) : h('li', { class: 'chosen-none' },
@@ -60,7 +60,8 @@ export class SeatPanel {
     replace(this.summary, size > 0
       ? [h('strong', null, plural(size, 'seat')), h('span', null, formatMoney(total))]
       : [h('strong', null, 'No seats yet'), h('span', null, 'Tap a seat')]);
-    this.hold.disabled = size === 0;
+    // While a hold is asked for it is not asked for again.
+    if (!this.hold.hasAttribute('aria-busy')) this.hold.disabled = size === 0;
     this.hold.textContent = size === 1 ? 'Hold this seat' : 'Hold these seats';
     this.element.classList.toggle('is-empty', size === 0);
   }

@@ -38,6 +38,65 @@ story('a hold expires while the buyer looks on: a message, and the seat is on sa
   await anna.seesSeat(seat.id, 'available');
 });
 
+storyOfTwoTabs('a payment that is answered when the time seems to be up is waited for all the same', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
+  await anna.page.route(/\/payment$/, async (route) => {
+    const response = await route.fetch();
+    await anna.sees('hold-ran-out');
+    await route.fulfill({ response });
+  });
+
+  await anna.pay('tok_timeout');
+  await anna.sees('payment-waiting');
+  for (let looks = 0; looks < 4; looks += 1) await anna.page.waitForResponse(/\/api\/v1\/bookings\/[^/]+$/);
+  assert.deepEqual([await anna.at('payment-waiting').count(), await anna.at('pay-button').count()], [1, 0]);
+});
+
+storyOfLongHolds('a booking without any time left is not to be paid for', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat] = await api.availableSeats(event.id);
+  const anna = await visitor('anna');
+  await anna.signInAndHold(await api.newBuyer(), event.id, seat.id);
+  await anna.page.route(/\/api\/v1\/bookings\/[^/]+$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...await response.json(), expires_in: 0 } });
+  });
+
+  await anna.page.reload();
+  await anna.sees('hold-ran-out');
+  assert.equal(await anna.at('pay-button').count(), 0);
+});
+
+storyOfLongHolds('while a hold is asked for another one is not, and what is chosen meanwhile stays chosen', async ({ api, visitor }) => {
+  const event = await api.event(HALL);
+  const [seat, other] = await api.availableSeats(event.id);
+  const account = await api.newBuyer();
+  const anna = await visitor('anna');
+  await anna.openSignedIn(account, `/events/${event.id}`);
+  await anna.seatsAreThere();
+  let answer;
+  const asked = new Promise((resolve) => { answer = resolve; });
+  await anna.page.route(/\/api\/v1\/bookings$/, async (route) => {
+    await asked;
+    await route.continue();
+  });
+  await anna.choose(seat.id);
+  await anna.press('hold-button');
+  await anna.choose(other.id);
+  assert.equal(await anna.at('hold-button').isEnabled(), false);
+  answer();
+  await anna.sees('pay-button');
+
+  await anna.page.goBack();
+  await anna.seatsAreThere();
+  await anna.chosen(other.id).waitFor({ state: 'attached' });
+  assert.equal(await anna.at('selected-seat').count(), 1);
+  assert.deepEqual((await api.bookings(account)).map(({ seats }) => seats.length), [1]);
+});
+
 story('a seat whose hold has run out can be bought by the one who waited for it', async ({ api, visitor }) => {
   const event = await api.event(HALL);
   const [seat] = await api.availableSeats(event.id);

@@ -97,6 +97,27 @@ story('a 3-D Secure payment waits for the bank and then confirms by itself', asy
   await anna.receiveTickets(1);
 });
 
+for (const [where, pay] of [
+  ['in another tab', async (anna, path) => {
+    const tab = await anna.openTab();
+    await tab.open(path);
+    await tab.pay('tok_slow');
+  }],
+  ['on another device', async (anna, path, { api, account }) => {
+    await api.post(`/api/v1${path}/payment`, { method: { type: 'card', token: 'tok_slow' } }, { token: await api.signIn(account) });
+    await anna.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  }],
+]) {
+  story(`a payment that was begun ${where} is waited for, and not paid beside`, async (scene) => {
+    const { anna, account } = await atTheCheckout(scene);
+    await pay(anna, new URL(anna.page.url()).pathname, { api: scene.api, account });
+
+    await anna.reads('payment-waiting', /begun in another tab or on another device/);
+    assert.equal(await anna.at('pay-button').count(), 0);
+    await anna.receiveTickets(1);
+  });
+}
+
 story('a slow payment is found confirmed by a visitor who left and came back', async (scene) => {
   const { anna } = await atTheCheckout(scene);
 
