@@ -49,8 +49,9 @@ const FORGET_SESSIONS: &str = "delete from sessions where id = any(array( \
         where s.expires_at < $1 and not exists (select from session_tokens t where t.session_id = s.id) \
         order by s.expires_at limit $2 \
     ))";
-/// By the clock of the server, which wrote the times. An hour and a bit: it is told for an hour at least.
-const FORGET_TAKEN_BACK: &str = "delete from taken_back where at < clock_timestamp() - interval '4000 seconds'";
+/// By the clock of the server, which wrote the times, as of one moment: else no index would do. An hour and a bit: it is told for an hour at
+/// least.
+const FORGET_TAKEN_BACK: &str = "delete from taken_back where at < statement_timestamp() - interval '4000 seconds'";
 /// Two who forget leave each other's rows alone.
 const FORGET_MESSAGES: &str = "delete from inbox i using ( \
         select consumer, message from inbox where done and claimed_until < $1 limit $2 for update skip locked \
