@@ -13,8 +13,11 @@ use evently_core::{
 
 use tokio::time::Instant;
 
-pub(crate) use self::{read::SALE, write::whole};
 use self::{read::read, write::write};
+pub(crate) use self::{
+    read::{PAYMENTS, REFUNDS, SALE, TICKETS},
+    write::whole,
+};
 use crate::{
     Time,
     error::Fault,

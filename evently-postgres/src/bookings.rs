@@ -30,10 +30,10 @@ pub(crate) const BOOKINGS_OF_USER: &str = booking_sql!(
 );
 
 const PAYMENT_BY_ID: &str = payment_sql!("where p.id = $1");
-const PAYMENTS_OF_BOOKING: &str = payment_sql!("where p.booking_id = $1 order by p.created_at, p.id");
-const REFUNDS_OF_BOOKING: &str = refund_sql!("where r.booking_id = $1 order by r.created_at, r.id");
-const TICKET_BY_ID: &str = ticket_sql!("where t.id = $1");
-const TICKETS_OF_BOOKING: &str = ticket_sql!("where t.booking_id = $1 order by t.seat, t.id");
+pub(crate) const PAYMENTS_OF_BOOKING: &str = payment_sql!("where p.booking_id = $1 order by p.created_at, p.id");
+pub(crate) const REFUNDS_OF_BOOKING: &str = refund_sql!("where r.booking_id = $1 order by r.created_at, r.id");
+pub(crate) const TICKET_BY_ID: &str = ticket_sql!("where t.id = $1");
+pub(crate) const TICKETS_OF_BOOKING: &str = ticket_sql!("where t.booking_id = $1 order by t.seat, t.id");
 const HISTORY: &str = "select sequence, position, content from journal where event_id = $1 \
     and sequence = any((select b.journal from bookings b where b.event_id = $1 and b.id = $2)::bigint[])";
 

@@ -37,7 +37,7 @@ macro_rules! events_sql {
         )
     };
 }
-const EVENTS: &str = events_sql!("($6::text is null or e.status = $6)");
+pub(crate) const EVENTS: &str = events_sql!("($6::text is null or e.status = $6)");
 /// With the status said, the index of the events that are on sale will do.
 pub(crate) const EVENTS_PUBLISHED: &str = events_sql!("e.status = 'upcoming' and $6::text = 'upcoming'");
 /// The price of a seat stands in its row for this question.

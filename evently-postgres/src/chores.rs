@@ -16,21 +16,21 @@ use crate::{
     store::{During, PgStore, values},
 };
 
-const DUE_HOLDS: &str = "select id from bookings where expires_at <= $1 order by expires_at limit $2";
+pub(crate) const DUE_HOLDS: &str = "select id from bookings where expires_at <= $1 order by expires_at limit $2";
 /// By their claims, which are there as long as they are live.
-const CALLED_OFF: &str = "select b.id from events e cross join lateral ( \
+pub(crate) const CALLED_OFF: &str = "select b.id from events e cross join lateral ( \
         select distinct i.booking_id as id from ( \
             select i.booking_id from booking_items i where i.event_id = e.id order by i.seat limit $1) i) b \
     where e.status = 'cancelled' limit $1";
 /// Without a page before, all are after it.
-const UNDECIDED_PAYMENTS: &str = payment_sql!(
+pub(crate) const UNDECIDED_PAYMENTS: &str = payment_sql!(
     "where p.provider = $1 and (p.created_at < $2 or p.created_at > $6) \
         and (p.created_at, p.id) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, '00000000-0000-0000-0000-000000000000'::uuid)) \
         and (p.status in ('processing', 'requires_action') or (p.status = 'failed' and p.detail in ('superseded', 'no_answer'))) \
         order by p.created_at, p.id limit $5"
 );
 /// Without a page before, all are after it.
-const OWED_REFUNDS: &str = refund_sql!(
+pub(crate) const OWED_REFUNDS: &str = refund_sql!(
     "where r.provider = $1 \
         and (r.created_at, r.id) > (coalesce($2, '-infinity'::timestamptz), coalesce($3, '00000000-0000-0000-0000-000000000000'::uuid)) \
         and r.succeeded_at is null order by r.created_at, r.id limit $4"
@@ -38,22 +38,22 @@ const OWED_REFUNDS: &str = refund_sql!(
 const PAYMENTS_OF_REFUNDS: &str = payment_sql!("where p.id = any($1)");
 const PENDING_TOTAL: &str = "select count(*) from bookings where expires_at is not null";
 /// In the order of the keys, so that two who forget do not lock each other out.
-const FORGET_ANSWERS: &str = "delete from answers \
+pub(crate) const FORGET_ANSWERS: &str = "delete from answers \
     where key = any(array(select key from answers where at < $1 order by at limit $2)) and at < $1";
-const FORGET_TOKENS: &str = "delete from session_tokens where digest = any(array( \
+pub(crate) const FORGET_TOKENS: &str = "delete from session_tokens where digest = any(array( \
         select t.digest from sessions s join session_tokens t on t.session_id = s.id \
         where s.expires_at < $1 order by s.expires_at limit $2 \
     ))";
-const FORGET_SESSIONS: &str = "delete from sessions where id = any(array( \
+pub(crate) const FORGET_SESSIONS: &str = "delete from sessions where id = any(array( \
         select s.id from sessions s \
         where s.expires_at < $1 and not exists (select from session_tokens t where t.session_id = s.id) \
         order by s.expires_at limit $2 \
     ))";
 /// By the clock of the server, which wrote the times, as of one moment: else no index would do. An hour and a bit: it is told for an hour at
 /// least.
-const FORGET_TAKEN_BACK: &str = "delete from taken_back where at < statement_timestamp() - interval '4000 seconds'";
+pub(crate) const FORGET_TAKEN_BACK: &str = "delete from taken_back where at < statement_timestamp() - interval '4000 seconds'";
 /// Two who forget leave each other's rows alone.
-const FORGET_MESSAGES: &str = "delete from inbox i using ( \
+pub(crate) const FORGET_MESSAGES: &str = "delete from inbox i using ( \
         select consumer, message from inbox where done and claimed_until < $1 limit $2 for update skip locked \
     ) old where i.consumer = old.consumer and i.message = old.message";
 

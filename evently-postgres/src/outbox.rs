@@ -31,10 +31,10 @@ const CLAIM: &str = "insert into consumers as c (name, position, owner, claimed_
 /// Never goes back.
 const ADVANCE: &str = "update consumers set position = greatest(position, $2), claimed_until = $4 where name = $1 and owner = $3";
 
-const SOME_UNNUMBERED: &str = "select 1 from journal where position is null limit 1";
+pub(crate) const SOME_UNNUMBERED: &str = "select 1 from journal where position is null limit 1";
 /// Whoever has waited for the lock reads the row anew, and what follows sees all that was numbered meanwhile.
 const LOCK_HEAD: &str = "select position, hash from journal_head for update";
-const UNNUMBERED: &str =
+pub(crate) const UNNUMBERED: &str =
     "select event_id, sequence, entries, content from journal where position is null order by sequence limit $1";
 const NUMBER: &str = "update journal j set position = n.position, hash = n.hash \
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) n (event_id, sequence, position, hash) \

@@ -3,10 +3,11 @@
 use evently_core::ports::StoreError;
 
 use crate::{
-    apply, bookings, catalog, elsewhere,
+    apply, bookings, catalog, chores, elsewhere,
     error::Fault,
     outbox,
     rows::get,
+    sessions,
     store::{During, PgStore, Reading},
 };
 
@@ -21,13 +22,33 @@ pub struct Plan {
     pub plan: String,
 }
 
-/// What is asked beside the sales, most asked first.
+/// What is asked beside the sales, most asked first, and all else that has an index of its own.
 const OTHERS: &[(&str, &str)] = &[
     ("events on sale", catalog::EVENTS_PUBLISHED),
     ("a customer's bookings", bookings::BOOKINGS_OF_USER),
     ("seats that can be had, cheapest first", catalog::AVAILABLE),
     ("whether others have written", elsewhere::SINCE),
     ("what is handed on next", outbox::ROWS),
+    ("whether there is something to hand on", outbox::SOME_UNNUMBERED),
+    ("what gets its position next", outbox::UNNUMBERED),
+    ("events by their start", catalog::EVENTS),
+    ("payments by their ids", apply::PAYMENTS),
+    ("refunds by their ids", apply::REFUNDS),
+    ("tickets by their codes", apply::TICKETS),
+    ("a booking's payments", bookings::PAYMENTS_OF_BOOKING),
+    ("a booking's refunds", bookings::REFUNDS_OF_BOOKING),
+    ("a booking's tickets", bookings::TICKETS_OF_BOOKING),
+    ("a ticket", bookings::TICKET_BY_ID),
+    ("what was taken back from somebody", sessions::TAKEN_BACK),
+    ("holds that are over", chores::DUE_HOLDS),
+    ("bookings of events that were called off", chores::CALLED_OFF),
+    ("payments that a gateway is asked about", chores::UNDECIDED_PAYMENTS),
+    ("refunds that are owed", chores::OWED_REFUNDS),
+    ("answers that are forgotten", chores::FORGET_ANSWERS),
+    ("tokens that are forgotten", chores::FORGET_TOKENS),
+    ("logins that are forgotten", chores::FORGET_SESSIONS),
+    ("what was taken back long ago", chores::FORGET_TAKEN_BACK),
+    ("messages that are forgotten", chores::FORGET_MESSAGES),
 ];
 
 impl PgStore {

@@ -31,7 +31,7 @@ const TAKE_BACK: &str = "insert into taken_back (session_id) values ($1)";
 const TAKE_BACK_OF_TOKEN: &str = "insert into taken_back (session_id) select session_id from session_tokens where digest = $1";
 /// With the oldest transaction that is not over: what it and later ones write may be seen by the next who asks for the first time.
 /// A mark of another run of the server says nothing: after a failover transactions may have the numbers of some that were lost.
-const TAKEN_BACK: &str = concat!(
+pub(crate) const TAKEN_BACK: &str = concat!(
     "select m.mark, t.session_id, t.user_id, m.run \
         from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as mark, ",
     server_run!(),

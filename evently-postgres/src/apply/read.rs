@@ -56,10 +56,10 @@ const ANSWER: usize = 27;
 /// The server's time, which every row has.
 const TIME: usize = 30;
 /// Locked: two reports on one payment must not both be the first.
-const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
-const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");
+pub(crate) const PAYMENTS: &str = payment_sql!("where p.id = any($1) order by p.id for no key update");
+pub(crate) const REFUNDS: &str = refund_sql!("where r.id = any($1) order by r.id for no key update");
 const TICKETS_OF: &str = ticket_sql!("where t.booking_id = any($1) order by t.seat, t.id");
-const TICKETS: &str = ticket_sql!("where t.code = any($1) order by t.id for no key update");
+pub(crate) const TICKETS: &str = ticket_sql!("where t.code = any($1) order by t.id for no key update");
 const MESSAGES: &str = "select m.provider, m.message from unnest($1::text[], $2::text[]) w (provider, message) \
     cross join lateral ( \
         select * from gateway_messages m where m.provider = w.provider and m.message = w.message offset 0) m";
