@@ -118,42 +118,6 @@ async fn no_more_can_be_given_back_than_came_in() {
     assert!(payment("failed", "'declined'", "null", 1).unwrap_err().contains("payments_refunded"));
 }
 
-/// The last guard of everything else: what contradicts itself cannot be stored, whoever writes it.
-#[tokio::test]
-async fn no_row_that_contradicts_itself_is_taken() {
-    const ENDED: &str = "hold_until = null, payment_until = null, expires_at = null";
-    let place = Place::new();
-    let ids = Arc::new(SeededIds::new(7));
-    let store = place.open_with(ids.clone(), &place.options()).await;
-    let event = on_sale(&store, &ids).await;
-    hold(&store, &ids, &event, 0).await;
-    assert_eq!(place.try_execute("update bookings set version = version"), Ok(()));
-    for (constraint, update) in [
-        ("events_status", "events set status = 'completed'"),
-        ("events_times", "events set end_time = start_time"),
-        ("events_version", "events set version = 0"),
-        ("seats_status", "seats set status = 'sold'"),
-        ("seats_owner", "seats set booking_id = null"),
-        ("seats_owner", "seats set status = 'booked'"),
-        ("seats_version", "seats set version = -1"),
-        ("bookings_status", &format!("bookings set status = 'sold', {ENDED}")),
-        ("bookings_seats", "bookings set prices = prices || 1::bigint"),
-        ("bookings_seats", "bookings set prices = '{}', seats = '{}'"),
-        ("bookings_pending", "bookings set expires_at = hold_until + interval '1 second'"),
-        ("bookings_pending", "bookings set payment_id = id"),
-        ("bookings_pending", "bookings set status = 'expired'"),
-        ("bookings_confirmed", "bookings set confirmed_at = now()"),
-        ("bookings_confirmed", &format!("bookings set status = 'confirmed', code = 'ABCDEFGH', {ENDED}")),
-        ("bookings_paid", &format!("bookings set status = 'cancelled', payment_id = id, {ENDED}")),
-        ("bookings_version", "bookings set version = 0"),
-        ("bookings_refunds", "bookings set refund_until = now(), refund_percent = 101"),
-        ("bookings_refunds", "bookings set refund_until = null, refund_percent = 50"),
-    ] {
-        let refused = place.try_execute(&format!("update {update}")).expect_err(update);
-        assert!(refused.contains(&format!("\"{constraint}\"")), "{update}: {refused}");
-    }
-}
-
 /// A statement of a request may take half a second here, and is waited for a second longer.
 #[tokio::test]
 async fn the_check_of_a_store_may_take_longer_than_a_request() {

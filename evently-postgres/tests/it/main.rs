@@ -4,6 +4,7 @@ mod acknowledged;
 mod audit;
 mod clock;
 mod conformance;
+mod constraints;
 mod crowd;
 mod elsewhere;
 mod failover;

@@ -152,15 +152,3 @@ async fn an_entry_filed_under_another_event_is_found() {
     .await;
     assert!(faults.iter().any(|fault| fault.contains("entry 1 of the journal is filed under another")), "{faults:?}");
 }
-
-/// The last guard at the door, below our own rules.
-#[tokio::test]
-async fn no_seat_can_have_two_good_tickets() {
-    let place = Place::new();
-    let _store = altered(&place, "").await;
-    let tool = place.tool();
-    let second = "pragma foreign_keys = off; insert into tickets (id, booking_id, event_key, seat, code, status) \
-        select randomblob(16), randomblob(16), event_key, seat, 'another', 'valid' from tickets limit 1";
-    let refused = tool.execute_batch(second).unwrap_err().to_string();
-    assert!(refused.contains("tickets.event_key, tickets.seat"), "{refused}");
-}

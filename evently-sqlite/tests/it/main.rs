@@ -4,6 +4,7 @@ mod answers;
 mod audit;
 mod broken_disk;
 mod conformance;
+mod constraints;
 mod durable;
 mod full;
 mod open;
