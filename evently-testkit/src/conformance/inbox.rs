@@ -110,10 +110,15 @@ pub async fn what_was_done_long_ago_is_forgotten_and_nothing_else(world: World) 
     }
     for message in 0..3 {
         inbox.done("mail", message, claim.owner).await.unwrap();
+        // Somebody else is still at the same ones.
+        inbox.take("jobs", message, &claim).await.unwrap();
     }
     let forget = async |before, limit| world.store.chores.forget_messages(before, limit).await.unwrap();
     assert_eq!(forget(claim.until, 10).await, 0);
     let later = claim.until + Duration::from_micros(1);
     assert_eq!((forget(later, 2).await, forget(later, 2).await, forget(later, 2).await), (2, 1, 0));
-    assert_eq!(inbox.take("mail", 4, &world.claim()).await.unwrap(), Taken::Others, "it is not done");
+    for (consumer, message) in [("mail", 4), ("jobs", 0), ("jobs", 1), ("jobs", 2)] {
+        let taken = inbox.take(consumer, message, &world.claim()).await.unwrap();
+        assert_eq!(taken, Taken::Others, "{consumer} {message} is not done");
+    }
 }

@@ -103,7 +103,9 @@ pub async fn a_message_is_taken_in_once(world: World) {
         let message = Some("evt_1".to_owned());
         Command::SettlePayment { payment_id, report, reference, message, instead, terms, answers: None }
     };
-    world.ask(GATEWAY, message(GatewayReport::Processing)).await.unwrap();
+    // In one batch, and again when that is over.
+    let twice = [message(GatewayReport::Processing), message(GatewayReport::Succeeded)];
+    world.apply(&twice.map(|command| Request::new(GATEWAY, command))).await;
     let again = world.ask(GATEWAY, message(GatewayReport::Succeeded)).await.unwrap();
     let (payment, booking) = fixtures::paid(again);
     assert_eq!((payment.status(), booking.status()), ("processing", BookingStatus::Pending));
