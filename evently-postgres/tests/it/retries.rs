@@ -6,16 +6,19 @@ use std::{
 };
 
 use evently_core::{
-    domain::{Actor, BookingId, Command, HoldTerms, Request, RequestKey, Timestamp},
+    domain::{Actor, BookingId, Command, HoldTerms, Request, RequestKey, TicketState, Timestamp},
     memory::SeededIds,
     ports::{Audit, Bookings, Ids, StoreErrorKind},
 };
 use evently_postgres::{Options, Time};
-use evently_testkit::{Fixture, ORGANIZER, customer};
+use evently_testkit::{DOOR, Fixture, ORGANIZER, World, customer};
 use evently_testservers::Proxy;
 use sqlx::Connection as _;
 
-use crate::support::Place;
+use crate::{
+    elsewhere::{hold_of, on_sale},
+    support::Place,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -69,6 +72,19 @@ async fn what_has_waited_for_the_server_is_decided_as_of_then() {
     assert!(answer.result.is_ok() && answer.at >= NOW + late, "{answer:?}");
 }
 
+/// Here an event that is listed and stands nowhere, so that it seems to be on its way to another month.
+#[tokio::test]
+async fn what_is_in_the_way_for_ever_is_not_waited_for() {
+    let place = Place::new();
+    let ids = Arc::new(SeededIds::new(7));
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = on_sale(&store, &ids).await;
+    place.execute("delete from events");
+    let request = [hold_of(&ids, &event, 0)];
+    let given_up = tokio::time::timeout(Duration::from_mins(1), store.apply(NOW, &request)).await;
+    assert_eq!(given_up.expect("it is given up").unwrap_err().kind(), StoreErrorKind::Contended);
+}
+
 /// Counts who writes to the journal, whatever becomes of their transaction.
 const COUNTED: &str = "
     create sequence tries;
@@ -110,6 +126,24 @@ async fn a_commit_that_never_got_there_is_tried_again_and_done_once() {
     assert_eq!(tries, 2);
     let again = store.apply(NOW, &[hold]).await.unwrap().answers.remove(0);
     assert!(again.replayed && (again.at, &again.result) == (answer.at, &answer.result), "{again:?}");
+}
+
+/// Nobody would find it in the history of its booking.
+#[tokio::test]
+async fn what_happens_to_a_booking_is_not_done_where_that_cannot_be_told_of_it() {
+    let place = Arc::new(Place::new());
+    let world = World::new(place.clone()).await;
+    let event = world.event(1, 1).await;
+    let sold = world.buy(&event, customer(1), &[0]).await;
+    let code = world.tickets(sold.id).await[0].code;
+    place.execute(
+        "create function keep() returns trigger language plpgsql as 'begin return null; end'; \
+         create trigger keep before update on bookings for each row execute function keep()",
+    );
+    let check_in = [Request::new(DOOR, Command::CheckIn { code, event_id: None })];
+    let refused = world.store.bookings.apply(world.now(), &check_in).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Contended);
+    assert_eq!(world.tickets(sold.id).await[0].state, TicketState::Valid);
 }
 
 /// Time to stop whoever writes to the journal first.
