@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fs, path::Path, sync::Arc, time::Duration};
 
-use evently_core::{memory::SeededIds, ports::Outbox, services::Relay};
+use evently_core::{
+    domain::Timestamp,
+    memory::{ManualClock, SeededIds},
+    ports::{Claim, Outbox},
+    services::Relay,
+};
 use evently_postgres::{Options, PgStore};
 use evently_testservers::shared_postgres;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _};
@@ -76,6 +81,8 @@ async fn mails_that_an_earlier_version_has_sent_are_not_sent_again() {
     sqlx::query(sent).execute(&mut connection).await.unwrap();
     let store = PgStore::open(Arc::new(SeededIds::new(1)), &Options::new(database.url())).await.unwrap();
     assert_eq!(store.position(Relay::CONSUMER).await.unwrap(), 7);
+    let claim = Claim::new(&SeededIds::new(2), &ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+    assert_eq!(store.claim(Relay::CONSUMER, &claim).await.unwrap(), Some(7), "it is nobody's yet");
 }
 
 const TWO_WAIT: &str = "select count(*) >= 2 from pg_stat_activity \

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use evently_core::{
     domain::{BookingStatus, Event},
     memory::{ManualClock, MemorySeatFeed},
-    ports::{Audit, Bookings, Catalog, Elsewhere, Outbox, StoreErrorKind},
-    services::{BoxOffice, Error, OfficeSize},
+    ports::{Audit, Bookings, Catalog, Claim, Elsewhere, Outbox, StoreErrorKind},
+    services::{BoxOffice, Error, OfficeSize, Relay},
 };
 use evently_sqlite::{Options, SqliteStore};
 use evently_testkit::CountedBookings;
 
-use crate::support::{NOW, Place, apply, assert_sound, hold, put_on_sale};
+use crate::support::{CountedIds, NOW, Place, apply, assert_sound, hold, put_on_sale, user};
 
 #[tokio::test]
 async fn only_what_others_write_counts_as_changed_elsewhere() {
@@ -36,6 +36,17 @@ async fn what_one_has_written_the_other_reads() {
     assert_eq!(theirs.event(event.id).await.unwrap().unwrap().version, 2);
     apply(&theirs, NOW, hold(&event, 1, &[0])).await.unwrap();
     assert_eq!(ours.seat_map(event.id).await.unwrap().unwrap().counts().reserved, 1);
+}
+
+/// As those are after the migration that gave them owners.
+#[tokio::test]
+async fn what_an_earlier_version_has_followed_is_there_for_whoever_comes_first() {
+    let place = Place::new();
+    let store = place.open();
+    place.tool().execute_batch("insert into consumers (name, position) values ('relay', 7)").unwrap();
+    let claim = || Claim::new(&*CountedIds::new(2), &ManualClock::new(NOW));
+    assert_eq!(store.claim(Relay::CONSUMER, &claim()).await.unwrap(), Some(7), "it is nobody's yet");
+    assert_eq!(store.claim(Relay::CONSUMER, &Claim { owner: *user(9).as_uuid(), ..claim() }).await.unwrap(), None);
 }
 
 /// Split into ever smaller parts, each of which waits as long, a full batch kept the office busy for most of an hour.
