@@ -149,6 +149,26 @@ async fn what_is_ones_own_and_what_is_due_is_what_the_primary_says() {
     assert_eq!(name_of(&store, venue).await, "Before", "the replica answers all the while");
 }
 
+/// Whoever does not find what they have made makes it again.
+#[tokio::test]
+async fn who_has_made_a_venue_or_a_draft_sees_it_in_lists() {
+    let pair = Pair::start();
+    let store = pair.open().await;
+    let (_, venue) = make_venue(&store, 1).await;
+    let event = Fixture::new(&SeededIds::new(2), NOW, 1, 10);
+    let made = async |command| {
+        stand_still(&pair, &store, venue).await;
+        let applied = store.apply(NOW, &[of_organizer(command)]).await.unwrap();
+        assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+    };
+    made(event.create_venue()).await;
+    assert_eq!(store.venues(ALL).await.unwrap().len(), 2);
+    pair.replay(true);
+    made(event.create_event()).await;
+    let drafts = EventFilter { now: NOW, drafts: true, ..EventFilter::default() };
+    assert_eq!(store.events(&drafts, Page { after: None, limit: 10 }).await.unwrap().len(), 2);
+}
+
 /// A list that is older than their own change would be taken for newer.
 #[tokio::test]
 async fn who_has_changed_an_event_or_called_it_off_sees_that_in_lists() {
