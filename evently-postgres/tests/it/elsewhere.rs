@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use evently_core::{
-    domain::{BookingId, Command, Email, HoldTerms, Request, RequestKey, Role, SessionId, Timestamp, User, UserId},
+    domain::{BookingId, Command, Email, HoldTerms, Outcome, Request, RequestKey, Role, SessionId, Timestamp, User, UserId},
     memory::SeededIds,
     ports::{
         Accounts, Audit, BookingFilter, Bookings, Catalog, Chores, Elsewhere, Figures, Ids, Outbox, Page, PasswordHash, Rotation,
@@ -26,9 +26,10 @@ pub async fn on_sale(store: &PgStore, ids: &SeededIds) -> Fixture {
     event
 }
 
-pub async fn hold(store: &PgStore, ids: &SeededIds, event: &Fixture, seat: u32) {
-    let applied = store.apply(NOW, &[hold_of(ids, event, seat)]).await.unwrap();
-    assert!(applied.answers[0].result.is_ok(), "{applied:?}");
+pub async fn hold(store: &PgStore, ids: &SeededIds, event: &Fixture, seat: u32) -> BookingId {
+    let answer = store.apply(NOW, &[hold_of(ids, event, seat)]).await.unwrap().answers.remove(0);
+    let Ok(Outcome::Booking(booking)) = answer.result else { panic!("{answer:?}") };
+    booking.id
 }
 
 pub fn hold_of(ids: &SeededIds, event: &Fixture, seat: u32) -> Request {

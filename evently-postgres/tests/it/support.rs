@@ -60,6 +60,13 @@ impl Place {
         self.database.execute(statement)
     }
 
+    /// Has the server find rows in the order in which they stand on the disk, for whoever connects from now on.
+    pub fn without_indexes(&self) {
+        for scan in ["indexscan", "indexonlyscan", "bitmapscan"] {
+            self.execute(&format!("alter database \"{}\" set enable_{scan} = off", self.database()));
+        }
+    }
+
     pub fn database(&self) -> &str {
         self.database.name()
     }

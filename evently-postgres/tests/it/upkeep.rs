@@ -24,7 +24,11 @@ use evently_testservers::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{elsewhere::hold_of, pair::until, support::Place};
+use crate::{
+    elsewhere::{hold, hold_of, on_sale},
+    pair::until,
+    support::Place,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// All of them begin within a second, and have the same time.
@@ -68,6 +72,24 @@ impl Worker {
             }
         }
     }
+}
+
+/// Where more are over than are ended at a time, none is left for last because of where it stands.
+#[tokio::test]
+async fn holds_that_are_over_come_the_longest_due_first_wherever_they_stand() {
+    let (place, ids) = (Place::new(), Arc::new(SeededIds::new(7)));
+    place.without_indexes();
+    let store = place.open_with(ids.clone(), &place.options()).await;
+    let event = on_sale(&store, &ids).await;
+    let mut held = Vec::new();
+    for seat in 0..4 {
+        held.push(hold(&store, &ids, &event, seat).await);
+    }
+    place.execute(
+        "update bookings set hold_until = hold_until - seats[1] * interval '1 s', \
+            expires_at = expires_at - seats[1] * interval '1 s'",
+    );
+    assert_eq!(store.due_holds(NOW + OVER, 2).await.unwrap(), [held[3], held[2]]);
 }
 
 /// An event all of whose seats are held, one in each booking.
