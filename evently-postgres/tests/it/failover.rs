@@ -11,15 +11,16 @@ use evently_core::{
 use evently_postgres::{Options, PgStore, Pooler, Time};
 use evently_testkit::{Fixture, ORGANIZER};
 use evently_testservers::{PgBouncer, Postgres, Proxy};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use sqlx::Connection as _;
-use tokio::sync::broadcast::error::TryRecvError;
+use tokio::{sync::broadcast::error::TryRecvError, task::JoinSet};
 use uuid::Uuid;
 
 use crate::{
     elsewhere::{hold_of, on_sale},
     opening::{until_err, until_ok},
     pair::Pair,
-    support::Place,
+    support::{Place, until_said},
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -237,6 +238,21 @@ async fn a_server_that_was_down_or_hung_is_used_again() {
     assert_eq!(venues(&server), "3");
 }
 
+/// There is an alert for it. The figures are of this test alone, which runs on one thread.
+#[tokio::test]
+async fn a_server_that_is_away_is_in_the_metrics() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (figures, _here) = (recorder.handle(), metrics::set_default_local_recorder(&recorder));
+    let server = Postgres::options().durable(true).start().unwrap();
+    let store = open(&impatient(server.url())).await;
+    until_said(&figures, "postgres_up 1").await;
+    server.kill();
+    until_err(&store).await;
+    until_said(&figures, "postgres_up 0").await;
+    server.restart().unwrap();
+    until_said(&figures, "postgres_up 1").await;
+}
+
 /// Long enough to connect on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -316,4 +332,25 @@ async fn connections_that_were_forgotten_while_nobody_waited_for_them_are_given_
     }
     locked.free().await;
     make_venue(&store, 3).await;
+}
+
+/// As after a failover: those who are connected are busy, and whoever connects now finds a server that answers, from what it has been told.
+#[tokio::test]
+async fn nothing_is_read_from_a_server_that_takes_no_writes() {
+    const CALLERS: u32 = 4;
+    let place = Place::new();
+    let patient = Duration::from_mins(2);
+    let options = Options { connections: CALLERS, patience: PATIENCE, statement_timeout: patient, ..place.options() };
+    let store = open(&options).await;
+    let locked = Locked::at(&place).await;
+    place.execute(&format!("alter database \"{}\" set default_transaction_read_only = on", place.database()));
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let store = store.clone();
+        callers.spawn(async move { store.venues(Page { after: None, limit: 1 }).await });
+    }
+    // All that could read wait for the lock.
+    let first = tokio::time::timeout(Duration::from_mins(1), callers.join_next()).await.expect("somebody is refused");
+    assert_eq!(first.unwrap().unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+    locked.free().await;
 }

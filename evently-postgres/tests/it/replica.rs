@@ -24,7 +24,12 @@ use evently_postgres::{Options, PgStore, Pooler, Problem, Time, Way};
 use evently_testkit::{Fixture, GATEWAY, HOUSE, ORGANIZER, customer};
 use evently_testservers::{PgBouncer, Postgres, Proxy};
 
-use crate::pair::{Pair, Replicated, until, until_in_use, until_up};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use crate::{
+    pair::{Pair, Replicated, until, until_in_use, until_up},
+    support::until_said,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const ALL: Page<VenueId> = Page { after: None, limit: 100 };
@@ -344,6 +349,20 @@ async fn while_the_replica_hangs_or_is_down_the_primary_answers() {
     crate::pair::until("the keeper says that it is away", said).await;
     pair.replica.restart().unwrap();
     until_shown_by_replica(&pair, &store, venue).await;
+}
+
+/// There is an alert for it. The figures are of this test alone, which runs on one thread.
+#[tokio::test]
+async fn a_replica_that_is_away_is_in_the_metrics() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (figures, _here) = (recorder.handle(), metrics::set_default_local_recorder(&recorder));
+    let pair = Pair::start();
+    let _store = pair.open().await;
+    until_said(&figures, "postgres_replica_up 1").await;
+    pair.replica.kill();
+    until_said(&figures, "postgres_replica_up 0").await;
+    pair.replica.restart().unwrap();
+    until_said(&figures, "postgres_replica_up 1").await;
 }
 
 /// Waits until it is the replica that answers.

@@ -15,6 +15,9 @@ use evently_core::{
 use evently_postgres::{Options, PgStore, Pooler, Time};
 use evently_testkit::StorePlace;
 use evently_testservers::{Database, PgBouncer, shared_postgres};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::pair::until;
 
 /// A database with the schema; gone when this is dropped.
 pub struct Place {
@@ -79,6 +82,11 @@ impl Place {
     pub async fn open_with(&self, ids: Arc<dyn Ids>, options: &Options) -> PgStore {
         PgStore::open(ids, options).await.unwrap()
     }
+}
+
+/// Waits until this line is in the metrics.
+pub async fn until_said(figures: &PrometheusHandle, line: &str) {
+    until(line, || figures.render().lines().any(|said| said == line)).await;
 }
 
 /// The name of the template: another one for other migrations, because the server may have those of an earlier build.
