@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use evently_core::{
     domain::{BookingId, Command, EventChange, HoldTerms, Request, Timestamp, UserId},
     memory::SeededIds,
-    ports::{Audit, Bookings, Catalog, Chores, EventFilter, Ids as _, Page},
+    ports::{Audit, Bookings, Catalog, Chores, EventFilter, Ids as _, Page, StoreErrorKind},
 };
 use evently_postgres::{MONTHS_AHEAD, Options, PgStore};
 use evently_testkit::{Fixture, ORGANIZER, SYSTEM};
@@ -34,12 +34,13 @@ async fn apply(store: &PgStore, requests: Vec<Request>) {
 async fn this_month_and_a_year_are_made_and_then_nothing_is_left_to_do() {
     let place = Place::new();
     let store = store(&place).await;
-    let made = store.make_partitions(NOW, MONTHS_AHEAD).await.unwrap();
-    assert_eq!(made.len(), 13);
-    assert_eq!((made[0].as_str(), made[2].as_str(), made[12].as_str()), ("events_2026_11", "events_2027_01", "events_2027_11"));
+    assert_eq!(store.make_room(NOW).await.unwrap(), 13);
     assert_eq!(store.make_room(NOW).await.unwrap(), 0);
+    assert_eq!(store.make_partitions(NOW, MONTHS_AHEAD).await.unwrap(), Vec::<String>::new());
     let there = store.partitions().await.unwrap();
     assert_eq!(there.len(), 14, "and the default one");
+    let names = [0, 2, 12].map(|month: usize| there[month].name.as_str());
+    assert_eq!(names, ["events_2026_11", "events_2027_01", "events_2027_11"]);
     assert!(there[1].bounds.contains("2026-12-01") && there[1].bounds.contains("2027-01-01"), "{there:?}");
 }
 
@@ -219,4 +220,16 @@ async fn who_reads_for_long_keeps_the_maker_of_months_from_the_sale() {
     assert!(sells.expect("it waits for no reader").unwrap().answers[0].result.is_ok());
     reads.rollback().await.unwrap();
     assert_eq!(makes.await.unwrap().unwrap(), ["events_2026_11"]);
+}
+
+/// Whoever wants to have room made tries again the next time.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_for_ever_does_not_keep_the_maker_of_months_for_ever() {
+    let place = Place::new();
+    let maker = store(&place).await;
+    let mut other = sqlx::PgConnection::connect(&place.options().url).await.unwrap();
+    let mut reads = other.begin().await.unwrap();
+    sqlx::query("select from events").execute(&mut *reads).await.unwrap();
+    let given_up = tokio::time::timeout(Duration::from_mins(2), maker.make_partitions(NOW, 0)).await;
+    assert_eq!(given_up.expect("it is given up").unwrap_err().kind(), StoreErrorKind::Contended);
 }

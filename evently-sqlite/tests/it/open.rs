@@ -1,6 +1,6 @@
 //! Which files are opened, and what is said of those that are not.
 
-use std::fs;
+use std::{fs, sync::mpsc, thread, time::Duration};
 
 use evently_core::ports::Chores as _;
 use evently_sqlite::{OpenError, Options, SqliteStore};
@@ -43,7 +43,7 @@ fn a_path_named_like_a_database_in_memory_is_a_file() {
 async fn there_is_always_somebody_to_read() {
     let place = Place::new();
     let store = place.open_with(1, &Options { readers: 0, ..Options::default() });
-    let read = tokio::time::timeout(std::time::Duration::from_mins(1), store.pending_total()).await;
+    let read = tokio::time::timeout(Duration::from_mins(1), store.pending_total()).await;
     assert_eq!(read.expect("somebody reads").unwrap(), 0);
 }
 
@@ -132,8 +132,21 @@ fn a_file_that_another_process_keeps_to_itself_is_in_use() {
     drop(place.open());
     let tool = place.tool();
     tool.execute_batch("pragma locking_mode = exclusive; begin immediate").unwrap();
-    let options = Options { busy_timeout: std::time::Duration::from_millis(20), ..Options::default() };
+    let options = Options { busy_timeout: Duration::from_millis(20), ..Options::default() };
     let error = SqliteStore::open(place.path(), CountedIds::new(1), &options).err();
+    assert!(matches!(error, Some(OpenError::InUse(_))), "{error:?}");
+}
+
+/// It has no write-ahead log yet, and does not get one while somebody is about to write.
+#[test]
+fn a_new_file_that_another_process_keeps_to_itself_is_in_use() {
+    let place = Place::new();
+    let tool = place.tool();
+    tool.execute_batch("begin immediate").unwrap();
+    let (path, options) = (place.path(), Options { busy_timeout: Duration::from_millis(20), ..Options::default() });
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(SqliteStore::open(path, CountedIds::new(1), &options).err()));
+    let error = told.recv_timeout(Duration::from_mins(1)).expect("it is given up");
     assert!(matches!(error, Some(OpenError::InUse(_))), "{error:?}");
 }
 
