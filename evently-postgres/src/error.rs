@@ -157,6 +157,22 @@ mod tests {
         }
     }
 
+    /// Nobody can put that right by asking again.
+    #[test]
+    fn what_cannot_be_read_is_corrupt_and_what_cannot_be_reached_is_unavailable() {
+        let decode = || sqlx::error::UnexpectedNullError.into();
+        for (error, kind) in [
+            (sqlx::Error::ColumnDecode { index: "0".to_owned(), source: decode() }, StoreErrorKind::Corrupt),
+            (sqlx::Error::Decode(decode()), StoreErrorKind::Corrupt),
+            (sqlx::Error::ColumnNotFound("seats".to_owned()), StoreErrorKind::Corrupt),
+            (sqlx::Error::PoolTimedOut, StoreErrorKind::Unavailable),
+            (sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()), StoreErrorKind::Unavailable),
+        ] {
+            assert_eq!(Fault::from(error).kind(), kind);
+        }
+        assert_eq!(Fault::row("seats", "it is gone").kind(), StoreErrorKind::Corrupt);
+    }
+
     #[test]
     fn codes_mean_what_the_server_documents() {
         for (code, constraint, kind) in [

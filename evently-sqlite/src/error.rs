@@ -87,6 +87,19 @@ mod tests {
         }
     }
 
+    /// Nobody can put that right by asking again.
+    #[test]
+    fn what_cannot_be_read_is_corrupt() {
+        for error in [
+            rusqlite::Error::InvalidColumnType(0, "status".to_owned(), rusqlite::types::Type::Null),
+            rusqlite::Error::IntegralValueOutOfRange(0, i64::MAX),
+            rusqlite::Error::QueryReturnedNoRows,
+        ] {
+            assert_eq!(Fault::from(error).kind(), StoreErrorKind::Corrupt);
+        }
+        assert_eq!(Fault::row("seats", "it is gone").kind(), StoreErrorKind::Corrupt);
+    }
+
     #[test]
     fn a_commit_is_in_doubt_where_all_of_it_may_be_there() {
         for (code, kind) in [

@@ -66,6 +66,10 @@ async fn rows_that_belong_to_nothing_and_seats_without_a_claim_are_found() {
             "update seats set booking_id = event_id where booking_id is not null",
             "belongs to a booking or an event that does not exist",
         ),
+        (
+            "alter table seats drop constraint seats_event_fk; update seats set event_id = gen_random_uuid() where booking_id is null",
+            "belongs to a booking or an event that does not exist",
+        ),
         ("update booking_items set booking_id = event_id", "which does not exist"),
         ("update seats set status = 'available', booking_id = null", "is kept for booking"),
         ("insert into booking_codes select 'ABCDEFGH', id from bookings", "code"),
