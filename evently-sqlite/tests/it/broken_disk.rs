@@ -3,13 +3,16 @@
 use std::{
     env,
     fs::{self, OpenOptions},
+    io::{BufRead, BufReader},
     os::unix::fs::FileExt,
-    process::Command,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
 };
 
 use evently_core::ports::{Bookings, StoreErrorKind};
 use evently_sqlite::SqliteStore;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 use crate::support::{NOW, Place, apply, assert_sound, booking_id, hold, put_on_sale};
 
@@ -91,5 +94,38 @@ async fn commit_in_doubt() {
 
     let again = store.apply(NOW, &batch).await.unwrap();
     assert!(again.answers.iter().all(|answer| answer.result.is_ok() && !answer.replayed), "{again:?}");
+    assert_sound(&store, event.id).await;
+}
+
+/// The disk is told by everybody once in vain to keep what was written to this file.
+fn once_in_vain(file: &Path) -> Child {
+    let me = std::process::id().to_string();
+    let calls = ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=1"];
+    let strace = Command::new("strace").args(["-f", "-p", &me, "-P"]).arg(file).args(calls).stderr(Stdio::piped()).spawn();
+    let mut strace = strace.unwrap_or_else(|error| panic!("strace cannot be run, which is in the package strace: {error}"));
+    let mut lines = BufReader::new(strace.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let attached = lines.by_ref().inspect(|line| println!("{line}")).any(|line| line.contains(" attached"));
+    assert!(attached, "strace may not look into processes, which takes root, or that the machine allows it");
+    // Whoever writes to a pipe that nobody reads is ended.
+    thread::spawn(move || lines.for_each(drop));
+    strace
+}
+
+/// Whoever looks what has become of it is told what stays true.
+#[tokio::test]
+async fn nothing_is_left_of_a_commit_in_doubt_when_whoever_asked_for_it_is_told() {
+    let place = Place::new();
+    let store = place.open();
+    let event = put_on_sale(&store, 10).await;
+    let mut strace = once_in_vain(&place.other(LOG));
+    assert_eq!(store.apply(NOW, &[hold(&event, 1, &[0])]).await.unwrap_err().kind(), StoreErrorKind::InDoubt);
+    assert_eq!(store.booking(booking_id(1)).await.unwrap(), None);
+    let (_found, found) = after_a_crash(&place);
+    assert_eq!(found.booking(booking_id(1)).await.unwrap(), None, "what has been read stays true");
+
+    // It lets go of us when it is told to stop.
+    kill_process(Pid::from_child(&strace), Signal::TERM).unwrap();
+    strace.wait().unwrap();
+    apply(&store, NOW, hold(&event, 1, &[0])).await.unwrap();
     assert_sound(&store, event.id).await;
 }
