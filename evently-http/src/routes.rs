@@ -15,7 +15,6 @@ mod tickets;
 use std::sync::Arc;
 
 use axum::Router;
-use evently_core::services::Error;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::openapi::document;
@@ -33,12 +32,16 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// Sees work through to its end on a task of its own, though whoever asked for it may hang up.
-async fn seen_through<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Problem> {
+async fn seen_through<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    E: Into<Problem> + Send + 'static,
+{
     let done = context::spawn(work).await.map_err(|error| {
         tracing::error!(%error, "a task failed");
         Problem::internal()
     })?;
-    Ok(done?)
+    done.map_err(Into::into)
 }
 
 fn documented(import_limit: usize) -> OpenApiRouter<Arc<App>> {
@@ -81,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_seen_through_belongs_to_the_trace_of_its_request() {
         let trace = TraceId::from_bits(7);
-        let seen = Context::new(trace.unwrap()).scope(seen_through(async { Ok(trace_id()) })).await;
+        let seen = Context::new(trace.unwrap()).scope(seen_through(async { Ok::<_, Problem>(trace_id()) })).await;
         assert!(seen.is_ok_and(|seen| seen == trace));
     }
 }

@@ -11,7 +11,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, compose::App, context, extract::Json, middleware::ClientAddress, problem::Problem};
+use crate::{
+    caller::Caller, compose::App, context, extract::Json, middleware::ClientAddress, problem::Problem, routes::seen_through,
+};
 
 /// A new account.
 #[derive(Deserialize, ToSchema)]
@@ -98,6 +100,15 @@ pub async fn login(
     Json(login): Json<Login>,
 ) -> Result<axum::Json<Tokens>, Problem> {
     context::note_action("login");
+    // Whoever hangs up while their password is looked at may have known it.
+    let pair = seen_through(try_to_log_in(Arc::clone(&app), client, login)).await?;
+    if let Ok(claims) = app.tokens.read(&pair.access_token, app.clock.now()) {
+        context::note_user(claims.user_id);
+    }
+    Ok(axum::Json(pair.into()))
+}
+
+async fn try_to_log_in(app: Arc<App>, client: ClientAddress, login: Login) -> Result<TokenPair, Problem> {
     let attempt = app.logins.begin(&login.email, client.network()).await.map_err(Problem::rate_limited)?;
     let answer = app.auth.login(&login.email, &login.password).await;
     match &answer {
@@ -105,11 +116,7 @@ pub async fn login(
         Err(AuthError::InvalidCredentials) => {}
         Err(_) => attempt.never_happened().await,
     }
-    let pair = answer?;
-    if let Ok(claims) = app.tokens.read(&pair.access_token, app.clock.now()) {
-        context::note_user(claims.user_id);
-    }
-    Ok(axum::Json(pair.into()))
+    Ok(answer?)
 }
 
 /// Spend a refresh token for a new pair. A token that is used twice ends its login.

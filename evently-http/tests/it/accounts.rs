@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use evently_core::{
@@ -8,6 +8,10 @@ use evently_core::{
 };
 use http::Method;
 use serde_json::{Value, json};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time,
+};
 
 use crate::app::{Answer, PASSWORD, TestApp};
 
@@ -284,6 +288,22 @@ async fn who_knows_the_password_may_log_in_however_often() {
     }
 }
 
+/// The same with others to look at passwords.
+fn with_passwords(app: TestApp, others: impl FnOnce(Arc<dyn PasswordHasher>) -> Arc<dyn PasswordHasher>) -> TestApp {
+    app.altered(|app| {
+        app.auth = AuthService::new(AuthParts {
+            accounts: app.store.accounts.clone(),
+            sessions: app.store.sessions.clone(),
+            passwords: others(app.passwords.clone()),
+            tokens: app.tokens.clone(),
+            clock: app.clock.clone(),
+            ids: app.ids.clone(),
+            caches: app.caches.clone(),
+            terms: AuthTerms::default(),
+        });
+    })
+}
+
 /// Has no time for any password.
 struct Busy;
 
@@ -300,21 +320,54 @@ impl PasswordHasher for Busy {
 
 #[tokio::test]
 async fn a_password_that_nobody_has_looked_at_was_not_a_wrong_one() {
-    let app = limited().await.altered(|app| {
-        app.auth = AuthService::new(AuthParts {
-            accounts: app.store.accounts.clone(),
-            sessions: app.store.sessions.clone(),
-            passwords: Arc::new(Busy),
-            tokens: app.tokens.clone(),
-            clock: app.clock.clone(),
-            ids: app.ids.clone(),
-            caches: app.caches.clone(),
-            terms: AuthTerms::default(),
-        });
-    });
+    let app = with_passwords(limited().await, |_| Arc::new(Busy));
     for n in 0..20 {
         log_in(&app, &format!("203.0.113.{n}"), "ada@example.org", PASSWORD).await.refused(503, "overloaded");
     }
+}
+
+/// Looks at a password once somebody lets it.
+struct Held {
+    hasher: Arc<dyn PasswordHasher>,
+    waiting: Arc<Notify>,
+    gate: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl PasswordHasher for Held {
+    async fn hash(&self, password: &str) -> Result<PasswordHash, PasswordsBusy> {
+        self.hasher.hash(password).await
+    }
+
+    async fn verify(&self, password: &str, hash: Option<&PasswordHash>) -> Result<bool, PasswordsBusy> {
+        self.waiting.notify_one();
+        self.gate.acquire().await.unwrap().forget();
+        self.hasher.verify(password, hash).await
+    }
+}
+
+/// Where many log in at once it takes seconds, and some do not wait for so long.
+#[tokio::test]
+async fn a_right_password_was_no_wrong_one_though_nobody_waited_for_the_answer() {
+    let (waiting, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let held = |hasher| -> Arc<dyn PasswordHasher> { Arc::new(Held { hasher, waiting: waiting.clone(), gate: gate.clone() }) };
+    let app = with_passwords(limited().await, held);
+    app.app.auth.register("ada@example.org", PASSWORD, "Ada", Role::Customer).await.unwrap();
+    for n in 0..10 {
+        let address = format!("203.0.113.{n}");
+        tokio::select! {
+            answer = log_in(&app, &address, "ada@example.org", PASSWORD) => panic!("nobody has looked: {answer:?}"),
+            () = waiting.notified() => {}
+        }
+    }
+    log_in(&app, "203.0.113.99", "ada@example.org", PASSWORD).await.refused(429, "rate_limited");
+    gate.add_permits(1000);
+    let counted = async {
+        while log_in(&app, "203.0.113.99", "ada@example.org", PASSWORD).await.status != 200 {
+            time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(30), counted).await.expect("they do not count");
 }
 
 #[tokio::test]
