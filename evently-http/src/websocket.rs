@@ -1,5 +1,11 @@
 //! WebSocket, RFC 6455: the handshake of a server, and long texts in fragments.
 
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
@@ -8,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -29,7 +36,47 @@ use crate::problem::{Code, Problem};
 const FRAGMENT: usize = 8 << 10;
 
 /// A connection on which messages come and go.
-pub type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+pub type WebSocket = WebSocketStream<Metered>;
+
+/// The bytes of a connection, of which no more may come than somebody takes. Those of a message that never ends, in frames with nothing in
+/// them for instance, are told to nobody.
+#[derive(Debug)]
+pub struct Metered {
+    bytes: TokioIo<Upgraded>,
+    /// How many may still come.
+    left: usize,
+}
+
+impl Metered {
+    /// So many may come from now on; one more is an error.
+    pub const fn take(&mut self, bytes: usize) {
+        self.left = bytes;
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.bytes).poll_read(cx, into))?;
+        let left = self.left.checked_sub(into.filled().len() - before);
+        self.left = left.unwrap_or(0);
+        Poll::Ready(left.map(|_| ()).ok_or_else(|| io::Error::other("more has come than is taken")))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.bytes).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.bytes).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.bytes).poll_shutdown(cx)
+    }
+}
 
 /// A client asks to go on with a WebSocket.
 #[derive(Debug)]
@@ -65,7 +112,8 @@ impl Handshake {
         tokio::spawn(async move {
             // An error is a client who has left before the answer.
             if let Ok(upgraded) = upgrade.await {
-                follow(WebSocket::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await).await;
+                let bytes = Metered { bytes: TokioIo::new(upgraded), left: usize::MAX };
+                follow(WebSocket::from_raw_socket(bytes, Role::Server, Some(config)).await).await;
             }
         });
         let switched =

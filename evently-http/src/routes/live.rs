@@ -46,6 +46,8 @@ const MESSAGE_BYTES_MAX: usize = 64 << 10;
 const BUFFER: usize = 4 << 10;
 /// Messages, pings included, that a client may send from one of our pings to the next.
 const MESSAGES_MAX: usize = 100;
+/// Bytes that a client may send in that time. Frames in the middle of a message are no messages, however many come.
+const BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 /// How long a client may take to read a farewell and stop sending.
 const MOMENT: Duration = Duration::from_secs(2);
 /// When to try again to follow where a client follows enough already, or all together do.
@@ -131,6 +133,7 @@ impl Follower {
     }
 
     async fn follow(mut self, subscription: Subscription) {
+        self.socket.get_mut().take(BYTES_MAX);
         let Err(over) = self.follow_from(subscription).await;
         let (code, reason) = match over {
             Over::Gone => return,
@@ -181,7 +184,7 @@ impl Follower {
                     Some(Ok(_)) if self.messages < MESSAGES_MAX => {
                         (self.messages, self.unanswered, self.unheard) = (self.messages + 1, 0, 0);
                     }
-                    // An error is a broken connection, to which a farewell does no harm, or a message that is too large.
+                    // An error is a broken connection, to which a farewell does no harm, a message that is too large, or too much in all.
                     Some(Ok(_) | Err(_)) => return Err(Over::Misused),
                 },
                 _ = self.ping.tick() => {
@@ -189,6 +192,7 @@ impl Follower {
                         return Err(Over::Gone);
                     }
                     (self.unanswered, self.messages) = (self.unanswered + 1, 0);
+                    self.socket.get_mut().take(BYTES_MAX);
                     self.send_message(Message::Ping(Bytes::new())).await?;
                 }
                 done = &mut done => return Ok(done),

@@ -26,7 +26,11 @@ use tokio::{
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async,
-    tungstenite::{Bytes, Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+    tungstenite::{
+        Bytes, Error, Message,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 
 use crate::{
@@ -153,6 +157,37 @@ async fn a_flood_ends_its_feed_with_a_farewell() {
         quiet.send(Message::Text("hello".into())).await.unwrap();
     }
     assert!(is_alive(&mut quiet).await, "a few messages do no harm");
+}
+
+/// A frame of a client that begins or continues a text, and is not its end.
+fn part(begins: bool, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    // Its length is in the two bytes that follow. With a mask of zeros what is sent stays as it is.
+    [&[u8::from(begins), 0xFE][..], &length, &[0; 4], payload].concat()
+}
+
+/// Each of these sends what never becomes a message of the kind that is counted.
+#[tokio::test]
+async fn what_never_becomes_a_message_ends_its_feed_with_a_farewell() {
+    const LIMIT: usize = 64 << 10;
+    let (app, event, _) = served(&[]).await;
+    let half = b"x".repeat(LIMIT / 2);
+    let too_long = [part(true, &half), part(false, &half), part(false, b"x")].concat();
+    let announced = [&[0x81, 0xFF][..], &(LIMIT as u64 + 1).to_be_bytes(), &[0; 4]].concat();
+    let endless = [part(true, b""), part(false, b"").repeat(40_000)].concat();
+    let mut taken = Vec::new();
+    for (what, bytes) in [("a message in parts", too_long), ("a frame", announced), ("nothing, again and again", endless)] {
+        let (way, service) = duplex(1 << 20);
+        let mut socket = follow_over(way, service, &app, event).await;
+        frame(&mut socket).await;
+        socket.get_mut().write_all(&bytes).await.unwrap();
+        let ended = time::timeout(PATIENCE, socket.next()).await;
+        let is_policy = |said: &CloseFrame| said.code == CloseCode::Policy;
+        if !matches!(ended, Ok(Some(Ok(Message::Close(Some(ref said))))) if is_policy(said)) {
+            taken.push((what, ended));
+        }
+    }
+    assert!(taken.is_empty(), "{taken:?}");
 }
 
 /// On one thread, whose clock goes on by itself whenever nobody has anything to do. No server has the time to answer then.
