@@ -105,7 +105,13 @@ async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
 
 #[tokio::test]
 async fn logging_out_ends_the_access_token_too() {
-    let app = TestApp::new().await;
+    // Whoever counts requests has read the token before.
+    for limits in ["false", "true"] {
+        ends_with_its_login(&TestApp::with(&[("rate_limit.enabled", limits)]).await).await;
+    }
+}
+
+async fn ends_with_its_login(app: &TestApp) {
     let ada = app.customer("ada").await;
     app.get("/api/v1/me", Some(&ada)).await.expect(200);
     app.post("/auth/logout", None, json!({"refresh_token": ada.refresh_token})).await.expect(204);
@@ -114,8 +120,14 @@ async fn logging_out_ends_the_access_token_too() {
 
 #[tokio::test]
 async fn what_another_process_has_ended_or_changed_counts_within_five_seconds() {
-    let here = TestApp::new().await;
-    let elsewhere = here.beside(&[]).await;
+    for limits in ["false", "true"] {
+        let settings = [("rate_limit.enabled", limits)];
+        let here = TestApp::with(&settings).await;
+        counts_within_five_seconds(&here, &here.beside(&settings).await).await;
+    }
+}
+
+async fn counts_within_five_seconds(here: &TestApp, elsewhere: &TestApp) {
     let (ada, admin) = (here.customer("ada").await, here.person("admin", Role::Admin).await);
     here.get("/api/v1/me", Some(&ada)).await.expect(200);
     here.get("/api/v1/admin/users", Some(&admin)).await.expect(200);
