@@ -13,7 +13,7 @@ use evently_http::{
     config::{Config, Sources, StoreUrl},
     demo, serve,
 };
-use evently_testservers::{Postgres, Proxy};
+use evently_testservers::{PgBouncer, Postgres, Proxy, fresh_database, shared_postgres};
 use http::{Method, Request, Response};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -180,6 +180,30 @@ async fn who_was_served_by_a_commit_whose_answer_was_lost_is_told_so() {
     let (path, body) = (format!("/api/v1/admin/bookings/{bought}/cancel"), json!({"expected_status": "confirmed"}));
     let cancelled = lost_times(2, &organizer, &path, body).await.expect(200);
     assert_eq!(cancelled["status"], "refunded");
+    // Published, edited or called off a second time it would be as it is; made a second time it would have an id that is taken.
+    let start = app.now() + Duration::from_hours(24);
+    let new = json!({
+        "name": "Another", "venue_id": app.venue(&organizer, 1).await, "start_time": start,
+        "end_time": start + Duration::from_hours(2), "currency": "EUR", "price_categories": [{"name": "Seats", "price": 4500}],
+    });
+    lost(&organizer, "/api/v1/admin/events", new).await.expect(201);
+}
+
+/// Each transaction gets one of a few connections, which has neither limits nor statements that somebody has prepared there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_the_service_makes_its_tables_and_sells() {
+    let database = fresh_database().unwrap();
+    let pooler = PgBouncer::before(shared_postgres().unwrap().port().unwrap()).unwrap();
+    pooler.query("pgbouncer", &["set default_pool_size = 2", "set reserve_pool_size = 0"]).unwrap();
+    let url = pooler.url(database.name());
+    let app = TestApp::with(&[("store.url", &url), ("store.pooler", "transaction"), ("store.direct_url", database.url())]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let sales = (0..8).map(async |seat| {
+        let booking = app.hold(&ada, event, &[seat]).await;
+        app.pay(&ada, &booking, "tok_visa").await.expect(200)["booking"]["status"].take()
+    });
+    assert_eq!(futures_util::future::join_all(sales).await, ["confirmed"; 8]);
 }
 
 /// How long there is to wait for a connection says nothing about how long a statement may take.
