@@ -1,5 +1,5 @@
 use evently_core::domain::Role;
-use http::Method;
+use http::{Method, Request};
 use serde_json::{Value, json};
 
 use crate::app::{Person, TestApp, WITHOUT_REDIS};
@@ -519,4 +519,33 @@ async fn a_reason_is_a_little_plain_text() {
     }
     assert_eq!(app.status_of(&ada, &booking).await, "pending");
     assert_eq!(cancel(&format!("two\nlines{}", "é".repeat(491))).await.expect(200)["status"], "cancelled");
+}
+
+/// Else what was asked for beyond the address would be passed over, and a booking given up that is confirmed by now.
+#[tokio::test]
+async fn a_body_that_is_not_said_to_be_json_is_refused_and_nothing_is_done() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &booking, "tok_visa").await.expect(200);
+    let cancel = format!("/api/v1/bookings/{booking}/cancel");
+    let send = async |path: &str, kind: Option<&str>, body: String| {
+        let mut request = Request::post(path).header("authorization", format!("Bearer {}", ada.token));
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        app.send(request.body(body.into()).unwrap()).await
+    };
+    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")] {
+        let hold = app.hold_of(event, &[1]).await;
+        for (path, body) in [(&*cancel, json!({"expected_status": "pending"})), ("/api/v1/bookings", hold)] {
+            send(path, kind, body.to_string()).await.refused(415, "unsupported_media_type");
+        }
+    }
+    send(&cancel, Some("application/json"), String::new()).await.refused(400, "malformed_json");
+    let bookings = app.get("/api/v1/bookings", Some(&ada)).await.expect(200);
+    assert_eq!(bookings["items"].as_array().unwrap().len(), 1);
+    assert_eq!(app.status_of(&ada, &booking).await, "confirmed");
+    send(&cancel, None, String::new()).await.expect(200);
 }

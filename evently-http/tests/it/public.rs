@@ -14,6 +14,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{app::TestApp, taken::Taken};
 
+/// An id that nothing has.
+const NOBODYS: &str = "00000000-0000-0000-0000-000000000000";
+
 #[tokio::test]
 async fn an_entity_tag_is_never_of_a_later_state_than_what_comes_with_it() {
     let house = TestApp::new().await;
@@ -137,6 +140,54 @@ async fn the_document_names_every_route_and_every_operation_once() {
     assert_eq!(ids.len(), count);
 }
 
+/// A typo would otherwise be passed over: who misspells what they take a booking for gives it up whatever it is.
+#[tokio::test]
+async fn a_field_that_nobody_knows_is_refused_wherever_there_are_any() {
+    let app = TestApp::new().await;
+    let admin = app.person("admin", Role::Admin).await;
+    let document = serde_json::to_value(routes::document()).unwrap();
+    let (mut queries, mut bodies, mut passed_over) = (0, 0, Vec::new());
+    let mut try_one = async |method: &Method, path: &str, body: Option<Value>, field: &str| {
+        let answer = app.call(method.clone(), path, Some(&admin), body).await;
+        let error = serde_json::from_slice::<Value>(&answer.bytes).unwrap_or_default()["errors"].take();
+        let error = error.get(0).unwrap_or(&Value::Null);
+        if answer.status != 422 || error["field"] != field || error["code"] != "unknown_field" {
+            passed_over.push(format!("{field} of {method} {path}: {} {error}", answer.status));
+        }
+    };
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.split('/').map(|part| if part.starts_with('{') { NOBODYS } else { part }).collect::<Vec<_>>().join("/");
+        for (method, operation) in item.as_object().unwrap() {
+            let method = method.to_uppercase().parse::<Method>().unwrap();
+            let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+            if parameters.iter().any(|parameter| parameter["in"] == "query") {
+                queries += 1;
+                try_one(&method, &format!("{path}?colour=red"), None, "colour").await;
+            }
+            // A gateway says what it likes, and a plan has many formats.
+            if !method.is_safe() && !path.starts_with("/webhooks/") && path != "/api/v1/admin/venues" {
+                bodies += 1;
+                try_one(&method, &path, Some(json!({"colour": "red"})), "colour").await;
+            }
+        }
+    }
+    assert!(queries >= 10 && bodies >= 15, "{queries} {bodies}");
+    let (events, event) = ("/api/v1/admin/events", format!("/api/v1/admin/events/{NOBODYS}"));
+    for (within, unknown) in [
+        ("sales", json!({"colour": "red"})),
+        ("refunds", json!({"colour": "red"})),
+        ("price_categories[0]", json!([{"colour": "red"}])),
+    ] {
+        let body = json!({within.trim_end_matches("[0]"): unknown});
+        for (method, path) in [(Method::POST, events), (Method::PATCH, &*event)] {
+            try_one(&method, path, Some(body.clone()), &format!("{within}.colour")).await;
+        }
+    }
+    let payment = format!("/api/v1/bookings/{NOBODYS}/payment");
+    try_one(&Method::POST, &payment, Some(json!({"method": {"colour": "red"}})), "method.colour").await;
+    assert!(passed_over.is_empty(), "{passed_over:#?}");
+}
+
 #[tokio::test]
 async fn health_metrics_docs_and_pages_are_there() {
     let app = TestApp::new().await;
@@ -161,6 +212,10 @@ async fn health_metrics_docs_and_pages_are_there() {
     assert!(!html.contains("{{"), "{html}");
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    // Of these the first one says nothing.
+    for closed in ["default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"] {
+        assert!(policy.split("; ").any(|directive| directive == closed), "{closed}: {policy}");
+    }
     let script = html.split('"').find(|part| part.ends_with("/main.js")).unwrap();
     let script = app.get(script, None).await;
     assert_eq!(script.headers["cache-control"], "public, max-age=31536000, immutable");
