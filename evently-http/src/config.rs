@@ -202,7 +202,27 @@ mod tests {
         let config = Config::load(&Sources::default()).unwrap();
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.store_file().as_deref(), Some(Path::new("./evently-data/evently.db")));
-        assert_eq!(config.rate_limit.bookings.permits, 10);
+        for (key, default) in [
+            ("http.body_limit", "1MiB"),
+            ("rate_limit.enabled", "true"),
+            ("rate_limit.events", "100/minute"),
+            ("rate_limit.bookings", "10/minute"),
+            ("rate_limit.admin", "1000/minute"),
+            ("rate_limit.auth", "20/minute"),
+            ("rate_limit.sessions", "300/minute"),
+            ("rate_limit.login", "10/15m"),
+            ("booking.hold_ttl", "5m"),
+            ("booking.hold_cap", "30m"),
+            ("booking.payment_window", "30m"),
+            ("auth.access_ttl", "30m"),
+            ("auth.refresh_ttl", "7d"),
+            ("auth.bcrypt_cost", "12"),
+            ("payment.gateway", "sandbox"),
+            ("demo.enabled", "false"),
+        ] {
+            let row = config.describe().iter().find(|row| row.key == key).unwrap();
+            assert_eq!((&*row.value, &row.source), (default, &Source::Default), "{key}");
+        }
         assert_eq!(config.log.format, LogFormat::Text, "in development");
         assert_eq!(config.describe().len(), SETTINGS.len());
     }
@@ -240,6 +260,7 @@ mod tests {
             ("EVENTLY__HTTP__BODYLIMIT", "1MiB"),
             ("EVENTLY_HTTP__LISTEN", "127.0.0.1:1"),
             ("EVENTLY__REDIS__URL", "http://me:hush@localhost"),
+            ("EVENTLY__STORE__URL", "postgre://me:hush@localhost/evently"),
             ("EVENTLY__STORE__REPLICA_URL", "localhost:5432/hush"),
             ("EVENTLY__AUTH__SECRET", "hunter2"),
             ("UNRELATED", "x"),
@@ -255,6 +276,7 @@ mod tests {
                 .to_owned(),
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
                 .to_owned(),
+            format!("store.url (EVENTLY__STORE__URL): must be {}", <StoreUrl as value::Value>::RIGHT),
             format!("store.replica_url (EVENTLY__STORE__REPLICA_URL): must be {}", <PostgresUrl as value::Value>::RIGHT),
             format!("redis.url (EVENTLY__REDIS__URL): must be {}", <RedisUrl as value::Value>::RIGHT),
             "rate_limit.events (EVENTLY__RATE_LIMIT__EVENTS): must be a rate such as 5/second, 100/minute or 10/15m, in 12d at most, not `many`"

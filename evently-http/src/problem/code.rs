@@ -114,4 +114,44 @@ mod tests {
         let words: HashSet<_> = Code::ALL.iter().map(|code| code.word()).collect();
         assert_eq!(words.len(), Code::ALL.len());
     }
+
+    /// Clients go by both.
+    #[test]
+    fn every_code_has_the_status_of_the_contract() {
+        let contract: &[(u16, &[&str])] = &[
+            (400, &["malformed_json", "malformed_header", "signature_invalid"]),
+            (401, &["invalid_credentials", "token_expired", "token_invalid", "refresh_token_reused"]),
+            (402, &["payment_declined"]),
+            (403, &["forbidden"]),
+            (404, &["not_found"]),
+            (405, &["method_not_allowed"]),
+            (406, &["not_acceptable"]),
+            (408, &["request_timeout"]),
+            (
+                409,
+                &[
+                    "seats_unavailable",
+                    "booking_not_pending",
+                    "booking_changed",
+                    "booking_expired",
+                    "event_not_on_sale",
+                    "event_cancelled",
+                    "extension_limit",
+                    "request_in_flight",
+                    "email_taken",
+                    "cancellation_closed",
+                    "ticket_used",
+                ],
+            ),
+            (413, &["body_too_large"]),
+            (415, &["unsupported_media_type"]),
+            (422, &["validation_failed", "idempotency_key_reused", "too_many_seats"]),
+            (429, &["rate_limited"]),
+            (500, &["internal"]),
+            (503, &["overloaded", "store_unavailable", "gateway_unavailable"]),
+        ];
+        let expected = contract.iter().flat_map(|(status, words)| words.iter().map(|word| (*status, *word)));
+        let codes = Code::ALL.iter().map(|code| (code.status().as_u16(), code.word()));
+        assert_eq!(codes.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    }
 }

@@ -137,11 +137,22 @@ mod tests {
         }
     }
 
+    /// Nor that nothing was done, where that is not known.
     #[test]
     fn the_cause_of_a_failure_is_not_told() {
-        for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Contended, StoreErrorKind::InDoubt, StoreErrorKind::Corrupt] {
+        for (kind, code, nothing_was_done) in [
+            (StoreErrorKind::Unavailable, Code::StoreUnavailable, true),
+            (StoreErrorKind::Contended, Code::Overloaded, true),
+            (StoreErrorKind::InDoubt, Code::StoreUnavailable, false),
+            (StoreErrorKind::Corrupt, Code::Internal, false),
+        ] {
             let problem = Problem::from(StoreError::new(kind, "apply", "near \"seletc\": syntax error"));
             assert!(!format!("{problem:?}").contains("seletc"));
+            assert_eq!(
+                (problem.code(), format!("{problem:?}").contains("nothing was done")),
+                (code, nothing_was_done),
+                "{kind:?}"
+            );
         }
     }
 }
