@@ -1,11 +1,16 @@
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
+use async_trait::async_trait;
 use axum::body::Body;
-use evently_core::domain::{Role, Stage};
+use evently_core::{
+    domain::{Event, EventId, Layout, LayoutId, Role, SeatMap, Stage, Timestamp, Venue, VenueId},
+    memory::MemorySeatFeed,
+    ports::{Catalog, Elsewhere, EventFilter, Page, StoreError, StoreErrorKind},
+};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, WITHOUT_REDIS};
+use crate::app::{Away, TestApp, WITHOUT_REDIS};
 
 #[tokio::test]
 async fn an_event_goes_from_a_plan_to_a_sale() {
@@ -806,4 +811,96 @@ async fn who_manages_nothing_learns_nothing_of_bookings() {
             app.post(&format!("{path}/cancel"), Some(by), json!({})).await.refused(403, "forbidden");
         }
     }
+}
+
+/// A catalogue that is away as soon as there is anything but this draft.
+struct AwayLater {
+    catalog: Arc<dyn Catalog>,
+    draft: EventId,
+}
+
+#[async_trait]
+impl Catalog for AwayLater {
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        let event = self.catalog.event(id).await?;
+        if event.as_ref().is_some_and(|event| event.id == self.draft && event.stage == Stage::Draft) {
+            return Ok(event);
+        }
+        Err(StoreError::new(StoreErrorKind::Unavailable, "catalogue", "it is away"))
+    }
+
+    async fn venues(&self, page: Page<VenueId>) -> Result<Vec<Venue>, StoreError> {
+        self.catalog.venues(page).await
+    }
+
+    async fn venue(&self, id: VenueId) -> Result<Option<Venue>, StoreError> {
+        self.catalog.venue(id).await
+    }
+
+    async fn layout(&self, id: LayoutId) -> Result<Option<Arc<Layout>>, StoreError> {
+        self.catalog.layout(id).await
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<(Timestamp, EventId)>) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.catalog.events(filter, page).await
+    }
+
+    async fn seat_map(&self, event: EventId) -> Result<Option<SeatMap>, StoreError> {
+        self.catalog.seat_map(event).await
+    }
+
+    async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
+        self.catalog.changed_elsewhere().await
+    }
+}
+
+#[tokio::test]
+async fn of_a_change_to_an_event_that_cannot_be_shown_nobody_is_told_that_nothing_was_done() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = app.venue(&organizer, 1).await;
+    let catalog = &app.app.store.catalog;
+    let start = app.now() + Duration::from_hours(24);
+    let new = json!({
+        "name": "Another", "venue_id": venue, "start_time": start, "end_time": start + Duration::from_hours(2),
+        "currency": "EUR", "price_categories": [{"name": "Seats", "price": 4500}],
+    });
+    for is_there in ["neither it nor its seats", "its seats"] {
+        let draft = app.draft(&organizer, &venue, json!({})).await;
+        let away = if is_there == "its seats" {
+            app.beside_showing(catalog.clone(), Arc::new(MemorySeatFeed::new(Arc::new(Away)))).await
+        } else {
+            let later = Arc::new(AwayLater { catalog: catalog.clone(), draft });
+            app.beside_showing(later, Arc::new(MemorySeatFeed::new(catalog.clone()))).await
+        };
+        let publish = format!("/api/v1/admin/events/{draft}/publish");
+        for answer in [
+            away.call(Method::POST, &publish, Some(&organizer), None).await,
+            away.post("/api/v1/admin/events", Some(&organizer), new.clone()).await,
+        ] {
+            let told = answer.refused(503, "store_unavailable");
+            assert_eq!(
+                told["detail"], "it is not known whether it was done; ask again with the same key in a moment",
+                "{is_there}"
+            );
+        }
+        assert_eq!(catalog.event(draft).await.unwrap().unwrap().stage, Stage::Published);
+    }
+    let events = app.get("/api/v1/admin/events", Some(&organizer)).await.expect(200);
+    assert_eq!(events["items"].as_array().unwrap().len(), 4);
+}
+
+/// Everybody who has booked is shown it.
+#[tokio::test]
+async fn an_event_is_called_off_for_no_reason_that_is_no_plain_text() {
+    let app = TestApp::new().await;
+    let (organizer, event) = app.on_sale(1).await;
+    let path = format!("/api/v1/admin/events/{event}");
+    let cancel = async |reason: &str| app.post(&format!("{path}/cancel"), Some(&organizer), json!({"reason": reason})).await;
+    for reason in ["\u{1b}[2J", "storm\u{0}", "storm\u{85}", &"é".repeat(501)] {
+        let refused = cancel(reason).await.refused(422, "validation_failed");
+        assert_eq!(refused["errors"][0]["field"], "reason");
+    }
+    assert_eq!(app.get(&path, Some(&organizer)).await.expect(200)["status"], "upcoming");
+    cancel(&format!("{}\n", "é".repeat(499))).await.expect(200);
 }

@@ -42,7 +42,7 @@ struct Place {
 }
 
 /// A catalogue that cannot be read.
-struct Away;
+pub struct Away;
 
 fn away<T>() -> Result<T, StoreError> {
     Err(StoreError::new(StoreErrorKind::Unavailable, "catalogue", "it is away"))
