@@ -1,6 +1,7 @@
 //! What is shown where there is more than one of everything: sections, price categories, venues, days.
 
 use evently_core::domain::{EventId, Role};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -200,6 +201,47 @@ async fn the_overview_is_of_the_time_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn figures_of_an_event_are_what_was_sold() {
+    let (app, organizer, event) = open().await;
+    let path = format!("/api/v1/admin/events/{event}");
+    let figures = async || app.get(&format!("{path}/analytics"), Some(&organizer)).await.expect(200);
+    let none = figures().await;
+    assert_eq!(
+        [&none["conversion"], &none["sell_through"], &none["by_section"][0]["sell_through"]],
+        [0.0, 0.0, 0.0].map(|none| json!(none)).each_ref()
+    );
+    app.call(Method::PATCH, &path, Some(&organizer), Some(json!({"refunds": {"percent": 50}}))).await.expect(200);
+    let ada = app.customer("ada").await;
+    let sold = app.hold(&ada, event, &[0, 1, 2]).await;
+    app.pay(&ada, &sold, "tok_visa").await.expect(200);
+    let given_up = app.hold(&ada, event, &[3]).await;
+    app.pay(&ada, &given_up, "tok_visa").await.expect(200);
+    let cancel = async |id: &str| app.post(&format!("/api/v1/bookings/{id}/cancel"), Some(&ada), json!({})).await.expect(200);
+    cancel(&given_up).await;
+    let expired = app.hold(&ada, event, &[3]).await;
+    app.advance(300);
+    assert_eq!(app.app.upkeep.expire_holds().await.unwrap(), 1, "{expired}");
+    for _ in 0..2 {
+        cancel(&app.hold(&ada, event, &[3]).await).await;
+    }
+    app.hold(&ada, event, &[3]).await;
+    let said = figures().await;
+    let euros = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    let totals = json!({
+        "holds": 6, "confirmed": 2, "expired": 1, "cancelled": 3, "seats_sold": 3, "seats_value": euros(10000),
+        "revenue": euros(10500), "captured": euros(11000), "refunded": euros(500),
+    });
+    assert_eq!(said["totals"], totals);
+    let sections = json!([
+        {"section": "Stalls", "seats_total": 2, "seats_sold": 2, "seats_value": euros(5500), "sell_through": 1.0},
+        {"section": "Balcony", "seats_total": 2, "seats_sold": 1, "seats_value": euros(4500), "sell_through": 0.5},
+    ]);
+    assert_eq!(said["by_section"], sections);
+    let share = |what: &str| said[what].as_f64().unwrap();
+    assert!((share("conversion") - 2.0 / 6.0).abs() < 1e-9 && (share("sell_through") - 0.75).abs() < 1e-9, "{said}");
+}
+
+#[tokio::test]
 async fn money_is_on_its_way_back_until_it_was_sent() {
     let (app, _, event) = open().await;
     let ada = app.customer("ada").await;
@@ -243,6 +285,24 @@ async fn terms_are_those_of_the_settings() {
     app.advance(3600);
     let refresh = json!({"refresh_token": ada.refresh_token});
     assert_eq!(app.post("/auth/refresh", None, refresh).await.status, 401);
+}
+
+/// In front of a store that takes its time: somebody else writes in it.
+#[tokio::test]
+async fn no_more_wait_for_the_store_than_the_settings_say() {
+    let app = TestApp::with(&[("box_office.queue", "1"), ("box_office.batch", "1")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let store = rusqlite::Connection::open(app.app.config.store_file().unwrap()).unwrap();
+    store.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+    store.execute_batch("begin immediate").unwrap();
+    let hold = async |seat| app.post("/api/v1/bookings", Some(&ada), app.hold_of(event, &[seat]).await).await;
+    let mut holds = (0..10).map(hold).collect::<FuturesUnordered<_>>();
+    for _ in 0..5 {
+        holds.next().await.unwrap().refused(503, "overloaded");
+    }
+    store.execute_batch("rollback").unwrap();
+    assert_eq!(holds.count().await, 5);
 }
 
 #[tokio::test]
