@@ -13,13 +13,13 @@ use tracing::subscriber::DefaultGuard;
 use crate::app::{PASSWORD, Person, TestApp};
 
 /// What is logged until it is read.
-struct Log {
+pub struct Log {
     paper: File,
     _kept: DefaultGuard,
 }
 
 impl Log {
-    fn begin() -> Self {
+    pub fn begin() -> Self {
         // Whether anybody wants a kind of line is kept for all threads as it is found the first time. Where tests share a process that may
         // be on a thread that listens to nothing, so that somebody has to listen everywhere.
         static EVERYWHERE: Once = Once::new();
@@ -31,7 +31,7 @@ impl Log {
     }
 
     /// All of it, and the lines of requests.
-    fn read(mut self) -> (String, Vec<Value>) {
+    pub fn read(mut self) -> (String, Vec<Value>) {
         let mut text = String::new();
         self.paper.rewind().unwrap();
         self.paper.read_to_string(&mut text).unwrap();

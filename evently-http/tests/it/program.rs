@@ -102,6 +102,29 @@ fn it_leaves_the_work_beside_the_requests_to_others_where_it_is_told_to() {
     assert!(!leaves_it.has_figures());
 }
 
+#[test]
+fn it_reads_the_settings_that_are_in_the_file_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.yaml");
+    std::fs::write(&file, "http:\n  listen: 127.0.0.3:0\n").unwrap();
+    let program = Program::start(":", &["--config", file.to_str().unwrap()]);
+    assert!(program.address.starts_with("127.0.0.3:"), "{}", program.address);
+}
+
+/// Whoever starts it again and again can tell what is theirs to mend.
+#[test]
+fn it_ends_with_two_where_it_is_told_what_is_wrong_and_with_three_where_something_is_not_to_be_had() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (address, code, said) in [("nowhere", 2, "http.listen (--listen): must be"), (&taken, 3, "cannot listen on")] {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evently-server"));
+        let ended = command.args(["--listen", address, "--data"]).arg(data.path()).output().unwrap();
+        let said_is = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.code() == Some(code) && said_is.contains(said), "{address}: {} {said_is}", ended.status);
+    }
+}
+
 const CHILD: &str = "EVENTLY_TEST_IS_TOLD_TO_STOP";
 
 /// Starts the test itself a second time, and waits for that: a signal is for a whole process. True in the second one.
@@ -156,6 +179,27 @@ async fn whoever_works_for_others_finishes_what_it_has_begun_when_it_is_told_to_
     // Each worker has begun with a round by the time the signal is noticed.
     work(config(&app.app.config.data.dir), |_| stop()).await.unwrap();
     assert!(app.app.relay.waiting().await.unwrap() < waiting, "what was handed on is noted");
+}
+
+/// Or what is being done would be torn in two each time that the service is started anew. Here it takes its time, because somebody else writes.
+#[tokio::test]
+async fn a_service_that_is_told_to_stop_waits_for_the_work_beside_the_requests() {
+    if !is_alone("a_service_that_is_told_to_stop_waits_for_the_work_beside_the_requests") {
+        return;
+    }
+    let app = TestApp::with(&[("http.listen", "127.0.0.1:0")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let booking = app.hold(&ada, event, &[0]).await;
+    app.pay(&ada, &booking, "tok_visa").await.expect(200);
+    let store = rusqlite::Connection::open(app.app.config.store_file().unwrap()).unwrap();
+    store.busy_timeout(Duration::from_secs(30)).unwrap();
+    store.execute_batch("begin immediate").unwrap();
+    let mut served = tokio::spawn(serve_app(app.app.clone(), |_, _| stop()));
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut served).await.is_err(), "its workers are at it");
+    store.execute_batch("rollback").unwrap();
+    let stopped = tokio::time::timeout(Duration::from_mins(1), served).await.expect("it stops").unwrap();
+    assert!(matches!(stopped, Ok(Stopped::Finished)));
 }
 
 /// A drain may take minutes, and what is paid meanwhile is not to wait for the next process.

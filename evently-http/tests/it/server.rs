@@ -28,6 +28,8 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use crate::log::Log;
+
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -485,4 +487,21 @@ async fn connections_that_are_open_and_those_that_were_refused_are_counted() {
         }
     };
     time::timeout(PATIENCE, closed).await.expect("one that has gone is counted no more");
+}
+
+/// Or a service that runs for months keeps something of each connection that it ever had.
+#[tokio::test]
+async fn connections_that_have_ended_are_forgotten() {
+    let log = Log::begin();
+    let served = served(&[]);
+    for _ in 0..200 {
+        assert!(served.answers().await);
+    }
+    served.stop().await;
+    let (text, _) = log.read();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let kept = lines.filter(|line| line["message"] == "stopping").map(|line| line["connections"].as_u64().unwrap());
+    let kept = kept.collect::<Vec<_>>();
+    // The last one may have ended a moment ago.
+    assert!(matches!(kept[..], [..100]), "{kept:?}");
 }
