@@ -380,8 +380,25 @@ fn connection(
 
 #[cfg(test)]
 mod tests {
+    use std::{net::Shutdown, task::Poll};
+
     use super::*;
     use crate::config::{Config, Sources};
+
+    /// Or a service without files to open would try nothing else, as fast as it can.
+    #[tokio::test(start_paused = true)]
+    async fn where_no_connection_can_be_taken_it_is_tried_again_after_a_while() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // From here on each try fails at once.
+        socket2::SockRef::from(&listener).shutdown(Shutdown::Both).unwrap();
+        let (mut accepting, mut polls) = (pin!(accept(&listener)), 0);
+        let tries = poll_fn(|cx| {
+            polls += 1;
+            if polls > 1000 { Poll::Ready(()) } else { accepting.as_mut().poll(cx).map(drop) }
+        });
+        assert!(time::timeout(10 * RECOVERY, tries).await.is_err(), "it does not rest");
+        assert!(polls > 5, "it is tried again: {polls}");
+    }
 
     #[test]
     fn a_subscriber_has_so_many_connections_whatever_addresses_they_come_from() {
