@@ -81,11 +81,12 @@ impl Config {
             Profile::Development
         });
         profile_file(&mut values, profile, sources.folder.as_deref());
-        if let Some(path) = &sources.file {
-            file(&mut values, path, fs::read_to_string(path));
-        }
         for (name, value) in &sources.environment {
             environment(&mut values, name, value);
+        }
+        // Whoever names a file means it, whatever the machine has set.
+        if let Some(path) = &sources.file {
+            file(&mut values, path, fs::read_to_string(path));
         }
         for (flag, key, value) in &sources.flags {
             values.set(key, value.clone(), Source::Flag((*flag).to_owned()), str::to_owned);
@@ -238,14 +239,20 @@ mod tests {
         let config = Config::load(&Sources {
             folder: Some(folder.path().to_owned()),
             file: Some(named),
-            environment: vec![("EVENTLY__HTTP__LISTEN".to_owned(), "10.0.0.3:3".to_owned())],
+            environment: [
+                ("EVENTLY__HTTP__LISTEN", "10.0.0.3:3"),
+                ("EVENTLY__HTTP__BODY_LIMIT", "4MiB"),
+                ("EVENTLY__BOOKING__HOLD_CAP", "50m"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
             flags: vec![("--listen", "http.listen", "10.0.0.4:4".to_owned())],
         })
         .unwrap();
         assert_eq!(config.http.listen.to_string(), "10.0.0.4:4");
         assert_eq!(config.http.body_limit, Size(3 << 20));
         assert_eq!(config.http.trusted_proxies.len(), 2);
-        assert_eq!(config.booking.hold_ttl.as_secs(), 360);
+        assert_eq!((config.booking.hold_ttl.as_secs(), config.booking.hold_cap.as_secs()), (360, 3000));
         assert_eq!(source_of(&config, "http.listen"), "--listen");
         assert!(source_of(&config, "booking.hold_ttl").ends_with("config/development.yaml:5"));
     }
@@ -268,14 +275,14 @@ mod tests {
         sources.file = Some(named.clone());
         let problems = problems(&sources);
         let expected = [
-            format!("http.lisen ({}:2): there is no such setting; did you mean http.listen?", named.display()),
-            format!("http.body_limit ({}:3): must be a value, and has settings below it", named.display()),
-            format!("hold_cap ({}:7): there is no such setting; did you mean booking.hold_cap?", named.display()),
-            format!("httq ({}:8): there is no such setting; `evently config show` lists them all", named.display()),
             "http.bodylimit (EVENTLY__HTTP__BODYLIMIT): there is no such setting; did you mean EVENTLY__HTTP__BODY_LIMIT?"
                 .to_owned(),
             "EVENTLY_HTTP__LISTEN (EVENTLY_HTTP__LISTEN): two underscores between levels: did you mean EVENTLY__HTTP__LISTEN?"
                 .to_owned(),
+            format!("http.lisen ({}:2): there is no such setting; did you mean http.listen?", named.display()),
+            format!("http.body_limit ({}:3): must be a value, and has settings below it", named.display()),
+            format!("hold_cap ({}:7): there is no such setting; did you mean booking.hold_cap?", named.display()),
+            format!("httq ({}:8): there is no such setting; `evently config show` lists them all", named.display()),
             format!("store.url (EVENTLY__STORE__URL): must be {}", <StoreUrl as value::Value>::RIGHT),
             format!("store.replica_url (EVENTLY__STORE__REPLICA_URL): must be {}", <PostgresUrl as value::Value>::RIGHT),
             format!("redis.url (EVENTLY__REDIS__URL): must be {}", <RedisUrl as value::Value>::RIGHT),

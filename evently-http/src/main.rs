@@ -14,7 +14,7 @@ use evently_http::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Sells seats over HTTP. Settings come from built-in defaults, `config/PROFILE.yaml`, `--config`, `EVENTLY__SECTION__KEY` and
+/// Sells seats over HTTP. Settings come from built-in defaults, `config/PROFILE.yaml`, `EVENTLY__SECTION__KEY`, `--config` and
 /// flags; what comes later wins.
 #[derive(Parser)]
 #[command(name = "evently-server", version)]

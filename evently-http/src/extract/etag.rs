@@ -1,6 +1,10 @@
 //! Versions of what is read, so that it is sent once.
 
-use std::{convert::Infallible, fmt};
+use std::{
+    convert::Infallible,
+    fmt,
+    hash::{DefaultHasher, Hasher},
+};
 
 use axum::{
     extract::FromRequestParts,
@@ -18,6 +22,13 @@ impl Etag {
         let tag = format!("W/\"{version}\"");
         debug_assert!(tag[3..tag.len() - 1].bytes().all(|b| b.is_ascii_graphic() && b != b'"'), "{tag} is no entity tag");
         Self(tag)
+    }
+
+    /// The version of what has no name, by its bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        Self::new(format_args!("{:016x}", hasher.finish()))
     }
 
     /// The answer, with this version and how it may be kept; 304 and nothing else if the client has this version.

@@ -29,7 +29,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
 /// Reads a body that may be left out where nothing has to be said.
 pub fn read_json<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, Problem> {
-    if body.is_empty() && content_type.is_none() {
+    // Many a client says what it would send also where it sends nothing.
+    if body.is_empty() && content_type.is_none_or(|kind| is_json(Some(kind))) {
         return read(b"{}");
     }
     check_kind(content_type)?;
@@ -119,6 +120,19 @@ mod tests {
         let (status, answer) = answer("application/json", body.to_string()).await;
         assert_eq!((status, &answer["code"]), (422, &json!("validation_failed")), "{answer}");
         answer["errors"].clone()
+    }
+
+    #[test]
+    fn where_nothing_has_to_be_said_nothing_is_a_body() {
+        let read = |kind: Option<&'static str>, body: &str| {
+            read_json::<Value>(kind.map(HeaderValue::from_static).as_ref(), body.as_bytes()).map_err(|problem| problem.code())
+        };
+        for kind in [None, Some("application/json"), Some("application/json; charset=utf-8")] {
+            assert_eq!(read(kind, "").unwrap(), json!({}), "{kind:?}");
+        }
+        assert_eq!(read(Some("text/plain"), "").unwrap_err(), Code::UnsupportedMediaType);
+        assert_eq!(read(None, "{}").unwrap_err(), Code::UnsupportedMediaType);
+        assert_eq!(read(Some("application/json"), " ").unwrap_err(), Code::MalformedJson);
     }
 
     const EVENT: &str = "0192f0c1-7d3e-7a10-8c55-5f1e6f0a0001";

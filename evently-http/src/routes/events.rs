@@ -195,11 +195,12 @@ impl Wanted {
 
 /// Events, the next one first.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Wanted),
-    responses((status = 200, body = super::openapi::Listed<EventSummary>)))]
-pub async fn list(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+    responses((status = 200, body = super::openapi::Listed<EventSummary>), (status = 304)))]
+pub async fn list(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>, known: IfNoneMatch) -> Result<Response, Problem> {
     let views = app.events.list_public(wanted.filter(&app)?, wanted.page()?).await?;
-    let list = wanted.list(&app, views).await?;
-    Ok(([(http::header::CACHE_CONTROL, "public, max-age=5")], Json(list)).into_response())
+    let list = serde_json::to_vec(&wanted.list(&app, views).await?).expect("a list is JSON");
+    let json = [(http::header::CONTENT_TYPE, "application/json")];
+    Ok(Etag::of(&list).answer(&known, "public, max-age=5", || (json, list).into_response()))
 }
 
 /// One event.

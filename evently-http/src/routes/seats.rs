@@ -92,23 +92,19 @@ pub async fn states(
     } else {
         Form::Json
     };
+    // Which seats are wanted stands in the address.
     let etag = Etag::new(format_args!("{}-{}-{}", view.event.version, bodies.seq(), form.tag()));
     let vary = HeaderValue::from_static("accept, accept-encoding");
-    let mut response = if status.is_some() || section.is_some() {
-        let keep = |number: u32, is: SeatStatus| {
-            status.is_none_or(|status| status == is) && (section.is_none() || view.layout.section(number) == section)
-        };
-        ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, ASK)], bodies.render(keep)).into_response()
-    } else {
-        etag.answer(&known, ASK, || match form {
-            Form::Compact => ([(header::CONTENT_TYPE, COMPACT)], bodies.compact()).into_response(),
-            Form::Json => ([(header::CONTENT_TYPE, "application/json")], bodies.json()).into_response(),
-            Form::Gzip => {
-                let headers = [(header::CONTENT_TYPE, "application/json"), (header::CONTENT_ENCODING, "gzip")];
-                (headers, bodies.gzip()).into_response()
-            }
-        })
+    let keep = |number: u32, is: SeatStatus| {
+        status.is_none_or(|status| status == is) && (section.is_none() || view.layout.section(number) == section)
     };
+    let json = (header::CONTENT_TYPE, "application/json");
+    let mut response = etag.answer(&known, ASK, || match form {
+        _ if status.is_some() || section.is_some() => ([json], bodies.render(keep)).into_response(),
+        Form::Compact => ([(header::CONTENT_TYPE, COMPACT)], bodies.compact()).into_response(),
+        Form::Json => ([json], bodies.json()).into_response(),
+        Form::Gzip => ([json, (header::CONTENT_ENCODING, "gzip")], bodies.gzip()).into_response(),
+    });
     response.headers_mut().insert(header::VARY, vary);
     Ok(response)
 }

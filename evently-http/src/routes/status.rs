@@ -56,9 +56,9 @@ pub async fn live() -> Response {
 /// The service can do its work. 503 when the store is away, or the service is about to stop; 200 and `degraded` when something is
 /// away that it can do without.
 #[utoipa::path(get, path = "/health/ready", tag = "status", responses((status = 200, body = Health), (status = 503, body = Health)))]
-pub async fn ready(State(app): State<Arc<App>>, closing: Option<Extension<Closing>>) -> (StatusCode, Json<Health>) {
+pub async fn ready(State(app): State<Arc<App>>, closing: Option<Extension<Closing>>) -> Response {
     if closing.is_some_and(|Extension(closing)| closing.is_near()) {
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "stopping", dependencies: Vec::new() }));
+        return unready(Health { status: "stopping", dependencies: Vec::new() });
     }
     #[expect(clippy::disallowed_methods, reason = "how long an answer takes is measured, never decided by")]
     let asked = Instant::now();
@@ -73,12 +73,15 @@ pub async fn ready(State(app): State<Arc<App>>, closing: Option<Extension<Closin
         Dependency::new("redis", health.up, health.latency)
     }));
     dependencies.extend(app.shared.broker.as_ref().map(|broker| Dependency::new("rabbitmq", broker.state().is_up(), None)));
-    let (code, status) = match (up, dependencies.iter().all(|dependency| dependency.status == "up")) {
-        (true, true) => (StatusCode::OK, "ok"),
-        (true, false) => (StatusCode::OK, "degraded"),
-        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-    };
-    (code, Json(Health { status, dependencies }))
+    match (up, dependencies.iter().all(|dependency| dependency.status == "up")) {
+        (true, true) => Json(Health { status: "ok", dependencies }).into_response(),
+        (true, false) => Json(Health { status: "degraded", dependencies }).into_response(),
+        (false, _) => unready(Health { status: "unavailable", dependencies }),
+    }
+}
+
+fn unready(health: Health) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], Json(health)).into_response()
 }
 
 /// The service has started: the store is open and its schema is up to date, or there would be nobody to answer.

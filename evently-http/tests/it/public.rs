@@ -392,6 +392,30 @@ async fn a_store_that_says_nothing_counts_as_away() {
     let app = TestApp::new().await.altered(|app| app.store.figures = Arc::new(Silent));
     // Nobody has to wait for what is never said.
     tokio::time::pause();
-    let health = app.get("/health/ready", None).await.expect(503);
+    let answer = app.get("/health/ready", None).await;
+    assert_eq!(answer.headers["retry-after"], "1");
+    let health = answer.expect(503);
     assert_eq!((&health["status"], &health["dependencies"][0]["status"]), (&json!("unavailable"), &json!("down")));
+}
+
+#[tokio::test]
+async fn lists_that_have_not_changed_are_not_sent_again() {
+    let app = TestApp::new().await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    for path in ["/api/v1/events".to_owned(), format!("/api/v1/events/{event}/seats?status=available")] {
+        let first = app.get(&path, None).await;
+        let etag = first.headers["etag"].to_str().unwrap().to_owned();
+        let again = async || app.call_with(Method::GET, &path, None, None, &[("if-none-match", &etag)]).await;
+        let known = again().await;
+        assert_eq!(
+            (known.status.as_u16(), known.bytes.len(), &known.headers["etag"]),
+            (304, 0, &first.headers["etag"]),
+            "{path}"
+        );
+        assert_eq!(known.headers["cache-control"], first.headers["cache-control"]);
+        let held = app.hold(&ada, event, &[0]).await;
+        assert_ne!(again().await.expect(200), first.json(), "{path}");
+        app.post(&format!("/api/v1/bookings/{held}/cancel"), Some(&ada), json!({})).await.expect(200);
+    }
 }
