@@ -41,6 +41,8 @@ pub(super) struct Logins {
     known: Mutex<Known>,
     /// One asks what was taken back at a time.
     asking: tokio::sync::Mutex<()>,
+    /// How often it could not be asked, and why not the last time. Whoever waited for the turn meanwhile learns it from here.
+    failed: Mutex<(u64, Option<StoreError>)>,
 }
 
 /// Whose login it is.
@@ -80,6 +82,7 @@ impl Logins {
             told: caches.told(),
             known: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -138,13 +141,15 @@ impl Logins {
         }
     }
 
-    /// Asks what was taken back, unless that was just done.
+    /// Asks what was taken back, unless that was just done. Those who waited for one who asked in vain get the same error, so that a store
+    /// that is away is not asked by each of them in turn.
     async fn catch_up(&self) -> Result<(), StoreError> {
         let age = self.age();
         if age.is_some_and(|age| age < ASKED_EVERY) {
             return Ok(());
         }
         let believed = age.is_some_and(|age| age < BELIEVED);
+        let failures = lock(&self.failed).0;
         let _turn = match self.asking.try_lock() {
             Ok(turn) => turn,
             // Somebody asks already, and there is time yet.
@@ -154,6 +159,9 @@ impl Logins {
         if self.age().is_some_and(|age| age < ASKED_EVERY) {
             return Ok(());
         }
+        if !believed && let Some(error) = self.failed_since(failures) {
+            return Err(error);
+        }
         match self.ask(false).await {
             Ok(()) => Ok(()),
             Err(error) if believed => {
@@ -162,6 +170,17 @@ impl Logins {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Why the store could not be asked, if that was after so many failures.
+    fn failed_since(&self, failures: u64) -> Option<StoreError> {
+        let failed = lock(&self.failed);
+        if failed.0 > failures { failed.1.clone() } else { None }
+    }
+
+    fn fail(&self, error: &StoreError) {
+        let mut failed = lock(&self.failed);
+        *failed = (failed.0 + 1, Some(error.clone()));
     }
 
     /// How long ago the store was asked.
@@ -175,7 +194,7 @@ impl Logins {
     async fn ask(&self, ours: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
         let before = lock(&self.known).asked.map(|(_, mark)| mark);
-        let mut back = self.sessions.taken_back(before.unwrap_or(0)).await?;
+        let mut back = self.sessions.taken_back(before.unwrap_or(0)).await.inspect_err(|error| self.fail(error))?;
         self.take_in(&mut back, now);
         if ours || before.is_some() {
             self.far.forget_each(&back.sessions).await;

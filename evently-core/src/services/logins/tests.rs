@@ -1,5 +1,6 @@
 use std::{
-    pin::pin,
+    future::poll_fn,
+    pin::{Pin, pin},
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     task::{Context, Poll, Waker},
 };
@@ -27,6 +28,9 @@ struct Watched {
     holders: AtomicU32,
     asked: AtomicU32,
     away: AtomicBool,
+    /// Whether it does not say what was taken back, until whoever asks gives up; one does for each time that this is set.
+    silent: AtomicBool,
+    gives_up: AtomicBool,
     /// How many seconds go by while it is asked what was taken back.
     slow: AtomicU64,
     clock: Arc<ManualClock>,
@@ -62,6 +66,10 @@ impl Sessions for Watched {
     }
 
     async fn taken_back(&self, since: u64) -> Result<TakenBack, StoreError> {
+        if self.silent.load(Relaxed) {
+            poll_fn(|_| if self.gives_up.swap(false, Relaxed) { Poll::Ready(()) } else { Poll::Pending }).await;
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "test", "it does not answer"));
+        }
         self.reached(&self.asked)?;
         let back = self.store.taken_back(since).await;
         self.clock.advance(Duration::from_secs(self.slow.load(Relaxed)));
@@ -137,7 +145,8 @@ impl Test {
         ready(store.add(&ada, &PasswordHash("x".to_owned()))).unwrap();
         ready(store.open(&Session { id: ADA, user_id: user, expires_at: clock.now() + 1000 * TOLD_FOR }, &TOKEN)).unwrap();
         let (holders, asked, slow) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        let store = Watched { store, holders, asked, away: AtomicBool::new(false), slow, clock: clock.clone() };
+        let [away, silent, gives_up] = [const { AtomicBool::new(false) }; 3];
+        let store = Watched { store, holders, asked, away, silent, gives_up, slow, clock: clock.clone() };
         Self { clock, store: Arc::new(store), user }
     }
 
@@ -158,6 +167,13 @@ impl Test {
         ready(logins.role(ADA, self.user)).unwrap()
     }
 
+    /// Ten requests at once, each as far as it comes.
+    fn crowd<'a>(&self, logins: &'a Logins) -> Vec<Asking<'a>> {
+        let mut crowd = (0..10).map(|_| Box::pin(logins.role(ADA, self.user)) as Asking<'_>).collect::<Vec<_>>();
+        assert_eq!(on(&mut crowd), [None; 10]);
+        crowd
+    }
+
     /// At an instance.
     fn log_out(&self, at: &Logins) {
         ready(self.store.revoke(&TOKEN)).unwrap();
@@ -172,6 +188,18 @@ impl Test {
     fn holders(&self) -> u32 {
         self.store.holders.load(Relaxed)
     }
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Option<Role>, StoreError>> + 'a>>;
+
+/// What the requests of a crowd are told, in their order; `None` where one still waits.
+fn on(crowd: &mut [Asking<'_>]) -> Vec<Option<Result<Option<Role>, StoreErrorKind>>> {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut on = |asking: &mut Asking<'_>| match asking.as_mut().poll(&mut context) {
+        Poll::Ready(told) => Some(told.map_err(|error| error.kind())),
+        Poll::Pending => None,
+    };
+    crowd.iter_mut().map(&mut on).collect()
 }
 
 #[test]
@@ -371,6 +399,51 @@ fn nobody_waits_for_the_store_while_there_is_time_yet() {
     assert!(asking.as_mut().poll(&mut context).is_pending(), "it is too long ago");
     drop(turn);
     assert!(matches!(asking.as_mut().poll(&mut context), Poll::Ready(Ok(Some(Role::Admin)))));
+}
+
+/// Otherwise each of them would wait for as long as the first one, after all who came before.
+#[test]
+fn who_waited_while_the_store_was_asked_in_vain_does_not_ask_again() {
+    let test = Test::new();
+    let logins = test.alone();
+    test.store.silent.store(true, Relaxed);
+    let mut crowd = test.crowd(&logins);
+    test.store.gives_up.store(true, Relaxed);
+    assert_eq!(on(&mut crowd), [Some(Err(StoreErrorKind::Unavailable)); 10]);
+
+    let mut crowd = test.crowd(&logins);
+    test.store.silent.store(false, Relaxed);
+    test.store.gives_up.store(true, Relaxed);
+    assert_eq!(on(&mut crowd), [Some(Err(StoreErrorKind::Unavailable)); 10], "they came while it was away");
+    assert_eq!(test.role(&logins), Some(Role::Admin), "who comes afterwards asks anew");
+}
+
+#[test]
+fn who_waited_for_somebody_who_left_asks_in_their_place() {
+    let test = Test::new();
+    let logins = test.alone();
+    test.store.silent.store(true, Relaxed);
+    let mut crowd = test.crowd(&logins);
+    drop(crowd.remove(0));
+    test.store.silent.store(false, Relaxed);
+    assert_eq!(on(&mut crowd), [Some(Ok(Some(Role::Admin))); 9]);
+}
+
+#[test]
+fn who_waited_while_a_logout_could_not_be_told_is_not_let_in() {
+    let test = Test::new();
+    let logins = test.alone();
+    assert_eq!(test.role(&logins), Some(Role::Admin));
+    test.clock.advance(5 * SECOND);
+    ready(test.store.revoke(&TOKEN)).unwrap();
+    test.store.silent.store(true, Relaxed);
+    let mut telling = pin!(logins.tell_all());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(telling.as_mut().poll(&mut context).is_pending());
+    let mut crowd = test.crowd(&logins);
+    test.store.gives_up.store(true, Relaxed);
+    assert!(telling.as_mut().poll(&mut context).is_ready());
+    assert_eq!(on(&mut crowd), [Some(Err(StoreErrorKind::Unavailable)); 10]);
 }
 
 #[test]
