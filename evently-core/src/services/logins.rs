@@ -156,7 +156,9 @@ impl Logins {
             Err(_) if believed => return Ok(()),
             Err(_) => self.asking.lock().await,
         };
-        if self.age().is_some_and(|age| age < ASKED_EVERY) {
+        // An answer that was long on its way is good enough for whoever waited for it.
+        let recent = if believed { ASKED_EVERY } else { BELIEVED };
+        if self.age().is_some_and(|age| age < recent) {
             return Ok(());
         }
         if !believed && let Some(error) = self.failed_since(failures) {

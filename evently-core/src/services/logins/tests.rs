@@ -419,6 +419,18 @@ fn who_waited_while_the_store_was_asked_in_vain_does_not_ask_again() {
 }
 
 #[test]
+fn who_waited_for_an_answer_that_was_long_on_its_way_takes_it() {
+    let test = Test::new();
+    let logins = test.alone();
+    let turn = logins.asking.try_lock().unwrap();
+    let mut crowd = test.crowd(&logins);
+    test.store.slow.store(3, Relaxed);
+    drop(turn);
+    assert_eq!(on(&mut crowd), [Some(Ok(Some(Role::Admin))); 10]);
+    assert_eq!(test.store.asked.load(Relaxed), 1);
+}
+
+#[test]
 fn who_waited_for_somebody_who_left_asks_in_their_place() {
     let test = Test::new();
     let logins = test.alone();
