@@ -70,6 +70,7 @@ impl Shop {
             seats_total,
             created_at: NOW,
             version: 1,
+            withdrawn: false,
         };
         let venue = Venue { id: venue_id, name: "Bench".into(), layout_id: layout };
         let plan = evently_core::domain::Layout { id: layout, categories: vec![], sections: vec![], areas: vec![] };

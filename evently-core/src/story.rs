@@ -215,5 +215,6 @@ fn event(ids: &dyn Ids, now: Timestamp, layout: &Layout) -> Event {
         seats_total: layout.seats_total(),
         created_at: now,
         version: 1,
+        withdrawn: false,
     }
 }

@@ -23,7 +23,8 @@ statements! {
     EVENT_BY_ID = event_sql!("where e.id = ?1");
     EVENTS = event_sql!(
         "where (e.start_time, e.id) > (?1, ?2) and e.start_time < ?3 and e.end_time > ?4 and e.end_time <= ?5 \
-            and (?6 is null or e.stage = ?6) and (?7 or e.stage <> 'draft') \
+            and (?6 is null or e.stage = ?6) \
+            and (?7 or e.stage = 'published' or e.stage = 'cancelled' and e.content ->> 'withdrawn' is not true) \
             and (?8 is null or e.venue_id = ?8) and (?9 is null or e.organizer_id = ?9) \
             and (?10 is null or instr(e.search, ?10) > 0 \
                 or exists (select 1 from venues v where v.id = e.venue_id and instr(v.search, ?10) > 0)) \
@@ -122,7 +123,6 @@ fn events(tx: &Transaction<'_>, filter: &EventFilter, page: Page<(Timestamp, Eve
     let from: (i64, &[u8]) = (window.start_from, &[]);
     let after = page.after.as_ref().map_or(from, |(start, id)| (start.as_micros(), &id.as_bytes()[..]));
     let (after_start, after_id) = from.max(after);
-    let drafts = filter.drafts || filter.organizer_id.is_some() || filter.status.is_some();
     let values = params![
         after_start,
         after_id,
@@ -130,7 +130,7 @@ fn events(tx: &Transaction<'_>, filter: &EventFilter, page: Page<(Timestamp, Eve
         window.end_after,
         window.end_by,
         filter.status.map(|status| stage_of(status).name()),
-        drafts,
+        filter.shows_unpublished(),
         filter.venue_id.as_ref().map(VenueId::as_uuid),
         filter.organizer_id.as_ref().map(UserId::as_uuid),
         filter.text.as_deref().map(str::to_lowercase),

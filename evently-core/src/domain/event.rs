@@ -40,6 +40,9 @@ pub struct Event {
     pub created_at: Timestamp,
     /// Counts its changes, from 1.
     pub version: u32,
+    /// It was called off while it was a draft: none but those who manage it have ever seen it, and none but they do now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
 }
 
 /// What of an event its organizer may edit.
@@ -135,7 +138,7 @@ pub enum Stage {
     Draft,
     /// Seen by everybody; booked while it is on sale.
     Published,
-    /// It will not take place; for good.
+    /// It will not take place; for good. Seen by everybody if it was published before.
     Cancelled,
 }
 
@@ -209,6 +212,15 @@ impl Event {
             Stage::Published if now < self.details.start_time => EventStatus::Upcoming,
             Stage::Published if now < self.details.end_time => EventStatus::Ongoing,
             Stage::Published => EventStatus::Completed,
+        }
+    }
+
+    /// Whether everybody may see the event.
+    pub fn is_public(&self) -> bool {
+        match self.stage {
+            Stage::Draft => false,
+            Stage::Published => true,
+            Stage::Cancelled => !self.withdrawn,
         }
     }
 
@@ -337,6 +349,7 @@ mod tests {
             seats_total: 10,
             created_at: AT(0),
             version: 1,
+            withdrawn: false,
         }
     }
 
@@ -405,6 +418,13 @@ mod tests {
             let event = Event { stage, ..event.clone() };
             assert_eq!((event.status(AT(500)), event.bookable(AT(500))), (status, Err(refused)));
         }
+    }
+
+    #[test]
+    fn everybody_sees_what_was_published_whatever_became_of_it() {
+        let is_public = |stage, withdrawn| Event { stage, withdrawn, ..event() }.is_public();
+        assert_eq!([Stage::Draft, Stage::Published, Stage::Cancelled].map(|stage| is_public(stage, false)), [false, true, true]);
+        assert!(!is_public(Stage::Cancelled, true));
     }
 
     #[test]

@@ -239,11 +239,8 @@ fn shows(state: &State, event: &Event, filter: &EventFilter) -> bool {
         let venue = state.venues.get(&event.venue_id).map_or("", |venue| &venue.name);
         details.name.to_lowercase().contains(&text) || venue.to_lowercase().contains(&text)
     };
-    let stage = match filter.status {
-        Some(status) => event.status(filter.now) == status,
-        None => filter.drafts || filter.organizer_id.is_some() || event.stage != Stage::Draft,
-    };
-    stage
+    filter.status.is_none_or(|status| event.status(filter.now) == status)
+        && (filter.shows_unpublished() || event.is_public())
         && filter.text.as_ref().is_none_or(contains)
         && filter.from.is_none_or(|from| from <= details.start_time)
         && filter.to.is_none_or(|to| details.start_time < to)

@@ -84,7 +84,8 @@ impl Elsewhere {
 /// Which events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
-    /// Those whose status at `now` is this; without it all but drafts.
+    /// Those whose status at `now` is this; without it all but drafts. What was called off as a draft is among those that were called off,
+    /// for whoever is shown drafts as well.
     pub status: Option<EventStatus>,
     /// The time by which the status is judged.
     pub now: Timestamp,
@@ -100,6 +101,13 @@ pub struct EventFilter {
     pub organizer_id: Option<UserId>,
     /// Drafts of everybody too, where no status is asked for.
     pub drafts: bool,
+}
+
+impl EventFilter {
+    /// Whether it is after what was never published as well.
+    pub fn shows_unpublished(&self) -> bool {
+        self.drafts || self.organizer_id.is_some() || self.status == Some(EventStatus::Draft)
+    }
 }
 
 #[cfg(test)]

@@ -241,6 +241,7 @@ impl EventService {
             seats_total: layout.layout.seats_total(),
             created_at: now,
             version: 1,
+            withdrawn: false,
         };
         let seats = layout.layout.places().map(|place| place.seat.category).collect();
         let command = Command::CreateEvent { event: Arc::new(event), seats };
@@ -291,7 +292,7 @@ impl EventService {
         self.submit_event(by, Command::PublishEvent { event_id: id }, key).await
     }
 
-    /// Calls an event off. Its bookings are cancelled, and their money sent back, in the time that follows.
+    /// Calls an event off. Its bookings are cancelled, and their money sent back, in the time that follows. A draft is shown to nobody for it.
     pub async fn cancel(
         &self,
         by: &Principal,
@@ -400,10 +401,10 @@ impl EventService {
         self.views.events.forget(&id);
     }
 
-    /// One event as everybody may see it: a draft is not there.
+    /// One event as everybody may see it: a draft is not there, nor one that was called off as a draft.
     pub async fn public(&self, id: EventId) -> Result<Arc<EventView>, Error> {
         let view = self.view(id).await?;
-        if view.event.stage == Stage::Draft { Err(Error::not_found(Thing::Event)) } else { Ok(view) }
+        if view.event.is_public() { Ok(view) } else { Err(Error::not_found(Thing::Event)) }
     }
 
     /// One event that `by` may manage; a stranger's is not there.

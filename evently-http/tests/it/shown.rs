@@ -63,6 +63,34 @@ async fn nothing_of_a_draft_is_shown_to_strangers() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_draft_that_was_called_off_is_shown_to_strangers() {
+    let app = TestApp::new().await;
+    let organizer = app.person("organizer", Role::Organizer).await;
+    let venue = hall(&app, &organizer, "Odeon").await;
+    let event = draft(&app, &organizer, &venue, 1).await;
+    let managed = format!("/api/v1/admin/events/{event}");
+    let status = async || app.get(&managed, Some(&organizer)).await.expect(200)["status"].clone();
+    assert_eq!(status().await, "draft");
+    let off = app.call(Method::POST, &format!("{managed}/cancel"), Some(&organizer), None).await.expect(200);
+    assert_eq!(off["status"], "cancelled");
+    let ada = app.customer("ada").await;
+    for by in [None, Some(&ada), Some(&organizer)] {
+        for part in ["", "/layout", "/seats", "/availability", "/live"] {
+            app.get(&format!("/api/v1/events/{event}{part}"), by).await.refused(404, "not_found");
+        }
+        for query in ["", "?status=cancelled", "?q=odeon", &format!("?venue_id={venue}&status=cancelled")] {
+            assert_eq!(ids(&app.get(&format!("/api/v1/events{query}"), by).await.expect(200)), strings(&[]), "{query}");
+        }
+    }
+    app.post("/api/v1/bookings", Some(&ada), app.hold_of(event, &[0]).await).await.refused(404, "not_found");
+    assert_eq!(status().await, "cancelled");
+    for query in ["", "?status=cancelled"] {
+        let list = app.get(&format!("/api/v1/admin/events{query}"), Some(&organizer)).await.expect(200);
+        assert_eq!(ids(&list), strings(&[event]), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn events_and_figures_are_for_those_who_manage_some() {
     let (app, organizer, event) = open().await;
     let venue = hall(&app, &organizer, "Rex").await;

@@ -138,6 +138,7 @@ pub fn event(layout: &Layout) -> Arc<Event> {
         seats_total: layout.seats_total(),
         created_at: NOW,
         version: 1,
+        withdrawn: false,
     })
 }
 

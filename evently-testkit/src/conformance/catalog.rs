@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evently_core::{
-    domain::{Command, Event, EventChange, EventId, EventStatus, SeatStatus, Timestamp, VenueId},
+    domain::{Command, Event, EventChange, EventId, EventStatus, Outcome, SeatStatus, Stage, Timestamp, VenueId},
     ports::{Elsewhere, EventFilter, Page},
 };
 
@@ -18,7 +18,7 @@ pub async fn what_was_added_is_read_as_it_was(world: World) {
     assert_eq!(catalog.venue(event.venue.id).await.unwrap(), Some(event.venue.clone()));
     assert_eq!(catalog.layout(event.layout.id).await.unwrap().as_deref(), Some(&*event.layout));
     let read = catalog.event(event.id()).await.unwrap().unwrap();
-    let published = Event { stage: evently_core::domain::Stage::Published, version: 2, ..Event::clone(&event.event) };
+    let published = Event { stage: Stage::Published, version: 2, ..Event::clone(&event.event) };
     assert_eq!(*read, published);
     let map = catalog.seat_map(event.id()).await.unwrap().unwrap();
     assert_eq!((map.seq(), map.counts().total, map.counts().available), (0, 15, 15));
@@ -167,6 +167,40 @@ pub async fn events_are_found_by_what_they_look_like_then(world: World) {
     assert_eq!(found(EventStatus::Upcoming, now + HOUR * 3).await, []);
     assert_eq!(found(EventStatus::Cancelled, now).await, [off.id()]);
     assert_eq!(found(EventStatus::Draft, now).await, []);
+}
+
+/// Nobody was told of it, and nobody is with its end.
+pub async fn a_draft_that_was_called_off_is_found_by_whoever_manages_it_alone(world: World) {
+    let now = world.now();
+    // What people write is not taken for what the event says of itself.
+    let announced = world.event_with(1, 1, |event| {
+        starts(event, now + HOUR);
+        "\0, \"withdrawn\":true".clone_into(&mut event.details.description);
+    });
+    let announced = announced.await;
+    let draft = Fixture::new(&*world.ids, now, 1, 1).with(|event| starts(event, now + HOUR * 2));
+    for command in [draft.create_venue(), draft.create_event()] {
+        world.ask(ORGANIZER, command).await.unwrap();
+    }
+    for event_id in [announced.id(), draft.id()] {
+        let off = world.ask(ORGANIZER, Command::CancelEvent { event_id, reason: None }).await.unwrap();
+        assert!(matches!(off, Outcome::Event(event) if event.stage == Stage::Cancelled));
+    }
+    let found = async |filter: EventFilter| {
+        let events = world.store.catalog.events(&filter, Page { after: None, limit: 100 }).await.unwrap();
+        events.iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    let (both, organizer_id) = ([announced.id(), draft.id()], Some(fixtures::user_of(ORGANIZER)));
+    for status in [None, Some(EventStatus::Cancelled)] {
+        let all = EventFilter { status, now, ..EventFilter::default() };
+        assert_eq!(found(all.clone()).await, [announced.id()], "{status:?}");
+        assert_eq!(found(EventFilter { venue_id: Some(draft.venue.id), ..all.clone() }).await, [], "{status:?}");
+        assert_eq!(found(EventFilter { organizer_id, ..all.clone() }).await, both, "{status:?}");
+        assert_eq!(found(EventFilter { drafts: true, ..all }).await, both, "{status:?}");
+    }
+    for status in [EventStatus::Draft, EventStatus::Upcoming, EventStatus::Ongoing, EventStatus::Completed] {
+        assert_eq!(found(EventFilter { status: Some(status), now, drafts: true, ..EventFilter::default() }).await, []);
+    }
 }
 
 /// Its start is kept beside the event in some stores, for the lists, and says where the event itself is.

@@ -192,6 +192,7 @@ macro_rules! store_conformance {
                 events_are_listed_by_start_and_id_page_by_page
                 events_are_found_by_what_is_asked
                 events_are_found_by_what_they_look_like_then
+                a_draft_that_was_called_off_is_found_by_whoever_manages_it_alone
                 an_event_that_was_moved_is_found_where_it_is
                 a_renamed_event_is_found_by_its_new_name
                 nothing_has_changed_elsewhere_while_nobody_writes

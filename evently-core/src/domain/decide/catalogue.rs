@@ -68,7 +68,8 @@ impl<L: Ledger> Desk<'_, L> {
         if event.stage == Stage::Cancelled {
             return Ok(Outcome::Event(event));
         }
-        self.put_event(Event { stage: Stage::Cancelled, ..Event::clone(&event) }, reason)
+        let withdrawn = event.stage == Stage::Draft;
+        self.put_event(Event { stage: Stage::Cancelled, withdrawn, ..Event::clone(&event) }, reason)
     }
 
     /// Blocks or unblocks seats, all or none.
