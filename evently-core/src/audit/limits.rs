@@ -1,4 +1,5 @@
-//! Seats were sold as their event says: at its prices and on its terms of refunds, while it was on sale, and no more of them than it allows.
+//! Seats were sold as their event says: at its prices and on its terms of refunds, while it was on sale, no more of them than it allows, and
+//! none once it was over.
 //!
 //! What an event said before it was edited is not in the journal. So prices are looked at of what was held after the last edit, and the rest
 //! only where there was none since the event was published: what was decided beside an edit may be written down after it, unless both
@@ -65,12 +66,18 @@ fn limits(rows: &Rows<'_>, found: &mut Findings) {
     for Entry { position, transition } in &rows.records.journal {
         let Fact::Booking { id, user_id, from, to, .. } = transition.fact else { continue };
         let theirs = holds.entry(user_id).or_default();
+        let (at, seats) = (transition.at, transition.seats.len());
+        let mut wrong = |what: String| found.add(Invariant::Limits, format!("booking {id}"), what);
         if from.is_some() {
+            // A payment that is refused gives the hold its own time back, whatever the event's.
+            let refused = transition.reason.as_deref() == Some("payment_failed");
+            let goes_on = to == BookingStatus::Confirmed || to == BookingStatus::Pending && !refused;
+            if goes_on && details.end_time <= at {
+                wrong(format!("it becomes {} at {at}, when its event was over", to.name()));
+            }
             theirs.retain(|(other, _)| to == BookingStatus::Pending || *other != id);
             continue;
         }
-        let (at, seats) = (transition.at, transition.seats.len());
-        let mut wrong = |what: String| found.add(Invariant::Limits, format!("booking {id}"), what);
         if rows.booking(id).and_then(|booking| booking.refunds).is_some_and(|kept| kept != details.refunds) {
             wrong("it keeps terms of refunds that its event never had".to_owned());
         }

@@ -63,6 +63,7 @@ fn what_an_event_says_that_nobody_has_edited_is_kept_to() {
     (details.max_seats_per_booking, details.max_seats_held) = (2, 2);
     details.on_sale.opens_at = just.bookings[PAID].created_at;
     details.on_sale.closes_at = just.bookings[PAYING].created_at + Duration::from_micros(1);
+    details.end_time = just.payments[3].created_at + Duration::from_micros(1);
     assert_eq!(story.check(&just), []);
 }
 

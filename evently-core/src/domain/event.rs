@@ -236,6 +236,15 @@ impl Event {
         }
     }
 
+    /// Why no hold of it goes on at `now`, and none is paid for: it has been called off, or is over.
+    pub(super) fn ended(&self, now: Timestamp) -> Option<NotOnSale> {
+        let EventDetails { end_time, on_sale, .. } = &self.details;
+        match self.stage {
+            Stage::Cancelled => Some(NotOnSale::Cancelled),
+            Stage::Draft | Stage::Published => (now >= *end_time).then_some(NotOnSale::Over(on_sale.closes_at)),
+        }
+    }
+
     /// Whether money buys seats of it at `now` that comes when their hold has run out. Whoever has no ticket when it has begun, and is no
     /// longer sold, has gone home.
     pub(super) fn takes_late_money(&self, now: Timestamp) -> bool {

@@ -453,6 +453,63 @@ pub async fn money_under_way_goes_back_when_the_event_was_called_off(world: Worl
     assert!(why.contains(&Some("event_cancelled")), "{why:?}");
 }
 
+/// A hold that would last longer than its event, and when that is over and its sale closes: as it was published, or as it was moved since.
+async fn held_beyond_its_event(world: &World, moved: bool) -> (Fixture, Booking, Timestamp, Timestamp) {
+    let ends = world.now() + world.terms.ttl / 2;
+    let begins = ends - world.terms.ttl / 4;
+    let closes = if moved { begins } else { ends };
+    let event = world.event_with(1, 4, |event| {
+        let details = &mut event.details;
+        if !moved {
+            (details.start_time, details.end_time, details.on_sale.closes_at) = (begins, ends, closes);
+        }
+    });
+    let event = event.await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    if moved {
+        let change =
+            EventChange { start_time: Some(begins), end_time: Some(ends), closes_at: Some(closes), ..EventChange::default() };
+        world.ask(ORGANIZER, Command::EditEvent { event_id: event.id(), change }).await.unwrap();
+    }
+    (event, held, ends, closes)
+}
+
+pub async fn nothing_is_paid_or_extended_when_the_event_is_over(world: World) {
+    for moved in [false, true] {
+        let (event, held, ends, closes) = held_beyond_its_event(&world, moved).await;
+        let (booking_id, terms) = (held.id, world.terms);
+        let extend = || Command::Extend { booking_id, terms };
+        world.wait_until(ends - Duration::from_micros(1));
+        world.ask(customer(1), extend()).await.unwrap();
+        world.wait_until(ends);
+        let before = world.records(&event).await;
+        let confirm = Command::Confirm { booking_id, payment_id: world.payment_id(), reference: None };
+        for (who, command) in [(customer(1), world.start_command(booking_id)), (customer(1), extend()), (ORGANIZER, confirm)] {
+            let refused = world.ask(who, command).await;
+            assert_eq!(refused, Err(Rejection::NotOnSale(NotOnSale::Over(closes))), "moved: {moved}");
+        }
+        assert_eq!(world.records(&event).await, before);
+    }
+}
+
+pub async fn money_under_way_goes_back_when_the_event_is_over(world: World) {
+    for moved in [false, true] {
+        let (event, held, ends, _) = held_beyond_its_event(&world, moved).await;
+        let other = world.hold(&event, customer(2), &[1]).await;
+        let [late, in_time] = [world.start_payment(&held).await, world.start_payment(&other).await];
+        world.wait_until(ends - Duration::from_micros(1));
+        let (_, booking) = world.report(in_time.id, GatewayReport::Succeeded).await;
+        assert_eq!(booking.status(), BookingStatus::Confirmed, "moved: {moved}");
+        world.wait_until(ends);
+        let (payment, booking) = world.report(late.id, GatewayReport::Succeeded).await;
+        assert_eq!((payment.refunded, booking.status()), (4500, BookingStatus::Cancelled), "moved: {moved}");
+        assert!(world.tickets(held.id).await.is_empty(), "they could not be given back");
+        assert_eq!(world.statuses(&event).await[0], SeatStatus::Available);
+        assert_eq!(balance(&world, &event).await, (9000, 4500));
+        assert_eq!(refunds_of(&world, &event).await, ["paid_too_late"]);
+    }
+}
+
 pub async fn a_payment_that_is_asked_for_again_is_the_same(world: World) {
     let event = world.event(1, 4).await;
     let held = world.hold(&event, customer(1), &[0]).await;

@@ -172,7 +172,7 @@ impl Driver {
             }
             Command::EditEvent { change, .. } => {
                 let percent = change.refund_percent.expect("each has one");
-                model.edit(change.prices[0].price, percent, change.refunds_until)
+                model.edit(change.prices[0].price, percent, change.refunds_until, change.start_time.zip(change.end_time))
             }
             Command::PublishEvent { .. } => model.publish(),
             Command::CancelEvent { .. } => model.call_off(),
@@ -248,12 +248,21 @@ impl Driver {
                 let code = nth(&known, booking.wrapping_add(*seat))?;
                 (DOOR, Command::CheckIn { code, event_id: Some(if *elsewhere { self.other.id() } else { event_id }) })
             }
-            Ask::Edit { front, percent, minutes } => {
+            Ask::Edit { front, percent, minutes, ends } => {
                 let event = &self.model.event;
                 let prices = vec![PriceDraft { name: event.categories[0].name.clone(), price: *front }];
                 let began = event.details.on_sale.opens_at;
-                let refunds_until = minutes.map(|minutes| began + Duration::from_mins(minutes.into()));
-                let change = EventChange { refund_percent: Some(*percent), refunds_until, prices, ..EventChange::default() };
+                let after = |minutes: u8| began + Duration::from_mins(minutes.into());
+                let (refunds_until, end_time) = (minutes.map(after), ends.map(after));
+                let change = EventChange {
+                    refund_percent: Some(*percent),
+                    refunds_until,
+                    start_time: end_time.map(|end| end - Duration::from_secs(30)),
+                    end_time,
+                    closes_at: end_time,
+                    prices,
+                    ..EventChange::default()
+                };
                 (ORGANIZER, Command::EditEvent { event_id, change })
             }
             Ask::Publish => (ORGANIZER, self.event.publish()),

@@ -191,13 +191,17 @@ impl Model {
         Ok(View::CheckIn(admission, Some(*state)))
     }
 
-    pub fn edit(&mut self, front: i64, percent: u8, until: Option<Timestamp>) -> Said {
+    pub fn edit(&mut self, front: i64, percent: u8, until: Option<Timestamp>, moved: Option<(Timestamp, Timestamp)>) -> Said {
         if self.event.stage == Stage::Cancelled {
             return Err(Rejection::EventCancelled);
         }
         self.event.categories[0].price = front;
         self.event.details.refunds.percent = percent;
         self.event.details.refunds.until = until.unwrap_or(self.event.details.refunds.until);
+        if let Some((start, end)) = moved {
+            let details = &mut self.event.details;
+            (details.start_time, details.end_time, details.on_sale.closes_at) = (start, end, end);
+        }
         self.event.version += 1;
         Ok(View::Event(self.event.stage, self.event.version))
     }
@@ -273,9 +277,13 @@ impl Model {
 
     fn on_hold_still(&self, id: BookingId) -> Refusable<Hold> {
         let booking = &self.bookings[&id];
+        let details = &self.event.details;
         match &booking.state {
             BookingState::Pending(_) if self.on_hold(booking) && self.event.stage == Stage::Cancelled => {
                 Err(Rejection::NotOnSale(NotOnSale::Cancelled))
+            }
+            BookingState::Pending(_) if self.on_hold(booking) && self.now >= details.end_time => {
+                Err(Rejection::NotOnSale(NotOnSale::Over(details.on_sale.closes_at)))
             }
             BookingState::Pending(hold) if self.on_hold(booking) => Ok(*hold),
             BookingState::Pending(_) | BookingState::Expired => Err(Rejection::HoldExpired),

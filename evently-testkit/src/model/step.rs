@@ -77,11 +77,12 @@ pub enum Ask {
         seat: u8,
         elsewhere: bool,
     },
-    /// The terms of refunds end so many minutes after the sale began.
+    /// The terms of refunds end so many minutes after the sale began, and so does the event with its sale.
     Edit {
         front: i64,
         percent: u8,
         minutes: Option<u8>,
+        ends: Option<u8>,
     },
     Publish,
     CallOff,
@@ -135,6 +136,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     // One more than there are: a seat that the event does not have.
     let seats = |max| proptest::collection::vec(0..SEATS + 1, 0..max);
     let held = proptest::collection::vec(0..SEATS, 1..4);
+    let ends = proptest::option::weighted(0.5, 1_u8..90);
     prop_oneof![
         6 => (0_u8..3, held, again(0.05)).prop_map(|(who, seats, again)| Ask::Hold { who, seats, again }),
         1 => (0_u8..3, seats(5)).prop_map(|(who, seats)| Ask::Hold { who, seats, again: None }),
@@ -149,8 +151,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => seats(2).prop_map(|seats| Ask::Unblock { seats }),
         1 => (any::<u8>(), any::<u8>(), proptest::bool::weighted(0.2))
             .prop_map(|(booking, seat, elsewhere)| Ask::CheckIn { booking, seat, elsewhere }),
-        1 => (prop_oneof![1 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100, proptest::option::of(0_u8..120))
-            .prop_map(|(front, percent, minutes)| Ask::Edit { front, percent, minutes }),
+        1 => (prop_oneof![1 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100, proptest::option::of(0_u8..120), ends)
+            .prop_map(|(front, percent, minutes, ends)| Ask::Edit { front, percent, minutes, ends }),
         1 => prop_oneof![4 => Just(Ask::Publish), 1 => Just(Ask::CallOff)],
     ]
 }

@@ -11,6 +11,7 @@ fn random_histories_are_as_the_model_says() {
         "booking confirmed to cancelled",
         "booking expired to confirmed (paid_late)",
         "booking expired to confirmed (paid_late_other_seats)",
+        "booking pending to cancelled (event_over)",
         "booking pending to expired (taken_over)",
         "booking pending to pending (extended)",
         "booking pending to pending (payment_failed)",

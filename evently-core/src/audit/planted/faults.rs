@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Invariant;
 use crate::{
     domain::{
-        BookingCode, BookingId, BookingState, BookingStatus, Entry, EventId, Fact, Payment, PaymentId, PaymentState,
+        Booking, BookingCode, BookingId, BookingState, BookingStatus, Entry, EventId, Fact, Payment, PaymentId, PaymentState,
         RefundPolicy, SeatState, SeatStatus, Stage, TicketState, Timestamp, UserId,
     },
     ports::EventRecords,
@@ -216,6 +216,11 @@ fn once_more(records: &mut EventRecords, is: fn(&Fact) -> bool) {
     records.journal.push(again);
 }
 
+fn confirmed_at(booking: &Booking) -> Timestamp {
+    let BookingState::Confirmed { at, .. } = booking.state else { unreachable!("it is confirmed") };
+    at
+}
+
 /// Of what the event says, where nobody has edited it since it was published.
 pub(super) const AS_PUBLISHED: &[Planted] = &[
     ("a seat was sold for less than it costs", Invariant::Money, "where its category costs 4501", |records| {
@@ -232,6 +237,12 @@ pub(super) const AS_PUBLISHED: &[Planted] = &[
     }),
     ("a seat was held when the sale was over", Invariant::Limits, "while its event was not on sale", |records| {
         records.event.details.on_sale.closes_at = records.bookings[PAYING].created_at;
+    }),
+    ("a seat was sold when the event was over", Invariant::Limits, "it becomes confirmed at", |records| {
+        records.event.details.end_time = confirmed_at(&records.bookings[PAID]);
+    }),
+    ("a payment began when the event was over", Invariant::Limits, "it becomes pending at", |records| {
+        records.event.details.end_time = records.payments[3].created_at;
     }),
     (
         "a booking keeps other terms than its event had",

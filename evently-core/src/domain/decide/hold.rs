@@ -2,8 +2,8 @@
 
 use super::{Decision, Desk, Stop, step, used_before};
 use crate::domain::{
-    BookedSeat, Booking, BookingId, BookingState, Event, EventId, Hold, HoldTerms, Ledger, NotOnSale, Outcome, Rejection, Seat,
-    SeatAction, SeatId, SeatLimit, SeatState, Stage, UserId,
+    BookedSeat, Booking, BookingId, BookingState, Event, EventId, Hold, HoldTerms, Ledger, Outcome, Rejection, Seat, SeatAction,
+    SeatId, SeatLimit, SeatState, UserId,
 };
 
 impl<L: Ledger> Desk<'_, L> {
@@ -142,7 +142,7 @@ impl<L: Ledger> Desk<'_, L> {
         Ok(Outcome::Booking(booking))
     }
 
-    /// The hold of a booking that is pending, whose time has not run out, and whose event has not been called off.
+    /// The hold of a booking that is pending, whose time has not run out, and whose event has not been called off and is not over.
     pub(super) fn live_hold(&mut self, booking: &Booking) -> Decision<Hold, L> {
         let hold = match booking.hold() {
             Some(hold) if hold.is_live(self.now) || planted!(PaysTooLate) => *hold,
@@ -150,9 +150,9 @@ impl<L: Ledger> Desk<'_, L> {
             None if booking.state == BookingState::Expired => return Err(Rejection::HoldExpired.into()),
             None => return Err(Rejection::NotPending(booking.status()).into()),
         };
-        match self.event(booking.event_id)?.stage {
-            Stage::Cancelled => Err(Rejection::NotOnSale(NotOnSale::Cancelled).into()),
-            Stage::Draft | Stage::Published => Ok(hold),
+        match self.event(booking.event_id)?.ended(self.now) {
+            Some(why) => Err(Rejection::NotOnSale(why).into()),
+            None => Ok(hold),
         }
     }
 

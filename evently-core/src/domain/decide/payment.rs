@@ -3,7 +3,7 @@
 use super::{Decision, Desk, Stop, is_far_ahead, used_before};
 use crate::domain::{
     BookedSeat, Booking, BookingCode, BookingId, BookingState, Event, Fact, GatewayReport, Hold, HoldTerms, Invalid, Ledger,
-    Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Stage, Thing, Ticket, TicketCode,
+    NotOnSale, Outcome, Payment, PaymentId, PaymentState, Rejection, Seat, SeatAction, SeatState, Thing, Ticket, TicketCode,
     TicketId, TicketState, payment::SUPERSEDED,
 };
 
@@ -142,10 +142,11 @@ impl<L: Ledger> Desk<'_, L> {
             Some(hold) if !hold.is_live(self.now) => self.end_hold(booking, BookingState::Expired, None)?,
             _ => booking,
         };
-        let called_off = self.event(booking.event_id)?.stage == Stage::Cancelled && !planted!(SellsCalledOff);
+        let ended = self.event(booking.event_id)?.ended(self.now).filter(|_| !planted!(SellsCalledOff));
         match &booking.state {
-            BookingState::Pending(_) if called_off => {
-                let booking = self.end_hold(booking, BookingState::Cancelled, Some("event_cancelled"))?;
+            BookingState::Pending(_) if ended.is_some() => {
+                let why = if ended == Some(NotOnSale::Cancelled) { "event_cancelled" } else { "event_over" };
+                let booking = self.end_hold(booking, BookingState::Cancelled, Some(why))?;
                 self.pay_back(payment, booking, "paid_too_late")
             }
             BookingState::Pending(_) => {

@@ -115,7 +115,7 @@ impl Model {
         let booking_id = self.payments[&id].booking_id;
         let pending = self.bookings[&booking_id].status() == BookingStatus::Pending;
         if pending && self.on_hold(&self.bookings[&booking_id]) {
-            if self.event.stage != Stage::Cancelled {
+            if self.event.stage != Stage::Cancelled && self.now < self.event.details.end_time {
                 return self.sell(booking_id, Some(id));
             }
             self.end(booking_id, BookingState::Cancelled);
