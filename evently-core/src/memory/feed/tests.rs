@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -9,15 +10,16 @@ use std::{
 use super::*;
 use crate::{
     domain::{Event, Layout, LayoutId, SeatStatus, Timestamp, Venue, VenueId},
-    ports::{EventFilter, Page},
+    ports::{EventFilter, Page, StoreErrorKind},
     sync::ready,
 };
 
 const EVENT: EventId = EventId::from_uuid(uuid::Uuid::nil());
+const OTHER: EventId = EventId::from_uuid(uuid::Uuid::max());
 
-/// A catalog that reads a map until the test says what it is, and has nothing else.
+/// A catalog that reads a map until the test says what came of it, and has nothing else.
 #[derive(Default)]
-struct Slow(Mutex<Option<SeatMap>>);
+struct Slow(Mutex<Option<Result<SeatMap, StoreError>>>);
 
 #[async_trait]
 impl Catalog for Slow {
@@ -42,12 +44,23 @@ impl Catalog for Slow {
     }
 
     async fn seat_map(&self, _: EventId) -> Result<Option<SeatMap>, StoreError> {
-        poll_fn(|_| lock(&self.0).take().map_or(Poll::Pending, |map| Poll::Ready(Ok(Some(map))))).await
+        poll_fn(|_| lock(&self.0).take().map_or(Poll::Pending, |map| Poll::Ready(map.map(Some)))).await
     }
 
     async fn changed_elsewhere(&self) -> Result<Elsewhere, StoreError> {
         Ok(Elsewhere::Unchanged)
     }
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Option<Arc<SeatMap>>, StoreError>> + Send + 'a>>;
+
+fn is_told(asking: &mut Asking<'_>) -> bool {
+    asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+/// The only seat, as it is for sale.
+fn available() -> SeatMap {
+    SeatMap::new([(SeatStatus::Available, 0)])
 }
 
 /// A feed that reads the event's map for whoever is asking.
@@ -62,10 +75,24 @@ impl Reading {
         Self { feed: MemorySeatFeed::new(catalog.clone()), catalog }
     }
 
-    fn ask(&self) -> impl Future<Output = Result<Option<Arc<SeatMap>>, StoreError>> {
-        let mut asking = self.feed.seat_map(EVENT);
-        assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    fn ask(&self) -> Asking<'_> {
+        self.ask_for(EVENT)
+    }
+
+    fn ask_for(&self, event: EventId) -> Asking<'_> {
+        let mut asking = self.feed.seat_map(event);
+        assert!(!is_told(&mut asking));
         asking
+    }
+
+    /// One reading ends with the map.
+    fn say(&self, map: SeatMap) {
+        *lock(&self.catalog.0) = Some(Ok(map));
+    }
+
+    /// One reading ends without it.
+    fn fail(&self) {
+        *lock(&self.catalog.0) = Some(Err(StoreError::new(StoreErrorKind::Unavailable, "seat_map", "it is away")));
     }
 
     /// The only seat is taken.
@@ -77,7 +104,7 @@ impl Reading {
     /// How many changes are kept for the map, if one is being read.
     fn kept(&self) -> Option<usize> {
         match lock(&self.feed.topics).get(&EVENT)? {
-            Topic::Reading(missed) => Some(missed.len()),
+            Topic::Reading(_, missed) => Some(missed.len()),
             Topic::Ready(_) => None,
         }
     }
@@ -100,7 +127,55 @@ fn what_changes_while_a_map_is_read_is_in_it() {
     let reading = Reading::new();
     let asking = reading.ask();
     reading.publish();
-    *lock(&reading.catalog.0) = Some(SeatMap::new([(SeatStatus::Available, 0)]));
+    reading.say(available());
     let map = ready(asking).unwrap().unwrap();
     assert_eq!((map.statuses(), map.versions()), (&[SeatStatus::Reserved][..], &[1][..]));
+}
+
+/// Otherwise each of them would wait for as long as the first one, after all who came before.
+#[test]
+fn who_waited_for_a_map_that_could_not_be_read_does_not_read_it_again() {
+    let reading = Reading::new();
+    let crowd = [(); 10].map(|()| reading.ask());
+    reading.fail();
+    for asking in crowd {
+        assert_eq!(ready(asking).unwrap_err().kind(), StoreErrorKind::Unavailable);
+    }
+    let asking = reading.ask();
+    reading.say(available());
+    assert!(ready(asking).unwrap().is_some(), "who comes afterwards reads it anew");
+}
+
+#[test]
+fn who_waited_for_somebody_who_left_reads_the_map_in_their_place() {
+    let reading = Reading::new();
+    let [first, second] = [(); 2].map(|()| reading.ask());
+    drop(first);
+    reading.say(available());
+    assert!(ready(second).unwrap().is_some());
+}
+
+#[test]
+fn a_map_that_is_long_to_read_keeps_no_other_waiting() {
+    let reading = Reading::new();
+    let _long = reading.ask();
+    let other = reading.ask_for(OTHER);
+    reading.say(available());
+    assert!(ready(other).unwrap().is_some());
+}
+
+/// Whoever asks after a failover gets what was read after it, and so does whoever had asked before.
+#[test]
+fn a_map_that_was_let_go_of_while_it_was_read_is_not_shown() {
+    let reading = Reading::new();
+    let mut before = reading.ask();
+    ready(reading.feed.refresh(&Elsewhere::AnotherRun)).unwrap();
+    let after = reading.ask();
+    reading.say(available());
+    assert!(!is_told(&mut before), "it is of the run that is gone");
+    reading.publish();
+    assert_eq!(reading.kept(), Some(1));
+    reading.say(available());
+    let maps = [after, before].map(|asking| ready(asking).unwrap().unwrap());
+    assert_eq!(maps.map(|map| map.versions()[0]), [1, 1]);
 }
