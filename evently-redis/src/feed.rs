@@ -55,8 +55,8 @@ struct Inner {
     topics: Mutex<FxHashMap<EventId, Topic>>,
     /// Events of which Redis could not be told something. What it keeps of them outlasts a broken connection, and lacks that.
     untold: Mutex<FxHashSet<EventId>>,
-    /// One joins at a time, so that a crowd before a new event joins once.
-    joining: tokio::sync::Mutex<()>,
+    /// One joins an event at a time, so that a crowd before a new one joins once. Of events for which nobody waits nothing is left.
+    joining: Mutex<FxHashMap<EventId, Weak<Joining>>>,
     /// Whether we are told of deltas.
     listening: watch::Sender<bool>,
 }
@@ -83,6 +83,32 @@ impl Topic {
             Self::Joining(_) => None,
             Self::Shared(board) | Self::Local(board) => Some(board),
         }
+    }
+}
+
+/// Whose turn it is to join an event.
+#[derive(Default)]
+struct Joining {
+    turn: tokio::sync::Mutex<()>,
+    /// How often it failed while somebody waited, and why the last time. Those who waited get the same error, so that a store that is away
+    /// is not asked by each of them in turn.
+    failed: Mutex<(u64, Option<StoreError>)>,
+}
+
+impl Joining {
+    fn failed(&self) -> MutexGuard<'_, (u64, Option<StoreError>)> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, error: &StoreError) {
+        let mut failed = self.failed();
+        *failed = (failed.0 + 1, Some(error.clone()));
+    }
+
+    /// Why it failed, if that was after so many failures.
+    fn failed_since(&self, failures: u64) -> Option<StoreError> {
+        let failed = self.failed();
+        if failed.0 > failures { failed.1.clone() } else { None }
     }
 }
 
@@ -119,7 +145,7 @@ impl RedisSeatFeed {
             redis,
             topics: Mutex::default(),
             untold: Mutex::default(),
-            joining: tokio::sync::Mutex::default(),
+            joining: Mutex::default(),
             listening: watch::Sender::new(false),
         });
         tokio::spawn(keep(Arc::downgrade(&inner)));
@@ -142,18 +168,34 @@ impl Inner {
         self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn joining(&self, event: EventId) -> Arc<Joining> {
+        let mut all = self.joining.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(joining) = all.get(&event).and_then(Weak::upgrade) {
+            return joining;
+        }
+        all.retain(|_, joining| joining.strong_count() > 0);
+        let joining = Arc::default();
+        all.insert(event, Arc::downgrade(&joining));
+        joining
+    }
+
     /// Does `read` with the event's board; `None` if there is no such event.
     async fn with_board<T>(&self, event: EventId, read: impl Fn(&SeatBoard) -> T + Send) -> Result<Option<T>, StoreError> {
         let ready = || self.topics().get_mut(&event).and_then(Topic::board_mut).map(|board| read(board.look()));
         if let Some(answer) = ready() {
             return Ok(Some(answer));
         }
-        let _turn = self.joining.lock().await;
+        let joining = self.joining(event);
+        let failures = joining.failed().0;
+        let _turn = joining.turn.lock().await;
         for _ in 0..TRIES {
             if let Some(answer) = ready() {
                 return Ok(Some(answer));
             }
-            if !self.join(event).await? {
+            if let Some(error) = joining.failed_since(failures) {
+                return Err(error);
+            }
+            if !self.join(event).await.inspect_err(|error| joining.fail(error))? {
                 return Ok(None);
             }
         }
@@ -162,7 +204,7 @@ impl Inner {
             .ok_or_else(|| StoreError::new(StoreErrorKind::Contended, "seat_map", "others publish too fast to join them"))
     }
 
-    /// Gets the state of an event anew; whoever followed the old one has to begin anew. Needs the turn to join.
+    /// Gets the state of an event anew; whoever followed the old one has to begin anew. Needs the turn to join it.
     async fn join(&self, event: EventId) -> Result<bool, StoreError> {
         let old = self.topics().insert(event, Topic::Joining(Vec::new()));
         let _unfinished = Unfinished { inner: self, event };
@@ -372,8 +414,9 @@ impl Inner {
     }
 
     async fn rejoin(&self, event: EventId) {
-        let _turn = self.joining.lock().await;
-        if let Err(error) = self.join(event).await {
+        let joining = self.joining(event);
+        let _turn = joining.turn.lock().await;
+        if let Err(error) = self.join(event).await.inspect_err(|error| joining.fail(error)) {
             tracing::warn!(%event, error = &error as &dyn std::error::Error, "a live feed could not begin anew");
         }
     }

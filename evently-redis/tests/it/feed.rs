@@ -264,6 +264,42 @@ fn what_is_published_while_seats_are_read_is_not_overwritten() {
     });
 }
 
+/// Otherwise each of them would wait for as long as the first one, after all who came before.
+#[test]
+fn who_waited_for_seats_that_could_not_be_read_does_not_read_them_again() {
+    run(async {
+        let two = Two::new().await;
+        let gate = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        gate.is_away.store(true, SeqCst);
+        let (_redis, feed) = feed_at(&two.options, gate.clone()).await;
+        let looks = join_all((0..10).map(|_| feed.seat_map(two.id())));
+        let fails = async {
+            gate.asked.acquire().await.unwrap().forget();
+            gate.may_go.add_permits(1);
+        };
+        let (maps, ()) = timeout(PATIENCE, async { tokio::join!(looks, fails) }).await.expect("nobody waits for another answer");
+        assert!(maps.iter().all(|map| matches!(map, Err(error) if error.kind() == StoreErrorKind::Unavailable)));
+        assert_eq!(gate.asked.available_permits(), 0, "it is asked once");
+    });
+}
+
+#[test]
+fn seats_that_are_long_to_read_keep_no_other_event_waiting() {
+    run(async {
+        let two = Two::new().await;
+        let other = two.world.event(1, 4).await;
+        let gate = Arc::new(Gate::closed(two.world.store.catalog.clone()));
+        let (_redis, feed) = feed_at(&two.options, gate.clone()).await;
+        let [_long, looks] = [two.id(), other.id()].map(|event| {
+            let feed = feed.clone();
+            task::spawn(async move { feed.seat_map(event).await.unwrap().unwrap() })
+        });
+        timeout(PATIENCE, gate.asked.acquire_many(2)).await.expect("both are read").unwrap().forget();
+        gate.may_go.add_permits(2);
+        assert_eq!(looks.await.unwrap().counts().available, 4);
+    });
+}
+
 /// Both have begun its state, and read the store.
 #[test]
 fn of_two_who_join_an_event_at_once_one_numbers_it() {
