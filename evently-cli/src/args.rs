@@ -42,7 +42,7 @@ pub struct Global {
     /// The folder in which everything is kept [default: ./evently-data]
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// A file with settings, over those of the profile
+    /// A file with settings, over those of the profile and the environment
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON document instead of text for people
