@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use evently_core::domain::{BookingStatus, Command, HoldTerms, NotOnSale, Rejection, Request, SeatLimit, SeatStatus, Thing};
+use evently_core::domain::{
+    BookingStatus, Command, HoldTerms, NotOnSale, Outcome, Rejection, Request, SeatLimit, SeatStatus, Thing,
+};
 
 use crate::{
     SYSTEM, World, customer,
@@ -180,6 +182,26 @@ pub async fn an_extension_starts_the_time_anew_up_to_the_cap(mut world: World) {
     world.audited(&event).await;
     world.wait(minutes(2));
     assert_eq!(world.ask(customer(1), extend()).await, Err(Rejection::HoldExpired));
+}
+
+/// Two tabs that ask for more time at once are both told how much there is.
+pub async fn an_extension_that_gains_nothing_leaves_the_hold_as_it_is(mut world: World) {
+    let minutes = Duration::from_mins;
+    world.terms = HoldTerms { ttl: minutes(5), cap: minutes(8), payment_window: minutes(30) };
+    let event = world.event(1, 4).await;
+    let held = world.hold(&event, customer(1), &[0]).await;
+    let extend = || Command::Extend { booking_id: held.id, terms: world.terms };
+    assert_eq!(world.ask(customer(1), extend()).await, Ok(Outcome::Booking(held.clone())));
+    world.wait(minutes(2));
+    let longer = world.ask(customer(1), extend()).await;
+    let before = world.records(&event).await;
+    assert_eq!(world.ask(customer(1), extend()).await, longer);
+    assert_eq!(world.records(&event).await, before);
+    world.wait(minutes(1));
+    world.ask(customer(1), extend()).await.unwrap();
+    let cap = held.created_at + minutes(8);
+    assert_eq!(world.ask(customer(1), extend()).await, Err(Rejection::ExtensionLimit(cap)), "at the cap there is no more");
+    world.audited(&event).await;
 }
 
 pub async fn nobody_else_knows_of_a_customers_booking(world: World) {

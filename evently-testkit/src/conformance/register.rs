@@ -54,6 +54,7 @@ macro_rules! store_conformance {
                 a_hold_names_seats_of_the_event_once_each
                 an_event_is_booked_only_while_it_is_on_sale
                 an_extension_starts_the_time_anew_up_to_the_cap
+                an_extension_that_gains_nothing_leaves_the_hold_as_it_is
                 nobody_else_knows_of_a_customers_booking
                 what_has_run_out_is_not_extended_and_not_paid
                 a_hold_that_is_given_up_frees_its_seats

@@ -41,8 +41,9 @@ pub(super) struct Driver {
 
 impl Driver {
     /// An event of two rows, short enough on everything that limits and deadlines are met.
-    pub async fn new(world: World) -> Self {
+    pub async fn new(mut world: World) -> Self {
         let now = world.now();
+        world.terms.cap = world.terms.ttl + Duration::from_mins(1);
         let event = world.event_with(2, u32::from(SEATS) / 2, |event| {
             event.details.max_seats_per_booking = 3;
             event.details.max_seats_held = 5;

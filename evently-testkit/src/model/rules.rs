@@ -96,10 +96,12 @@ impl Model {
         let hold = self.on_hold_still(id)?;
         let cap = self.bookings[&id].created_at + self.terms.cap;
         let until = (self.now + self.terms.ttl).min(cap);
-        if until <= hold.until {
+        if hold.until >= cap {
             return Err(Rejection::ExtensionLimit(cap));
         }
-        self.set_state(id, BookingState::Pending(Hold { until, ..hold }));
+        if until > hold.until {
+            self.set_state(id, BookingState::Pending(Hold { until, ..hold }));
+        }
         self.shown(id)
     }
 

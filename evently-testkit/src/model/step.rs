@@ -151,7 +151,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => seats(2).prop_map(|seats| Ask::Unblock { seats }),
         1 => (any::<u8>(), any::<u8>(), proptest::bool::weighted(0.2))
             .prop_map(|(booking, seat, elsewhere)| Ask::CheckIn { booking, seat, elsewhere }),
-        1 => (prop_oneof![1 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100, proptest::option::of(0_u8..120), ends)
+        1 => (prop_oneof![2 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100, proptest::option::of(0_u8..120), ends)
             .prop_map(|(front, percent, minutes, ends)| Ask::Edit { front, percent, minutes, ends }),
         1 => prop_oneof![4 => Just(Ask::Publish), 1 => Just(Ask::CallOff)],
     ]

@@ -134,8 +134,12 @@ impl<L: Ledger> Desk<'_, L> {
         let began = if planted!(ExtendsForEver) { self.now } else { booking.created_at };
         let cap = began + terms.cap;
         let until = (self.now + terms.ttl).min(cap);
-        if until <= hold.until {
+        if hold.until >= cap {
             return Err(Rejection::ExtensionLimit(cap).into());
+        }
+        if until <= hold.until {
+            // It has been made longer just now, or by a clock that is ahead, and can be again later.
+            return Ok(Outcome::Booking(booking));
         }
         let state = BookingState::Pending(Hold { until, ..hold });
         let booking = self.transition(booking, state, Vec::new(), Some("extended"))?;
