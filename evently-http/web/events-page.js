@@ -54,19 +54,27 @@ export function eventsPage(visit) {
     place);
 }
 
-/** What began longer ago than this is over, and found only by searching. */
-const LONGEST_EVENT_MS = 12 * 60 * 60 * 1000;
+/** What is on, and then what is to come, by the service's clock. What is over or called off is found only by searching. */
+const SHOWN = [{ status: 'ongoing' }, { status: 'upcoming' }];
+
+/** A part of one list after the other. @param {[object[], string?]} place the lists that are left, and where in the first one */
+async function part([[filter, ...later], cursor], signal) {
+  const { items, next_cursor: next } = await api.events({ ...filter, limit: 24, cursor }, signal);
+  if (next) return { items, next_cursor: [[filter, ...later], next] };
+  if (later.length === 0) return { items, next_cursor: null };
+  const rest = await part([later], signal);
+  return { ...rest, items: [...items, ...rest.items] };
+}
 
 async function list(q, signal) {
-  const from = q ? undefined : new Date(Date.now() - LONGEST_EVENT_MS).toISOString();
-  const first = await api.events({ q, from, limit: 24 }, signal);
+  const first = await part([q ? [{ q }] : SHOWN], signal);
   if (first.items.length === 0) return nothing(q);
   const cards = h('ul', { class: 'cards' }, first.items.map(card));
   if (q) announce(`${plural(first.items.length, 'event')}${first.next_cursor ? ' and more' : ''}`);
   const place = h('div', null, h('h2', { class: 'visually-hidden' }, 'Events'), cards);
   const more = h('div', { class: 'more' });
   append(place, more);
-  offerMore(more, first.next_cursor, (cursor) => api.events({ q, from, limit: 24, cursor }, signal), (items) => {
+  offerMore(more, first.next_cursor, (next) => part(next, signal), (items) => {
     append(cards, items.map(card));
   });
   return place;
@@ -74,8 +82,9 @@ async function list(q, signal) {
 
 /**
  * A button for the next part of a list, as long as there is one.
- * @param {HTMLElement} place @param {string | null} cursor
- * @param {(cursor: string) => Promise<{items: any[], next_cursor: string | null}>} load
+ * @template Cursor
+ * @param {HTMLElement} place @param {Cursor | null} cursor
+ * @param {(cursor: Cursor) => Promise<{items: any[], next_cursor: Cursor | null}>} load
  * @param {(items: any[]) => void} add
  */
 export function offerMore(place, cursor, load, add) {

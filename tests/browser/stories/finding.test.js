@@ -60,6 +60,24 @@ story('an event that was called off says so in the list and on its page', async 
   await anna.reads('notice', /has been cancelled/);
 });
 
+story('whose clock is two months ahead finds what is on sale, and all of it', async ({ api, visitor }) => {
+  const plays = 26;
+  const plan = { ...PLAN, name: 'Festival hall' };
+  for (let n = 1; n <= plays; n += 1) await api.newEvent({ plan, name: `Festival, play ${n}` });
+  const { items } = await api.get('/api/v1/events?status=upcoming&limit=100');
+  const anna = await visitor('anna');
+  await anna.page.addInitScript(() => {
+    const now = Date.now;
+    Date.now = () => now() + 60 * 24 * 3_600_000;
+  });
+
+  await anna.open('/');
+  await anna.press('load-more');
+  await anna.at('load-more').waitFor({ state: 'detached' });
+  const shown = await anna.at('event-card').evaluateAll((cards) => cards.map((card) => card.dataset.eventId));
+  assert.deepEqual(shown, items.map(({ id }) => id));
+});
+
 story('a link that is to be opened in a new tab leaves the page as it is', async ({ api, visitor }) => {
   const event = await api.event('Late Jazz');
   const anna = await visitor('anna');
