@@ -161,17 +161,18 @@ class Checkout {
   async #pay(token, button) {
     replace(this.messages);
     const body = { method: { type: 'card', token } };
-    this.#paying = true;
     await busy(button, async () => {
+      this.#paying = true;
       try {
         const asOf = performance.now();
         const { payment, booking } = await this.#payment.run(body, (key) => api.pay(this.booking.id, body, key));
         if (!this.signal.aborted) this.#paid(payment, booking, asOf);
       } catch (error) {
         if (!this.signal.aborted) await this.#notPaid(error);
+      } finally {
+        this.#paying = false;
       }
     });
-    this.#paying = false;
   }
 
   #paid(payment, booking, asOf) {
