@@ -7,6 +7,7 @@
 //! What can not be read from one store is left out: durability of what was answered, answers kept for keys, and whether the gateway
 //! agrees.
 
+mod ends;
 mod figures;
 mod holds;
 mod journal;

@@ -162,6 +162,19 @@ impl Story {
         self.ask(ORGANIZER, Command::CancelEvent { event_id: self.event, reason: None });
     }
 
+    /// The event is edited: it ends then, sells until it does, and gives nothing back for what was not promised.
+    pub fn end_at(&mut self, end: Timestamp) {
+        let change = EventChange {
+            start_time: Some(end - Duration::from_micros(1)),
+            end_time: Some(end),
+            closes_at: Some(end),
+            refund_percent: Some(0),
+            refunds_until: Some(end + Duration::from_hours(24)),
+            ..EventChange::default()
+        };
+        self.ask(ORGANIZER, Command::EditEvent { event_id: self.event, change });
+    }
+
     pub fn pay(&mut self, booking: BookingId) {
         let payment = self.start_payment(booking);
         self.report(payment, GatewayReport::Succeeded);

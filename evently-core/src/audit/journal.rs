@@ -44,6 +44,8 @@ struct Fold {
     decided_beside: Option<Duration>,
     position: u64,
     event: Option<(Stage, u32)>,
+    /// When the event ends, where the journal says it.
+    ends: Option<Timestamp>,
     /// When the event was called off.
     called_off: Option<Timestamp>,
     seats: BTreeMap<u32, FoldedSeat>,
@@ -83,6 +85,7 @@ impl Fold {
             decided_beside,
             position: 0,
             event: None,
+            ends: None,
             called_off: None,
             seats: BTreeMap::new(),
             bookings: FxHashMap::default(),
@@ -105,7 +108,10 @@ impl Fold {
         }
         self.not_before(transition, &mut wrong);
         let taken_in = match transition.fact {
-            Fact::Event { stage, version } => self.event(stage, version, transition.at),
+            Fact::Event { stage, version, end_time } => {
+                self.ends = end_time;
+                self.event(stage, version, transition.at)
+            }
             Fact::House { to } => self.house(to, transition),
             Fact::Booking { .. } => self.booking(transition),
             Fact::Captured { payment_id, booking_id, amount } => self.captured(payment_id, booking_id, amount),

@@ -1,7 +1,7 @@
 //! Seats were sold as their event says: at its prices and on its terms of refunds, while it was on sale, no more of them than it allows, and
 //! none once it was over.
 //!
-//! What an event said before it was edited is not in the journal. So prices are looked at of what was held after the last edit, and the rest
+//! What an event said before it was edited is not in the journal, but for its end. So prices are looked at of what was held after the last edit, and the rest
 //! only where there was none since the event was published: what was decided beside an edit may be written down after it, unless both
 //! change the same seats, as a new price does.
 
@@ -21,6 +21,7 @@ pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
     if !since_published {
         limits(rows, found);
     }
+    over(rows, found);
 }
 
 /// How an event was edited.
@@ -69,12 +70,6 @@ fn limits(rows: &Rows<'_>, found: &mut Findings) {
         let (at, seats) = (transition.at, transition.seats.len());
         let mut wrong = |what: String| found.add(Invariant::Limits, format!("booking {id}"), what);
         if from.is_some() {
-            // A payment that is refused gives the hold its own time back, whatever the event's.
-            let refused = transition.reason.as_deref() == Some("payment_failed");
-            let goes_on = to == BookingStatus::Confirmed || to == BookingStatus::Pending && !refused;
-            if goes_on && details.end_time <= at {
-                wrong(format!("it becomes {} at {at}, when its event was over", to.name()));
-            }
             theirs.retain(|(other, _)| to == BookingStatus::Pending || *other != id);
             continue;
         }
@@ -93,6 +88,19 @@ fn limits(rows: &Rows<'_>, found: &mut Findings) {
             wrong(format!("with it its customer has {held} seats on hold where {} may be", details.max_seats_held));
         }
         theirs.push((id, seats));
+    }
+}
+
+fn over(rows: &Rows<'_>, found: &mut Findings) {
+    for entry in &rows.records.journal {
+        let Fact::Booking { id, from, to, .. } = entry.transition.fact else { continue };
+        // A payment that is refused gives the hold its own time back, whatever the event's.
+        let refused = entry.transition.reason.as_deref() == Some("payment_failed");
+        let goes_on = to == BookingStatus::Confirmed || from.is_some() && to == BookingStatus::Pending && !refused;
+        if goes_on && rows.ends.over(entry) == Some(true) {
+            let what = format!("it becomes {} at {}, when its event was over", to.name(), entry.transition.at);
+            found.add(Invariant::Limits, format!("booking {id}"), what);
+        }
     }
 }
 

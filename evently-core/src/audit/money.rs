@@ -12,7 +12,7 @@ use super::{Findings, Invariant, rows::Rows};
 use crate::domain::{Booking, BookingState, BookingStatus, Payment, PaymentState};
 
 pub(super) fn check(rows: &Rows<'_>, found: &mut Findings) {
-    let endings = Endings::of(&rows.records.journal, rows.records.decided_beside);
+    let endings = Endings::of(rows);
     for payment in &rows.records.payments {
         self::payment(rows, payment, found);
     }

@@ -6,12 +6,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use self::faults::{AS_PUBLISHED, HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND, never_edited};
+use self::faults::{
+    AS_PUBLISHED, HELD, HOLDS_AND_TICKETS, JOURNAL, MONEY, NOBODY, PAID, PAYING, SEATS, SOUND, ends, never_edited,
+};
 use super::{Follower, Invariant, Violation, audit_all, audit_figures, audit_store, check, check_terms};
 use crate::{
     domain::{
-        BookingState, Entry, Event, EventId, Fact, GatewayReport, HoldTerms, Layout, LayoutId, PaymentState, Sales, SeatMap,
-        SeatState, Stage, TicketCode, Timestamp, Venue, VenueId,
+        Booking, BookingState,
+        BookingStatus::{Cancelled, Refunded},
+        Entry, Event, EventId, Fact, GatewayReport, HoldTerms, Layout, LayoutId, PaymentState, Sales, SeatMap, SeatState, Stage,
+        TicketCode, Timestamp, Venue, VenueId,
     },
     memory::{ManualClock, MemoryStore},
     ports::{Audit, Catalog, Elsewhere, EventFilter, EventRecords, Figures, Outbox, Page, Store, StoreError, StoreErrorKind},
@@ -63,7 +67,8 @@ fn what_an_event_says_that_nobody_has_edited_is_kept_to() {
     (details.max_seats_per_booking, details.max_seats_held) = (2, 2);
     details.on_sale.opens_at = just.bookings[PAID].created_at;
     details.on_sale.closes_at = just.bookings[PAYING].created_at + Duration::from_micros(1);
-    details.end_time = just.payments[3].created_at + Duration::from_micros(1);
+    let at = just.payments[3].created_at + Duration::from_micros(1);
+    ends(&mut just, at);
     assert_eq!(story.check(&just), []);
 }
 
@@ -165,6 +170,49 @@ fn what_a_customer_gives_up_behind_a_change_is_measured_by_it_unless_it_may_have
         let named = found.iter().any(|violation| violation.invariant == Invariant::Money);
         assert_eq!((found.is_empty(), named), (is_sound, !is_sound), "{decided_beside:?}: {found:#?}");
     }
+}
+
+/// What was promised ends with the event, as its end was by then, wherever it has been moved since.
+#[test]
+fn who_gave_up_before_the_event_was_over_got_what_was_promised() {
+    let mut story = Story::begin();
+    let [in_time, late] = [0, 1].map(|seat| story.hold(seat));
+    story.pay(in_time);
+    story.pay(late);
+    let end = story.now + Duration::from_secs(1);
+    story.end_at(end);
+    story.cancel(in_time);
+    story.now = end - Duration::from_millis(1);
+    story.cancel(late);
+    story.end_at(end + Duration::from_hours(1));
+    let mut records = story.read();
+    assert_eq!(records.bookings.iter().map(Booking::status).collect::<Vec<_>>(), [Refunded, Cancelled]);
+    assert_eq!(story.check(&records), []);
+    // By a moment later, and it would have been in time.
+    let moved = records.journal.iter_mut().filter(|entry| entry.transition.reason.as_deref() == Some("edited")).nth(1).unwrap();
+    let Fact::Event { end_time, .. } = &mut moved.transition.fact else { unreachable!("an event is edited") };
+    *end_time = Some(end + Duration::from_micros(1));
+    let found = story.check(&records);
+    let says = |violation: &Violation| violation.invariant == Invariant::Money && violation.subject == format!("booking {late}");
+    assert!(found.iter().any(says), "{found:#?}");
+}
+
+#[test]
+fn what_was_sold_when_the_event_was_over_is_named_wherever_its_end_has_been_moved_since() {
+    let mut story = Story::begin();
+    let booking = story.hold(0);
+    story.pay(booking);
+    story.end_at(story.now + Duration::from_hours(1));
+    let mut records = story.read();
+    assert_eq!(story.check(&records), []);
+    let paid_at = story.now - Duration::from_millis(1);
+    for entry in &mut records.journal[..3] {
+        let Fact::Event { end_time, .. } = &mut entry.transition.fact else { unreachable!("it is made, published and edited") };
+        *end_time = Some(paid_at);
+    }
+    let found = story.check(&records);
+    let says = |violation: &Violation| violation.what == format!("it becomes confirmed at {paid_at}, when its event was over");
+    assert!(found.iter().any(says), "{found:#?}");
 }
 
 #[test]

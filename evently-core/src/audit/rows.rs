@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::ends::Ends;
 use crate::{
     domain::{Booking, BookingId, Payment, PaymentId, Refund, Ticket},
     ports::EventRecords,
@@ -9,6 +10,7 @@ use crate::{
 
 pub(super) struct Rows<'a> {
     pub records: &'a EventRecords,
+    pub ends: Ends,
     bookings: FxHashMap<BookingId, &'a Booking>,
     payments: FxHashMap<PaymentId, &'a Payment>,
     payments_of: FxHashMap<BookingId, Vec<&'a Payment>>,
@@ -20,6 +22,7 @@ impl<'a> Rows<'a> {
     pub fn new(records: &'a EventRecords) -> Self {
         let mut rows = Self {
             records,
+            ends: Ends::of(records),
             bookings: records.bookings.iter().map(|booking| (booking.id, booking)).collect(),
             payments: records.payments.iter().map(|payment| (payment.id, payment)).collect(),
             payments_of: FxHashMap::default(),

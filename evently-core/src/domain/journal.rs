@@ -71,6 +71,9 @@ pub enum Fact {
         stage: Stage,
         /// The event's version after it.
         version: u32,
+        /// When it ends, as it says now. Nothing in an entry of an earlier version of Evently.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end_time: Option<Timestamp>,
     },
     /// The house blocked or unblocked seats.
     House {

@@ -136,7 +136,9 @@ fn ask() -> impl Strategy<Value = Ask> {
     // One more than there are: a seat that the event does not have.
     let seats = |max| proptest::collection::vec(0..SEATS + 1, 0..max);
     let held = proptest::collection::vec(0..SEATS, 1..4);
-    let ends = proptest::option::weighted(0.5, 1_u8..90);
+    // Often soon, while something is on hold; and often nothing comes back.
+    let ends = proptest::option::weighted(0.6, prop_oneof![2 => 1_u8..20, 1 => 20_u8..90]);
+    let percent = prop_oneof![1 => Just(0_u8), 2 => 1_u8..=100];
     prop_oneof![
         6 => (0_u8..3, held, again(0.05)).prop_map(|(who, seats, again)| Ask::Hold { who, seats, again }),
         1 => (0_u8..3, seats(5)).prop_map(|(who, seats)| Ask::Hold { who, seats, again: None }),
@@ -151,9 +153,9 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => seats(2).prop_map(|seats| Ask::Unblock { seats }),
         1 => (any::<u8>(), any::<u8>(), proptest::bool::weighted(0.2))
             .prop_map(|(booking, seat, elsewhere)| Ask::CheckIn { booking, seat, elsewhere }),
-        1 => (prop_oneof![2 => Just(0_i64), 3 => 1_i64..5_000], 0_u8..=100, proptest::option::of(0_u8..120), ends)
+        1 => (prop_oneof![2 => Just(0_i64), 3 => 1_i64..5_000], percent, proptest::option::of(0_u8..120), ends)
             .prop_map(|(front, percent, minutes, ends)| Ask::Edit { front, percent, minutes, ends }),
-        1 => prop_oneof![4 => Just(Ask::Publish), 1 => Just(Ask::CallOff)],
+        1 => prop_oneof![3 => Just(Ask::Publish), 1 => Just(Ask::CallOff)],
     ]
 }
 

@@ -1,6 +1,9 @@
 //! The store in memory and the model agree.
 
-use evently_testkit::{MemoryPlace, model};
+use evently_testkit::{
+    MemoryPlace,
+    model::{self, Ask, By, Instead, Keyed, Says, Step},
+};
 
 #[test]
 fn random_histories_are_as_the_model_says() {
@@ -42,4 +45,29 @@ fn random_histories_are_as_the_model_says() {
     ] {
         assert!(seen.get(what).is_some_and(|count| *count >= 5), "{what:?} was not seen five times: {seen:#?}");
     }
+}
+
+/// Whoever looks later must not hold the event to have gone on at a time at which it was over.
+#[tokio::test]
+async fn a_booking_that_was_given_up_when_its_event_was_over_stays_right_when_the_event_is_moved_again() {
+    let edit = |ends| Ask::Edit { front: 0, percent: 0, minutes: None, ends: Some(ends) };
+    let succeeded = Ask::Report {
+        payment: 0,
+        says: Says::Succeeded,
+        reference: true,
+        message: None,
+        instead: Instead::Fitting,
+        answers: None,
+    };
+    let steps = [
+        (Ask::Hold { who: 0, seats: vec![0], again: None }, 0),
+        (Ask::StartPayment { booking: 0, by: By::Owner, again: None }, 0),
+        (succeeded, 90),
+        (edit(1), 0),
+        (Ask::Cancel { booking: 0, by: By::Owner, expected: None }, 0),
+        (edit(28), 0),
+    ];
+    let steps = steps.map(|(ask, wait)| Step { asks: vec![Keyed { ask, key: None }], wait });
+    let seen = model::play(MemoryPlace, &steps).await;
+    assert_eq!(seen.get("booking confirmed to cancelled"), Some(&1), "nothing goes back of it: {seen:#?}");
 }

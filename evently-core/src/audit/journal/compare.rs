@@ -26,6 +26,10 @@ fn event(fold: &Fold, rows: &Rows<'_>, found: &mut Findings) {
         );
         found.add(Invariant::Journal, format!("event {}", event.id), what);
     }
+    let end = event.details.end_time;
+    if let Some(said) = fold.ends.filter(|said| *said != end) {
+        found.add(Invariant::Journal, format!("event {}", event.id), format!("it ends at {end}, and the journal says {said}"));
+    }
 }
 
 fn seats(fold: &Fold, rows: &Rows<'_>, found: &mut Findings) {

@@ -1,10 +1,8 @@
 //! How bookings that had been paid were given up, as the journal tells it.
 
-use std::time::Duration;
-
 use rustc_hash::FxHashMap;
 
-use super::super::may_come_before;
+use super::super::{may_come_before, rows::Rows};
 use crate::domain::{Actor, Booking, BookingId, BookingStatus, Entry, EventDetails, Fact, RefundPolicy, Role, Stage, Timestamp};
 
 /// What a paid booking that was given up sends back.
@@ -25,6 +23,8 @@ pub(super) enum Ending {
 struct GivenUp {
     at: Timestamp,
     called_off: bool,
+    /// Whether the event was over, where that is known.
+    over: Option<bool>,
     /// So soon after the event was edited or called off that it may have been decided before.
     beside: bool,
     by_customer: bool,
@@ -38,10 +38,11 @@ pub(super) struct Endings {
 }
 
 impl Endings {
-    pub fn of(journal: &[Entry], decided_beside: Option<Duration>) -> Self {
+    pub fn of(rows: &Rows<'_>) -> Self {
         let mut endings = Self { given_up: FxHashMap::default(), edits: 0 };
         let (mut stage, mut changed) = (None, None::<Timestamp>);
-        for Entry { transition, .. } in journal {
+        for entry in &rows.records.journal {
+            let Entry { transition, .. } = entry;
             match transition.fact {
                 Fact::Event { stage: to, .. } => {
                     // Only an edit leaves the stage as it is.
@@ -55,8 +56,10 @@ impl Endings {
                 Fact::Booking { id, from: Some(BookingStatus::Confirmed), .. } => {
                     let by_customer = matches!(transition.actor, Actor::User(_, Role::Customer));
                     let called_off = stage == Some(Stage::Cancelled);
-                    let beside = may_come_before(transition.at, changed, decided_beside);
-                    let given_up = GivenUp { at: transition.at, called_off, beside, by_customer, edits: endings.edits };
+                    let beside = may_come_before(transition.at, changed, rows.records.decided_beside);
+                    let over = rows.ends.over(entry);
+                    let (at, edits) = (transition.at, endings.edits);
+                    let given_up = GivenUp { at, called_off, over, beside, by_customer, edits };
                     endings.given_up.insert(id, given_up);
                 }
                 _ => {}
@@ -69,7 +72,7 @@ impl Endings {
     pub fn of_booking(&self, booking: &Booking, event: &EventDetails) -> Option<Ending> {
         let given_up = self.given_up.get(&booking.id)?;
         let by = |terms: &RefundPolicy| (given_up.at < terms.until).then_some(terms.percent);
-        let promised = booking.refunds.as_ref().filter(|_| given_up.at < event.end_time).and_then(by);
+        let promised = booking.refunds.as_ref().filter(|_| given_up.over == Some(false)).and_then(by);
         Some(if !given_up.by_customer || given_up.called_off && !given_up.beside {
             Ending::Whole
         } else if given_up.beside || given_up.edits < self.edits {

@@ -198,6 +198,16 @@ fn promise(records: &mut EventRecords, percent: u8) {
     records.bookings[GIVEN_UP].refunds = Some(RefundPolicy { until, percent });
 }
 
+/// The event never had another end than this.
+pub(super) fn ends(records: &mut EventRecords, at: Timestamp) {
+    records.event.details.end_time = at;
+    for entry in &mut records.journal {
+        if let Fact::Event { end_time, .. } = &mut entry.transition.fact {
+            *end_time = Some(at);
+        }
+    }
+}
+
 /// The event is edited once more at the end: what its policy was before is not known.
 fn edited_again(records: &mut EventRecords) {
     let edit = |entry: &&Entry| matches!(entry.transition.fact, Fact::Event { .. });
@@ -239,10 +249,12 @@ pub(super) const AS_PUBLISHED: &[Planted] = &[
         records.event.details.on_sale.closes_at = records.bookings[PAYING].created_at;
     }),
     ("a seat was sold when the event was over", Invariant::Limits, "it becomes confirmed at", |records| {
-        records.event.details.end_time = confirmed_at(&records.bookings[PAID]);
+        let at = confirmed_at(&records.bookings[PAID]);
+        ends(records, at);
     }),
     ("a payment began when the event was over", Invariant::Limits, "it becomes pending at", |records| {
-        records.event.details.end_time = records.payments[3].created_at;
+        let at = records.payments[3].created_at;
+        ends(records, at);
     }),
     (
         "a booking keeps other terms than its event had",
@@ -295,15 +307,6 @@ pub(super) const SOUND: &[Change] = &[
     ("more than was promised, as the event says", |records| promise(records, 49)),
     ("a promise that had ended", |records| {
         records.bookings[GIVEN_UP].refunds = Some(RefundPolicy { until: Timestamp::default(), percent: 100 });
-    }),
-    ("a promise that had ended with the event", |records| {
-        promise(records, 51);
-        records.event.details.end_time = Timestamp::default();
-    }),
-    ("a promise that ended with the event just then", |records| {
-        promise(records, 51);
-        let gives_up = records.journal.iter().find(|entry| gives_up(records, entry)).unwrap();
-        records.event.details.end_time = gives_up.transition.at;
     }),
     ("a percentage of another day", |records| {
         promise(records, 10);
@@ -407,6 +410,9 @@ pub(super) const JOURNAL: &[Planted] = &[
     }),
     ("a booking is lost", Invariant::Journal, "knows of it and it is not there", |records| {
         records.bookings.remove(HELD);
+    }),
+    ("the event ends at another time", Invariant::Journal, "and the journal says", |records| {
+        records.event.details.end_time = Timestamp::default();
     }),
     ("the event's version is ahead", Invariant::Journal, "it is published at version", |records| records.event.version += 1),
     ("an entry is lost", Invariant::Journal, "comes to version 4 where 3 is next", |records| {

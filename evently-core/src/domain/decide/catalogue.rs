@@ -33,7 +33,7 @@ impl<L: Ledger> Desk<'_, L> {
     }
 
     fn record_event(&mut self, event: &Event, reason: Option<&str>) -> Decision<(), L> {
-        let fact = Fact::Event { stage: event.stage, version: event.version };
+        let fact = Fact::Event { stage: event.stage, version: event.version, end_time: Some(event.details.end_time) };
         self.record(event.id, fact, Vec::new(), reason)
     }
 

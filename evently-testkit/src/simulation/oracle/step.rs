@@ -190,7 +190,7 @@ fn told(entry: &Entry) -> String {
     let why = transition.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let who = transition.actor.name();
     match transition.fact {
-        Fact::Event { stage, version } => format!("the event is {}, version {version}{why}, by {who}", stage.name()),
+        Fact::Event { stage, version, .. } => format!("the event is {}, version {version}{why}, by {who}", stage.name()),
         Fact::House { to } => format!("the house makes seats {}{seats}", to.name()),
         Fact::Booking { id, from, to, .. } => {
             let from = from.map_or("new", BookingStatus::name);
