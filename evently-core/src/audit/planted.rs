@@ -14,8 +14,8 @@ use crate::{
     domain::{
         Booking, BookingState,
         BookingStatus::{Cancelled, Refunded},
-        Entry, Event, EventId, Fact, GatewayReport, HoldTerms, Layout, LayoutId, PaymentState, Sales, SeatMap, SeatState, Stage,
-        TicketCode, Timestamp, Venue, VenueId,
+        Entry, Event, EventId, Fact, GatewayReport, HoldTerms, Layout, LayoutId, PaymentState, RefundPolicy, Sales, SeatMap,
+        SeatState, Stage, TicketCode, Timestamp, Venue, VenueId,
     },
     memory::{ManualClock, MemoryStore},
     ports::{Audit, Catalog, Elsewhere, EventFilter, EventRecords, Figures, Outbox, Page, Store, StoreError, StoreErrorKind},
@@ -195,6 +195,42 @@ fn who_gave_up_before_the_event_was_over_got_what_was_promised() {
     let found = story.check(&records);
     let says = |violation: &Violation| violation.invariant == Invariant::Money && violation.subject == format!("booking {late}");
     assert!(found.iter().any(says), "{found:#?}");
+}
+
+/// An earlier version did not write down when an event ends, and sold also when it was over.
+#[test]
+fn where_the_journal_does_not_say_when_an_event_ends_it_ended_as_it_says_itself_unless_it_was_edited_since() {
+    let given_up_before = |then: fn(&mut Story)| {
+        let mut story = Story::begin();
+        let booking = story.hold(0);
+        story.pay(booking);
+        story.end_at(story.now + Duration::from_secs(1));
+        story.cancel(booking);
+        then(&mut story);
+        let mut records = story.read();
+        for entry in &mut records.journal {
+            if let Fact::Event { end_time, .. } = &mut entry.transition.fact {
+                *end_time = None;
+            }
+        }
+        assert_eq!(story.check(&records), []);
+        (story, records)
+    };
+    let promised = |records: &EventRecords, percent| {
+        let mut records = records.clone();
+        records.bookings[0].refunds = records.bookings[0].refunds.map(|terms| RefundPolicy { percent, ..terms });
+        records
+    };
+    let (story, records) = given_up_before(Story::call_off);
+    let found = story.check(&promised(&records, 51));
+    assert!(found.iter().any(|violation| violation.invariant == Invariant::Money), "{found:#?}");
+    let mut over = records;
+    over.event.details.end_time = Timestamp::default();
+    let found = story.check(&over);
+    assert!(found.iter().all(|violation| violation.invariant == Invariant::Money), "what was sold is no fault: {found:#?}");
+
+    let (story, records) = given_up_before(|story| story.end_at(story.now + Duration::from_secs(1)));
+    assert_eq!(story.check(&promised(&records, 51)), []);
 }
 
 #[test]

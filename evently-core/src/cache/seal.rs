@@ -7,7 +7,7 @@ use crate::{domain::Timestamp, ports::CacheKey};
 
 /// What sealed values look like. It goes up with every change of something that is kept, so that versions of Evently that run beside each
 /// other take each other's values for none.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const END: usize = 8;
 const MAC: usize = 32;
 

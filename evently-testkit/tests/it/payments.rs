@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use evently_core::{
     domain::{
-        Actor, BookingId, BookingStatus, Command, Entry, Fact, GatewayReport, Money, Outcome, Payment, PaymentId, PaymentState,
-        Principal, Refund, RefundId, RefundState, Request, SessionId, Timestamp,
+        Actor, BookingId, BookingStatus, Command, Entry, EventChange, EventId, Fact, GatewayReport, Money, Outcome, Payment,
+        PaymentId, PaymentState, Principal, Refund, RefundId, RefundState, Request, SessionId, Timestamp,
     },
     memory::MemorySeatFeed,
     ports::{
@@ -979,6 +979,33 @@ fn nothing_is_charged_for_what_was_given_up_meanwhile() {
         assert_eq!(*gateway.charges.lock().unwrap(), [second.id]);
         world.audited(&event).await;
     });
+}
+
+/// The process was killed before it asked for the money, and the same request comes again when there is nothing to pay for.
+#[test]
+fn nothing_is_charged_for_an_event_that_is_over_or_was_called_off_meanwhile() {
+    evently_testkit::run(async {
+        for ends in [|event_id, _| Command::CancelEvent { event_id, reason: None }, end_by] {
+            let (world, event) = world().await;
+            let gateway = Arc::new(FarAway::default());
+            let payments = service_with(&world, gateway.clone());
+            let held = world.hold(&event, customer(1), &[0]).await;
+            let key = World::key("pay", "card");
+            world.answer(Request::new(customer(1), world.start_command(held.id)).with_key(key)).await.result.unwrap();
+            world.ask(ORGANIZER, ends(event.id(), world.now())).await.unwrap();
+            let (payment, booking) = payments.pay(&buyer(), held.id, "card".to_owned(), key).await.unwrap().value;
+            assert_eq!((payment.state, booking.status()), (PaymentState::Processing, BookingStatus::Pending));
+            assert_eq!(*gateway.charges.lock().unwrap(), []);
+            world.audited(&event).await;
+        }
+    });
+}
+
+fn end_by(event_id: EventId, end: Timestamp) -> Command {
+    let start_time = Some(end - SECOND);
+    let (end_time, opens_at) = (Some(end), start_time);
+    let change = EventChange { start_time, end_time, opens_at, closes_at: end_time, ..EventChange::default() };
+    Command::EditEvent { event_id, change }
 }
 
 /// The process was killed before it asked for the money, and the same request comes again in time.

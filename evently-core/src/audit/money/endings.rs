@@ -72,13 +72,16 @@ impl Endings {
     pub fn of_booking(&self, booking: &Booking, event: &EventDetails) -> Option<Ending> {
         let given_up = self.given_up.get(&booking.id)?;
         let by = |terms: &RefundPolicy| (given_up.at < terms.until).then_some(terms.percent);
-        let promised = booking.refunds.as_ref().filter(|_| given_up.over == Some(false)).and_then(by);
+        let not_edited_since = given_up.edits == self.edits && !given_up.beside;
+        // What the journal of an earlier version does not say, the event does.
+        let over = given_up.over.or_else(|| not_edited_since.then(|| event.end_time <= given_up.at));
+        let promised = booking.refunds.as_ref().filter(|_| over == Some(false)).and_then(by);
         Some(if !given_up.by_customer || given_up.called_off && !given_up.beside {
             Ending::Whole
-        } else if given_up.beside || given_up.edits < self.edits {
-            Ending::AtLeast(promised.unwrap_or(0))
-        } else {
+        } else if not_edited_since {
             promised.max(by(&event.refunds)).map_or(Ending::TooLate, Ending::Percent)
+        } else {
+            Ending::AtLeast(promised.unwrap_or(0))
         })
     }
 }

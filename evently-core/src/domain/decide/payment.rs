@@ -30,7 +30,8 @@ impl<L: Ledger> Desk<'_, L> {
     ) -> Decision<Outcome, L> {
         let booking = self.booking(booking_id)?;
         if let Some(known) = self.ledger.payment(id).map_err(Stop::Failed)? {
-            return started_before(known, booking, provider).map_err(Stop::from);
+            let may_be_paid = self.event(booking.event_id)?.ended(self.now).is_none();
+            return started_before(known, booking, provider, may_be_paid).map_err(Stop::from);
         }
         let hold = self.live_hold(&booking)?;
         if let Some((open, _)) = hold.payment {
@@ -271,12 +272,16 @@ impl<L: Ledger> Desk<'_, L> {
 }
 
 /// The answer to whoever starts a payment with an id that is there already: the same payment, as it is now, if it is the same.
-fn started_before(known: Payment, booking: Booking, provider: &str) -> Result<Outcome, Invalid> {
+fn started_before(known: Payment, booking: Booking, provider: &str, may_be_paid: bool) -> Result<Outcome, Invalid> {
     if known.booking_id != booking.id || known.provider != provider {
         return Err(used_before("payment_id"));
     }
     let waits = booking.hold().and_then(|hold| hold.payment).is_some_and(|(waits_for, _)| waits_for == known.id);
-    Ok(if waits && known.is_open() { Outcome::PaymentStarted(known, booking) } else { Outcome::Payment(known, booking) })
+    Ok(if waits && may_be_paid && known.is_open() {
+        Outcome::PaymentStarted(known, booking)
+    } else {
+        Outcome::Payment(known, booking)
+    })
 }
 
 /// Whether the seats cost what those of the booking were taken at.

@@ -29,7 +29,8 @@ impl Model {
                 return self.paid(id);
             };
             let open = matches!(known.state, PaymentState::Processing | PaymentState::RequiresAction { .. });
-            return if open && waits_for == id { Ok(self.started(id)) } else { self.paid(id) };
+            let goes_on = self.event.stage != Stage::Cancelled && self.now < self.event.details.end_time;
+            return if open && goes_on && waits_for == id { Ok(self.started(id)) } else { self.paid(id) };
         }
         let hold = self.on_hold_still(booking_id)?;
         if let Some((open, _)) = hold.payment {
