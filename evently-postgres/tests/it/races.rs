@@ -43,7 +43,8 @@ impl Aftermath {
 
 async fn race(place: &Place, guards: Guards) -> Aftermath {
     let ids = Arc::new(SeededIds::new(7));
-    let options = Options { guards, ..place.options() };
+    // They wait for connections as well, which is not what this is about.
+    let options = Options { guards, patience: Duration::from_mins(1), ..place.options() };
     let mut instances = Vec::new();
     for instance in 0..3 {
         instances.push(place.open_with(Arc::new(SeededIds::new(100 + instance)), &options).await);
@@ -143,7 +144,8 @@ async fn of_many_who_make_something_of_one_id_one_does() {
 
 async fn make_of_one_id(guards: Guards) {
     let place = Place::new();
-    let options = Options { guards, ..place.options() };
+    // They wait for connections as well, which is not what this is about.
+    let options = Options { guards, patience: Duration::from_mins(1), ..place.options() };
     let ids = SeededIds::new(7);
     let mut instances = Vec::new();
     for instance in 0..3 {

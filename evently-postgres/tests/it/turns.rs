@@ -120,7 +120,7 @@ async fn whoever_has_waited_for_their_turn_in_vain_still_minds_the_others() {
 #[tokio::test]
 async fn who_has_waited_for_a_row_in_vain_keeps_nobody_from_their_turn() {
     let place = Place::new();
-    let options = Options { statement_timeout: Duration::from_millis(100), ..place.options() };
+    let options = Options { statement_timeout: Duration::from_millis(500), ..place.options() };
     let store = place.open_with(Arc::new(SeededIds::new(7)), &options).await;
     place.execute(
         "create sequence tries;

@@ -65,7 +65,7 @@ async fn values_are_kept_as_documented() {
 #[tokio::test]
 async fn while_the_server_is_away_or_stands_still_all_are_missing_and_nobody_waits() {
     let server = Server::start().unwrap();
-    let (redis, cache) = cache_at(&Options { timeout: Duration::from_millis(100), ..options(&server.url()) }).await;
+    let (redis, cache) = cache_at(&Options { timeout: Duration::from_secs(1), ..options(&server.url()) }).await;
     put(&*cache, b"one").await;
     server.pause();
     assert_eq!(cache.look(&key()).await, Look::Miss(None));

@@ -131,7 +131,7 @@ fn answers_can_be_swallowed_and_late() {
 
     let proxy = Proxy::before(&echo()).unwrap();
     let stream = connect(&proxy);
-    proxy.delay(Duration::from_millis(400));
+    proxy.delay(Duration::from_secs(2));
     say(&stream, "there");
     nothing_comes(&stream);
     assert_eq!(hear(&stream, 5), "there");

@@ -97,7 +97,7 @@ storyOfLongHolds('while a hold is asked for another one is not, and what is chos
   assert.deepEqual((await api.bookings(account)).map(({ seats }) => seats.length), [1]);
 });
 
-story('a seat whose hold has run out can be bought by the one who waited for it', async ({ api, visitor }) => {
+storyOfTwoTabs('a seat whose hold has run out can be bought by the one who waited for it', async ({ api, visitor }) => {
   const event = await api.event(HALL);
   const [seat] = await api.availableSeats(event.id);
   const ben = await visitor('ben');

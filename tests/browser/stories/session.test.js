@@ -4,6 +4,8 @@ import { stories } from '../support/story.js';
 
 const HALL = 'Symphony Night';
 const story = stories({ EVENTLY__AUTH__ACCESS_TTL: '2s' });
+/** Long enough for all that one token is to be used for. */
+const storyOfLongerTokens = stories({ EVENTLY__AUTH__ACCESS_TTL: '10s' });
 /** Long enough for nothing to be renewed. */
 const storyOfLongSessions = stories();
 
@@ -66,7 +68,7 @@ story('an access token that ends while one looks is renewed unseen, and the choi
   await anna.receiveTickets(1);
 });
 
-story('an access token that ends before the page expects it is renewed after the refusal', async (scene) => {
+storyOfLongerTokens('an access token that ends before the page expects it is renewed after the refusal', async (scene) => {
   const visit = await choosing(scene);
   const { api, anna, seen } = visit;
   anna.expectComplaint(/status of 401/);
