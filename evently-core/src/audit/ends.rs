@@ -17,7 +17,7 @@ pub(super) struct Ends {
 struct Said {
     position: u64,
     at: Timestamp,
-    /// Nothing in an entry of before the journal told.
+    /// Nothing in an entry of an earlier version.
     end: Option<Timestamp>,
 }
 
@@ -30,7 +30,8 @@ impl Ends {
         Self { said: records.journal.iter().filter_map(said).collect(), decided_beside: records.decided_beside }
     }
 
-    /// Whether the event was over for what the entry tells. Nothing where that is not known: before an edit beside it it was not as it was after.
+    /// Whether the event was over for what the entry tells. Nothing where that is not known: where an entry does not say it, or an edit beside
+    /// this one makes a difference.
     pub fn over(&self, Entry { position, transition }: &Entry) -> Option<bool> {
         let before = self.said.partition_point(|said| said.position < *position);
         let mut over = None;
