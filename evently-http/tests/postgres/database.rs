@@ -59,7 +59,7 @@ impl Service {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_away_the_service_says_so_and_afterwards_it_goes_on() {
     let server = Postgres::options().durable(true).start().unwrap();
-    let service = Service::before(&server, "500ms").await;
+    let service = Service::before(&server, "2s").await;
     assert_eq!(service.get("/api/v1/events").await.status(), 200);
     for away in [Postgres::kill, Postgres::pause] {
         away(&server);
@@ -86,7 +86,7 @@ async fn while_the_server_is_away_the_service_says_so_and_afterwards_it_goes_on(
 async fn who_has_a_replica_alone_is_not_ready() {
     let server = Postgres::options().set("synchronous_commit", "local").start().unwrap();
     let replica = server.replica().unwrap();
-    let service = Service::beside(&server, &replica.url(), "500ms").await;
+    let service = Service::beside(&server, &replica.url(), "2s").await;
     let in_use = async {
         while !service.app.database.as_ref().unwrap().replica().unwrap().in_use {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -116,7 +116,7 @@ async fn the_demo_has_sold_seats_of_past_events() {
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_have_the_time_of_the_server_whatever_their_machines_say() {
     let server = Postgres::start().unwrap();
-    let service = Service::before(&server, "500ms").await;
+    let service = Service::before(&server, "2s").await;
     let store = service.app.database.clone().unwrap();
     let running = tokio::time::Instant::now();
     let server_time = async || store.time(&|| running.elapsed()).await.unwrap().time;

@@ -71,7 +71,7 @@ impl Servers {
         let (asking, replica) = (self.asking.url(), self.replica.port());
         let url = format!("{},127.0.0.1:{replica}/evently", asking.strip_suffix("/evently").unwrap());
         // Whoever asks is told before the replica has taken over that nothing can be said, and asks again.
-        let patience = Duration::from_millis(200);
+        let patience = Duration::from_secs(1);
         let options = Options { connections: 4, patience, time: Time::Caller, ..Options::new(url) };
         PgStore::open(Arc::new(SeededIds::new(seed)), &options).await.unwrap()
     }

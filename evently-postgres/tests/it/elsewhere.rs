@@ -155,7 +155,7 @@ async fn a_commit_that_can_be_seen_long_after_it_was_in_doubt_counts() {
     let primary = Postgres::options().set("synchronous_commit", "on").start().unwrap();
     let replica = primary.replica().unwrap();
     let ids = Arc::new(SeededIds::new(7));
-    let brief = Duration::from_millis(500);
+    let brief = Duration::from_secs(2);
     let options =
         Options { connections: 4, patience: brief, statement_timeout: brief, time: Time::Caller, ..Options::new(primary.url()) };
     let store = PgStore::open(ids.clone(), &options).await.unwrap();

@@ -26,7 +26,7 @@ use crate::{
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn impatient(url: impl Into<String>) -> Options {
-    let brief = Duration::from_millis(500);
+    let brief = Duration::from_secs(2);
     Options { connections: 4, patience: brief, statement_timeout: brief, time: Time::Caller, ..Options::new(url) }
 }
 
