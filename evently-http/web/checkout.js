@@ -203,8 +203,11 @@ class Checkout {
   #declined(what = 'The card was declined.') {
     this.#payment.over();
     this.#showForm();
-    const seats = seatsWord(this.booking);
-    this.#say('error', `${what} We still hold your ${seats}; please try another card.`, 'payment-declined');
+    const held = `We still hold your ${seatsWord(this.booking)}; please try another card`;
+    const text = paymentOf(this.booking)?.failure === 'no_answer'
+      ? `Your bank has not answered. ${held}. Should both payments come through, one goes back to you.`
+      : `${what} ${held}.`;
+    this.#say('error', text, 'payment-declined');
     this.stage.querySelector('select').focus();
   }
 

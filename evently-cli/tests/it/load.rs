@@ -78,6 +78,8 @@ pub struct Told {
     pub paid: bool,
     /// Whether a payment of it was left to the gateway to decide.
     pub in_doubt: bool,
+    /// Whether a payment of it was given up without an answer of the gateway, so that its money may come all the same.
+    pub unanswered: bool,
     /// Whether it was given up.
     pub cancelled: bool,
     /// Whether somebody asked for it to be given up, whatever they were told.
@@ -196,9 +198,7 @@ impl Customer {
         }
         match (&asked.what, answer.status) {
             (What::Hold, 201) => {
-                let seats =
-                    body["seats"].as_array().unwrap().iter().map(|seat| seat["id"].as_str().unwrap().to_owned()).collect();
-                let told = Told { seats, total: body["total"].clone(), ..Told::default() };
+                let told = Told { seats: ids(&body["seats"]), total: body["total"].clone(), ..Told::default() };
                 self.bookings.insert(body["id"].as_str().unwrap().to_owned(), told);
             }
             (What::Pay { booking }, 200) => {
@@ -211,21 +211,43 @@ impl Customer {
                 let gave_back = status == Some("refunded")
                     && body["booking"]["status"] == "expired"
                     && self.recorder.may_have_run_out(booking);
-                assert!(told.paid || told.in_doubt || gave_back, "{body}");
+                // Charged although the money of the one that was given up has come.
+                let second = status == Some("refunded") && told.unanswered;
+                assert!(told.paid || told.in_doubt || gave_back || second, "{body}");
                 told.code = body["booking"]["code"].as_str().map(str::to_owned);
                 // Paid late, after the hold had run out, the seats may be others.
-                let seats = body["booking"]["seats"].as_array().unwrap().iter();
-                told.seats = seats.map(|seat| seat["id"].as_str().unwrap().to_owned()).collect();
+                told.seats = ids(&body["booking"]["seats"]);
             }
             (What::Cancel { booking }, 200) => self.bookings.get_mut(booking).unwrap().cancelled = true,
             // Somebody was faster, or time ran out.
             (_, 409) => {}
-            // Whoever was to charge the card has died before the gateway heard of it. The seats stay on hold.
-            (What::Pay { .. }, 402) if body["code"] == "payment_declined" => {}
+            // Whoever was to charge the card has died before the gateway heard of it, or stands still and has yet to say what it
+            // answered. The seats stay on hold.
+            (What::Pay { booking }, 402) if body["code"] == "payment_declined" => {
+                self.bookings.get_mut(booking).unwrap().unanswered = true;
+            }
             (what, status) => panic!("{what:?} was answered {status}: {body}"),
         }
         self.answered.push((asked, answer.status, body));
     }
+
+    /// Notes what became of a booking of which nobody could say whether its money had come: how it stands, and its history.
+    pub fn look_at(&mut self, id: &str, now: &Value, history: &Value) {
+        let was = |status: &str| history.as_array().into_iter().flatten().any(|entry| entry["to"] == status);
+        if !was("confirmed") {
+            return;
+        }
+        let told = self.bookings.get_mut(id).unwrap();
+        (told.paid, told.in_doubt, told.unanswered) = (true, false, false);
+        told.cancelled |= was("cancelled") || was("refunded");
+        told.seats = ids(&now["seats"]);
+        told.code = now["code"].as_str().map(str::to_owned);
+        self.recorder.note_paid(id, &now["seats"]);
+    }
+}
+
+pub fn ids(seats: &Value) -> Vec<String> {
+    seats.as_array().into_iter().flatten().map(|seat| seat["id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 fn cancel(key: String, booking: String) -> Asked {

@@ -90,7 +90,7 @@ impl Recorder {
                 let lapse = Lapse { by: lapse.by.max(answered) + PAYMENT_WINDOW_US, ..lapse };
                 let extended = Did::Extend { booking: booking(id), lapse };
                 self.calls.push(Call { answered: None, ..call(seats.clone(), extended) });
-                if status == 200 {
+                if matches!(status, 200 | 402) {
                     self.calls.push(Call { answered: None, ..call(seats, Did::Pay { booking: booking(id) }) });
                 }
             }
@@ -120,6 +120,13 @@ impl Recorder {
         let refused = Some(body).filter(|body| body["code"] == "seats_unavailable");
         let booked = refused.into_iter().flat_map(in_the_way).filter(|(_, sight)| *sight == Sight::Booked);
         self.calls.extend(booked.map(|(seat, _)| Call { sent, answered, seats: vec![seat], did: Did::See(Sight::Booked) }));
+    }
+
+    /// Notes that a booking was found to be paid for, with these seats, by a payment of which nobody could say so when it was asked for.
+    pub fn note_paid(&mut self, id: &str, seats: &Value) {
+        let did = Did::Pay { booking: booking(id) };
+        let sent = self.calls.iter().find(|call| call.did == did).expect("it was asked for").sent;
+        self.change(Call { sent, answered: Some(now()), seats: numbers(seats), did }, id.to_owned(), "confirmed");
     }
 
     /// How many calls there are, each once for each of its seats.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     evently::{Service, body_of},
-    load::{Asked, Customer, Told},
+    load::{Asked, Customer, Told, ids},
 };
 
 /// Longer than a seat lock lasts whose owner does not settle it.
@@ -29,6 +29,18 @@ pub async fn resolve(service: &Service, customers: &mut [Customer]) -> usize {
         }
     }
     resolved
+}
+
+/// Lets the customers look at the bookings of which nobody could tell them whether their money has come.
+pub async fn look_again(mut connection: Connection, customers: &mut [Customer]) {
+    for customer in customers {
+        let open = customer.bookings.iter().filter(|(_, told)| !told.paid && (told.in_doubt || told.unanswered));
+        for id in open.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            if let Some(seen) = Seen::at_one_moment(&mut connection, customer, &id).await {
+                customer.look_at(&id, &seen.now, &seen.entries);
+            }
+        }
+    }
 }
 
 /// What of all that was told is looked at.
@@ -203,8 +215,4 @@ async fn tickets(
 async fn get(connection: &mut Connection, customer: &Customer, path: &str) -> Option<Value> {
     let answer = connection.send(&Request::get(path).by(&customer.token)).await.expect("the service is up");
     (answer.status == 200).then(|| body_of(&answer))
-}
-
-fn ids(seats: &Value) -> Vec<String> {
-    seats.as_array().into_iter().flatten().map(|seat| seat["id"].as_str().unwrap_or_default().to_owned()).collect()
 }

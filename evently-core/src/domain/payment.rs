@@ -124,6 +124,11 @@ impl Payment {
         }
     }
 
+    /// Whether it was given up by us, so that its money may come all the same.
+    pub fn is_given_up(&self) -> bool {
+        matches!(&self.state, PaymentState::Failed { reason } if is_given_up(reason))
+    }
+
     /// Whether we wait for the gateway.
     pub const fn is_open(&self) -> bool {
         matches!(self.state, PaymentState::Processing | PaymentState::RequiresAction { .. })
@@ -246,6 +251,13 @@ mod tests {
         }
         assert_eq!(told("no_answer", SUPERSEDED), None, "a gateway knows nothing of that");
         assert_eq!(told("card_declined", "late"), None, "it has decided already");
+    }
+
+    #[test]
+    fn a_payment_is_given_up_by_us_or_refused_by_its_gateway() {
+        let is_given_up = |reason: &str| payment(PaymentState::Failed { reason: reason.to_owned() }).is_given_up();
+        assert!(is_given_up(SUPERSEDED) && is_given_up(NO_ANSWER));
+        assert!(!is_given_up("card_declined") && !payment(PaymentState::Processing).is_given_up());
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub struct PaidBody {
 }
 
 /// Pay for a booking. A payment that succeeds at once has confirmed the booking; one that is still `processing` or `requires_action`
-/// confirms it when it succeeds. After 402 `payment_declined` the hold stays, unless its time is over.
+/// confirms it when it succeeds. After 402 `payment_declined` the hold stays, unless its time is over. A payment that its gateway did not
+/// answer in time has failed, too (`no_answer`); if its money comes all the same, it buys the booking, or goes back.
 #[utoipa::path(post, path = "/api/v1/bookings/{booking_id}/payment", tag = "bookings", security(("bearer" = [])),
     params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = NewPayment,
     responses((status = 200, body = PaidBody)))]
@@ -71,13 +72,19 @@ pub async fn pay(
     let (payment, booking) = &paid.value;
     context::note_event(booking.event_id);
     if let PaymentState::Failed { reason } = &payment.state {
-        let why = if reason == "card_declined" { "the card was declined".to_owned() } else { reason.replace('_', " ") };
+        let why = match reason.as_str() {
+            "card_declined" => "the card was declined".to_owned(),
+            "no_answer" => "the gateway has not answered".to_owned(),
+            "superseded" => "it was given up for another payment".to_owned(),
+            reason => reason.replace('_', " "),
+        };
         let then = match booking.hold() {
             Some(hold) if hold.is_live(paid.at) => "the seats stay on hold, try another card".to_owned(),
             Some(_) => "the hold has run out".to_owned(),
             None => format!("the booking is {}", booking.status().name()),
         };
-        let detail = format!("{why}; {then}");
+        let late = if payment.is_given_up() { "; money that comes all the same buys the booking, or goes back" } else { "" };
+        let detail = format!("{why}; {then}{late}");
         return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));
     }
     let view = app.events.view(booking.event_id).await.map_err(Error::after_a_change)?;

@@ -208,6 +208,35 @@ async fn who_asks_twice_with_one_key_is_told_when_to_ask_again() {
     assert_eq!(pay().await.expect(200)["payment"]["id"], first["payment"]["id"]);
 }
 
+/// Whoever was to say what the gateway answered stands still, and another one is asked.
+#[tokio::test]
+async fn whose_payment_is_given_up_without_an_answer_is_told_that_its_money_may_come_all_the_same() {
+    let app = TestApp::with(&[("payment.gateway_timeout", "14s")]).await;
+    let (_, event) = app.on_sale(1).await;
+    let ada = app.customer("ada").await;
+    let id = app.hold(&ada, event, &[0]).await;
+    let path = format!("/api/v1/bookings/{id}/payment");
+    let pay = async |app: &TestApp| {
+        let body = json!({"method": {"type": "card", "token": "tok_timeout"}});
+        app.call_with(Method::POST, &path, Some(&ada), Some(body), &[("idempotency-key", "asked-here-and-there")]).await
+    };
+    let begun = async {
+        while booking(&app, &ada, &id).await["payments"][0]["status"] != "processing" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        _ = pay(&app) => panic!("it stands still"),
+        () = begun => {}
+    }
+    let other = app.beside(&[]).await;
+    other.advance(1806);
+    assert_eq!(other.app.payments.reconcile().await.unwrap(), 1);
+    let given_up = pay(&other).await.refused(402, "payment_declined");
+    let told = "the gateway has not answered; the hold has run out; money that comes all the same buys the booking, or goes back";
+    assert_eq!(given_up["detail"], told);
+}
+
 /// A booking whose money comes after its hold has run out.
 async fn paid_late(app: &TestApp) -> (Person, String, evently_core::domain::EventId) {
     let (_, event) = app.on_sale(2).await;

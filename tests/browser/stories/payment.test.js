@@ -4,6 +4,8 @@ import { stories } from '../support/story.js';
 
 const HALL = 'Symphony Night';
 const story = stories();
+/** Banks that are not waited for. */
+const storyOfNoAnswer = stories({ EVENTLY__PAYMENT__GATEWAY_TIMEOUT: '1s', EVENTLY__BOOKING__PAYMENT_WINDOW: '1s' });
 /** Holds that cannot be made any longer. */
 const storyOfTheCap = stories({ EVENTLY__BOOKING__HOLD_TTL: '5m', EVENTLY__BOOKING__HOLD_CAP: '5m' });
 
@@ -28,6 +30,17 @@ story('a declined card leaves the hold, and another card pays', async (scene) =>
   await anna.keepPicture('checkout-declined');
   assert.equal(await scene.api.seatStatus(event.id, seat.id), 'reserved');
   await anna.sees('countdown');
+
+  await anna.pay('tok_visa');
+  await anna.receiveTickets(1);
+});
+
+storyOfNoAnswer('a bank that has not answered has not declined: another card pays, and what would come twice goes back', async (scene) => {
+  const { anna } = await atTheCheckout(scene);
+  await anna.pay('tok_timeout');
+  await anna.sees('payment-waiting');
+  await anna.reads('payment-declined', /has not answered.*try another card.*one goes back/);
+  await anna.keepPicture('payment-unanswered');
 
   await anna.pay('tok_visa');
   await anna.receiveTickets(1);

@@ -1,15 +1,22 @@
 //! Processes that stand still in the middle of what they do, longer than others wait for them, and go on as if nothing had happened.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use evently_testservers::Proxy;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    fleet::INSTANCES,
+    fleet::{INSTANCES, Urls},
     sale::{Sale, Servers},
     soon::{lasting, until},
 };
 use crate::knobs::rounds;
+
+/// How late PostgreSQL answers, so that there is time between what is done and its being written down.
+const LATE: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stands_still_holds_nobody_up_and_does_nothing_twice_afterwards() {
@@ -36,4 +43,50 @@ async fn who_stands_still_holds_nobody_up_and_does_nothing_twice_afterwards() {
         .await;
     }
     sale.ends_well(&servers.postgres).await;
+}
+
+/// Whoever has charged a card stands still before it can be written down, until the payment is given up and its customer has been told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_of_a_payment_that_was_given_up_meanwhile_buys_its_booking_or_goes_back() {
+    let servers = Servers::start();
+    let postgres = &servers.postgres;
+    let to_postgres = Proxy::before(&postgres.url()).unwrap();
+    let mut sale = Sale::open(&Urls { store: to_postgres.url(), ..servers.urls() }).await;
+    let front = sale.front.clone();
+    let payments = |which: &str| -> BTreeSet<String> {
+        let ids = postgres.query("evently", &[&format!("select id from payments where {which}")]).unwrap();
+        ids.lines().map(str::to_owned).collect()
+    };
+    let mut came = BTreeSet::new();
+    while came.len() < usize::try_from(rounds()).unwrap() {
+        let mut given_up = BTreeSet::new();
+        sale.through(postgres, "a payment was given up whose card had been charged", async |fleet| {
+            let paused = 0;
+            (1..INSTANCES).for_each(|other| fleet.kill(other));
+            to_postgres.delay(LATE);
+            let mut begun = BTreeMap::new();
+            until("a card is charged and it is not written down", Instant::now(), async || {
+                let open = payments("status = 'processing'");
+                begun.retain(|id, _| open.contains(id));
+                for id in open {
+                    begun.entry(id).or_insert_with(Instant::now);
+                }
+                begun.values().any(|since| since.elapsed() > LATE + Duration::from_millis(50))
+            })
+            .await;
+            fleet.service(paused).process.pause();
+            to_postgres.open();
+            let began = Instant::now();
+            until("what is not decided is given up", began, async || payments("status = 'processing'").is_empty()).await;
+            given_up = payments("detail = 'no_answer'");
+            (1..INSTANCES).for_each(|other| fleet.start_again(other));
+            until("the others sell on", began, async || (1..INSTANCES).all(|other| front.serves(other, began))).await;
+            fleet.service(paused).process.resume();
+        })
+        .await;
+        let late = &given_up & &payments("status = 'succeeded'");
+        eprintln!("{} payments were given up, and of {} the money came", given_up.len(), late.len());
+        came.extend(late);
+    }
+    sale.ends_well(postgres).await;
 }

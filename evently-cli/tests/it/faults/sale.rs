@@ -22,7 +22,7 @@ use crate::{
     knobs::seed,
     load::{Customer, Hall},
     recorder::{Judged, judged},
-    witness::{LOCKS_LAST, Scope, contradictions},
+    witness::{LOCKS_LAST, Scope, contradictions, look_again},
 };
 
 const CUSTOMERS: usize = 12;
@@ -123,9 +123,10 @@ impl Sale {
 
     /// Waits until nothing is left to do: all holds have ended, all money is where it belongs, everything has been handed on, and
     /// every mail is written.
-    async fn settled(&self, store: &Postgres, what: &str, healed: Instant) -> Duration {
+    async fn settled(&mut self, store: &Postgres, what: &str, healed: Instant) -> Duration {
         until_nothing(&format!("{what}: nothing is left to do"), healed, async || {
             let left = store.query("evently", &[LEFT_TO_DO]).unwrap_or_else(|error| error);
+            self.look_again().await;
             let mails = self.mails().contradictions(&self.customers);
             (left != "f|f|f|f|f|f" || !mails.is_empty()).then(|| format!("{left} {mails:?}"))
         })
@@ -136,8 +137,13 @@ impl Sale {
         Mails::in_folders(self.fleet.folders())
     }
 
+    async fn look_again(&mut self) {
+        look_again(self.fleet.connection(self.faults % INSTANCES), &mut self.customers).await;
+    }
+
     /// Everything in which the house contradicts itself, or what the customers were told.
-    pub async fn contradictions(&self, scope: Scope) -> Vec<String> {
+    pub async fn contradictions(&mut self, scope: Scope) -> Vec<String> {
+        self.look_again().await;
         let checked = self.fleet.verified();
         let mut found = contradictions(self.fleet.connection(self.faults % INSTANCES), &self.customers, scope, LOCKS_LAST).await;
         let mails = self.mails();
@@ -159,7 +165,7 @@ impl Sale {
     }
 
     /// The end: the load was one, and everything that was ever said still holds.
-    pub async fn ends_well(&self, store: &Postgres) {
+    pub async fn ends_well(&mut self, store: &Postgres) {
         assert_eq!(self.contradictions(Scope::Everything).await, Vec::<String>::new());
         let journal = store.query("evently", &["select content from journal"]).unwrap();
         let journal = journal.lines().map(|entry| serde_json::from_str(entry).unwrap()).collect::<Vec<_>>();
