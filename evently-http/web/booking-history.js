@@ -84,7 +84,9 @@ function givenBack(actor, reason) {
 }
 
 function cancelled(actor, reason) {
-  if (actor === 'system' && reason === 'event_cancelled') return { title: 'Cancelled, because the event was called off' };
+  if (['system', 'gateway'].includes(actor) && reason === 'event_cancelled') {
+    return { title: 'Cancelled, because the event was called off' };
+  }
   if (actor === 'gateway' && reason === 'event_over') return { title: 'Cancelled, because the event was over' };
   const who = { customer: 'by you', gateway: '', system: '' }[actor] ?? 'by the organiser';
   return { title: `Cancelled ${who}`.trim(), note: quoted(reason) };

@@ -94,9 +94,7 @@ fn limits(rows: &Rows<'_>, found: &mut Findings) {
 fn over(rows: &Rows<'_>, found: &mut Findings) {
     for entry in &rows.records.journal {
         let Fact::Booking { id, from, to, .. } = entry.transition.fact else { continue };
-        // A payment that is refused gives the hold its own time back, whatever the event's.
-        let refused = entry.transition.reason.as_deref() == Some("payment_failed");
-        let goes_on = to == BookingStatus::Confirmed || from.is_some() && to == BookingStatus::Pending && !refused;
+        let goes_on = to == BookingStatus::Confirmed || from.is_some() && to == BookingStatus::Pending;
         if goes_on && rows.ends.over(entry) == Some(true) {
             let what = format!("it becomes {} at {}, when its event was over", to.name(), entry.transition.at);
             found.add(Invariant::Limits, format!("booking {id}"), what);

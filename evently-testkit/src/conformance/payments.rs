@@ -11,7 +11,7 @@ use std::{
 use evently_core::{
     audit,
     domain::{
-        Admission, Booking, BookingState, BookingStatus, Command, EventChange, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT,
+        Actor, Admission, Booking, BookingState, BookingStatus, Command, EventChange, GatewayReport, MAX_PRICE, MAX_SEATS_LIMIT,
         NotOnSale, Outcome, Payment, PaymentState, RefundState, Rejection, Request, SeatStatus, Thing, TicketState, Timestamp,
     },
     memory::SeededIds,
@@ -508,6 +508,32 @@ pub async fn money_under_way_goes_back_when_the_event_is_over(world: World) {
         assert_eq!(balance(&world, &event).await, (9000, 4500));
         assert_eq!(refunds_of(&world, &event).await, ["paid_too_late"]);
     }
+}
+
+/// Another card could only be refused.
+pub async fn a_refusal_ends_what_cannot_be_paid_any_more(world: World) {
+    for moved in [false, true] {
+        let (event, held, ends, _) = held_beyond_its_event(&world, moved).await;
+        let other = world.hold(&event, customer(2), &[1]).await;
+        let [late, in_time] = [world.start_payment(&held).await, world.start_payment(&other).await];
+        world.wait_until(ends - Duration::from_micros(1));
+        assert_eq!(world.report(in_time.id, declined()).await.1.status(), BookingStatus::Pending, "moved: {moved}");
+        world.wait_until(ends);
+        refused_for_good(&world, &event, &late, "event_over").await;
+    }
+    let event = world.event(1, 4).await;
+    let payment = world.start_payment(&world.hold(&event, customer(1), &[0]).await).await;
+    world.ask(ORGANIZER, Command::CancelEvent { event_id: event.id(), reason: None }).await.unwrap();
+    refused_for_good(&world, &event, &payment, "event_cancelled").await;
+}
+
+async fn refused_for_good(world: &World, event: &Fixture, payment: &Payment, why: &str) {
+    let (_, booking) = world.report(payment.id, declined()).await;
+    assert_eq!((booking.status(), world.statuses(event).await[0]), (BookingStatus::Cancelled, SeatStatus::Available), "{why}");
+    let last = world.audited(event).await.journal.pop().unwrap().transition;
+    assert_eq!((last.actor, last.reason.as_deref()), (Actor::Gateway, Some(why)));
+    let (payment, booking) = world.report(payment.id, GatewayReport::Succeeded).await;
+    assert_eq!((payment.refunded, booking.status()), (4500, BookingStatus::Cancelled), "money that comes all the same goes back");
 }
 
 pub async fn a_payment_that_is_asked_for_again_is_the_same(world: World) {

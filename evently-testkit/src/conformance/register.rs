@@ -104,6 +104,7 @@ macro_rules! store_conformance {
                 money_under_way_goes_back_when_the_event_was_called_off
                 nothing_is_paid_or_extended_when_the_event_is_over
                 money_under_way_goes_back_when_the_event_is_over
+                a_refusal_ends_what_cannot_be_paid_any_more
                 a_payment_that_is_asked_for_again_is_the_same
                 a_payment_id_is_used_once
                 payments_one_after_another_keep_a_hold_no_longer_than_the_cap_and_one_window

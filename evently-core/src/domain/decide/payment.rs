@@ -124,10 +124,13 @@ impl<L: Ledger> Desk<'_, L> {
         }
     }
 
-    /// After a refusal the hold goes on for as long as an extension would give it.
+    /// After a refusal the hold goes on for as long as an extension would give it, and ends if another card could only be refused.
     fn back_to_hold(&mut self, booking: Booking, failed: PaymentId, terms: &HoldTerms) -> Decision<Booking, L> {
         match booking.hold() {
             Some(hold) if hold.payment.is_some_and(|(payment, _)| payment == failed) && hold.is_live(self.now) => {
+                if let Some(why) = self.ended(&booking)? {
+                    return self.end_hold(booking, BookingState::Cancelled, Some(why));
+                }
                 let again = (self.now + terms.ttl).min(booking.created_at + terms.cap);
                 let state = BookingState::Pending(Hold { until: hold.until.max(again), payment: None });
                 self.transition(booking, state, Vec::new(), Some("payment_failed"))
@@ -143,14 +146,12 @@ impl<L: Ledger> Desk<'_, L> {
             Some(hold) if !hold.is_live(self.now) => self.end_hold(booking, BookingState::Expired, None)?,
             _ => booking,
         };
-        let ended = self.event(booking.event_id)?.ended(self.now).filter(|_| !planted!(SellsCalledOff));
         match &booking.state {
-            BookingState::Pending(_) if ended.is_some() => {
-                let why = if ended == Some(NotOnSale::Cancelled) { "event_cancelled" } else { "event_over" };
-                let booking = self.end_hold(booking, BookingState::Cancelled, Some(why))?;
-                self.pay_back(payment, booking, "paid_too_late")
-            }
             BookingState::Pending(_) => {
+                if let Some(why) = self.ended(&booking)?.filter(|_| !planted!(SellsCalledOff)) {
+                    let booking = self.end_hold(booking, BookingState::Cancelled, Some(why))?;
+                    return self.pay_back(payment, booking, "paid_too_late");
+                }
                 let booking = self.confirm(booking, Some(payment.id), None)?;
                 Ok(Outcome::Payment(payment, booking))
             }
@@ -162,6 +163,14 @@ impl<L: Ledger> Desk<'_, L> {
             }
             BookingState::Cancelled | BookingState::Refunded => self.pay_back(payment, booking, "paid_after_cancelling"),
         }
+    }
+
+    /// Why nobody can pay for the booking any more, whatever its hold says.
+    fn ended(&mut self, booking: &Booking) -> Decision<Option<&'static str>, L> {
+        Ok(self.event(booking.event_id)?.ended(self.now).map(|ended| match ended {
+            NotOnSale::Cancelled => "event_cancelled",
+            _ => "event_over",
+        }))
     }
 
     fn record_capture(&mut self, payment: &Payment) -> Decision<(), L> {

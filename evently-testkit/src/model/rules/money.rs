@@ -29,8 +29,7 @@ impl Model {
                 return self.paid(id);
             };
             let open = matches!(known.state, PaymentState::Processing | PaymentState::RequiresAction { .. });
-            let goes_on = self.event.stage != Stage::Cancelled && self.now < self.event.details.end_time;
-            return if open && goes_on && waits_for == id { Ok(self.started(id)) } else { self.paid(id) };
+            return if open && self.goes_on() && waits_for == id { Ok(self.started(id)) } else { self.paid(id) };
         }
         let hold = self.on_hold_still(booking_id)?;
         if let Some((open, _)) = hold.payment {
@@ -99,13 +98,21 @@ impl Model {
         self.paid(id)
     }
 
-    /// A refusal leaves the hold, for as long as an extension would.
+    /// Whether the event has been neither called off nor is over.
+    fn goes_on(&self) -> bool {
+        self.event.stage != Stage::Cancelled && self.now < self.event.details.end_time
+    }
+
+    /// A refusal leaves the hold, for as long as an extension would, while it can be paid at all.
     fn refused(&mut self, id: PaymentId) {
         let booking = &self.bookings[&self.payments[&id].booking_id];
         if let BookingState::Pending(hold) = booking.state
             && hold.payment.is_some_and(|(waits_for, _)| waits_for == id)
             && self.on_hold(booking)
         {
+            if !self.goes_on() {
+                return self.end(booking.id, BookingState::Cancelled);
+            }
             let again = (self.now + self.terms.ttl).min(booking.created_at + self.terms.cap);
             self.set_state(booking.id, BookingState::Pending(Hold { until: hold.until.max(again), payment: None }));
         }
@@ -116,7 +123,7 @@ impl Model {
         let booking_id = self.payments[&id].booking_id;
         let pending = self.bookings[&booking_id].status() == BookingStatus::Pending;
         if pending && self.on_hold(&self.bookings[&booking_id]) {
-            if self.event.stage != Stage::Cancelled && self.now < self.event.details.end_time {
+            if self.goes_on() {
                 return self.sell(booking_id, Some(id));
             }
             self.end(booking_id, BookingState::Cancelled);
