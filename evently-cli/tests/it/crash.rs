@@ -1,6 +1,6 @@
 //! SIGKILL at random moments under load: nothing that was acknowledged is lost, nothing is sold twice.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -44,6 +44,11 @@ fn email(number: usize) -> String {
     format!("customer{number}@example.org")
 }
 
+/// What one service shows is as of the moment in which it is asked.
+fn at_once(_: usize, _: RangeInclusive<u64>) -> Duration {
+    Duration::ZERO
+}
+
 /// How long the service is left alone before the crash.
 fn moment(crash: u64) -> Duration {
     let mixed = (seed() ^ crash).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
@@ -78,7 +83,7 @@ pub async fn ends_well(evently: &Evently, service: Service, customers: &[Custome
     assert!(unknown > 25, "{unknown} lost answers");
     assert_eq!(report["violations"], Value::Array(Vec::new()));
     drop(service);
-    let judged = judged(customers, &journal(evently), Duration::ZERO);
+    let judged = judged(customers, &journal(evently), at_once);
     eprintln!("{} calls and {} looks judged", judged.calls, judged.looks);
     assert_eq!(judged.found, Vec::<String>::new());
     judged
@@ -120,7 +125,7 @@ async fn a_hundred_thousand_calls_of_a_crowd_have_an_order() {
     drop(service);
     let journal = journal(&evently);
     let began = recorder::now();
-    let Judged { calls, looks, found } = judged(&customers, &journal, Duration::ZERO);
+    let Judged { calls, looks, found } = judged(&customers, &journal, at_once);
     let took = Duration::from_micros(recorder::now() - began);
     eprintln!("{calls} calls and {looks} looks judged in {took:.1?}, {crashes} crashes, {unknown} answers lost and resolved");
     assert_eq!(found, Vec::<String>::new());
@@ -135,10 +140,10 @@ async fn a_hundred_thousand_calls_of_a_crowd_have_an_order() {
     }));
     // And a single answer that cannot be true is found among them, and a single seat that was shown as it had been before.
     customers[0].recorder.tell_a_lie();
-    let found = judged(&customers, &journal, Duration::ZERO).found;
+    let found = judged(&customers, &journal, at_once).found;
     assert!(found.iter().any(|found| found.starts_with("seat ") && found.contains(" was ")), "{found:?}");
     customers[0].recorder.tell_an_old_story();
-    let found = judged(&customers, &journal, Duration::ZERO).found;
+    let found = judged(&customers, &journal, at_once).found;
     assert!(found.iter().any(|found| found.ends_with("and the last before the first")), "{found:?}");
 }
 

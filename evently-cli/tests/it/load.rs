@@ -21,6 +21,9 @@ pub struct Customer {
     pub bookings: BTreeMap<String, Told>,
     /// The request whose answer got lost, if there is one.
     pub unknown: Option<Asked>,
+    /// How many holds were refused because of a seat lock when an answer had been lost before: whoever was asked first may have been decided
+    /// on all the same.
+    pub refused_in_doubt: usize,
     /// Requests that were answered, each with its answer.
     pub answered: Vec<(Asked, u16, Value)>,
     /// How many of them had been given when the service was last started.
@@ -41,6 +44,8 @@ pub struct Asked {
     pub what: What,
     /// Before it was sent for the first time.
     pub sent: u64,
+    /// The instance that has answered, where there are several.
+    pub by: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,7 @@ impl Customer {
             token,
             bookings: BTreeMap::new(),
             unknown: None,
+            refused_in_doubt: 0,
             answered: Vec::new(),
             rested: 0,
             recorder: Recorder::default(),
@@ -157,7 +163,7 @@ impl Customer {
         self.asked += 1;
         if self.below(LOOKS) == 0 {
             let path = format!("/api/v1/events/{}/seats", hall.event);
-            return Asked { path, key: String::new(), body: String::new(), what: What::Look, sent: recorder::now() };
+            return Asked { path, key: String::new(), body: String::new(), what: What::Look, sent: recorder::now(), by: 0 };
         }
         let key = format!("{}-{}", self.number, self.asked);
         let open = self
@@ -172,7 +178,7 @@ impl Customer {
             (0..=6, Some(booking)) => {
                 let body = json!({ "method": { "type": "card", "token": "tok_visa" } }).to_string();
                 let path = format!("/api/v1/bookings/{booking}/payment");
-                Asked { path, key, body, what: What::Pay { booking }, sent: recorder::now() }
+                Asked { path, key, body, what: What::Pay { booking }, sent: recorder::now(), by: 0 }
             }
             (7, Some(booking)) => cancel(key, booking),
             (8 | 9, _) if paid.len() > 2 => {
@@ -183,7 +189,7 @@ impl Customer {
                 let first = self.below(hall.seats.len());
                 let chosen = [&hall.seats[first], &hall.seats[(first + 1) % hall.seats.len()]];
                 let body = json!({ "event_id": hall.event, "seat_ids": chosen }).to_string();
-                Asked { path: "/api/v1/bookings".to_owned(), key, body, what: What::Hold, sent: recorder::now() }
+                Asked { path: "/api/v1/bookings".to_owned(), key, body, what: What::Hold, sent: recorder::now(), by: 0 }
             }
         }
     }
@@ -250,9 +256,15 @@ pub fn ids(seats: &Value) -> Vec<String> {
     seats.as_array().into_iter().flatten().map(|seat| seat["id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// Whether it says what became of the request, and not only that it should be sent again.
+pub fn is_decided(answer: &Answer) -> bool {
+    let again = ["overloaded", "store_unavailable", "request_in_flight"];
+    answer.status < 400 || !again.iter().any(|code| crate::evently::body_of(answer)["code"] == *code)
+}
+
 fn cancel(key: String, booking: String) -> Asked {
     let path = format!("/api/v1/bookings/{booking}/cancel");
-    Asked { path, key, body: "{}".to_owned(), what: What::Cancel { booking }, sent: recorder::now() }
+    Asked { path, key, body: "{}".to_owned(), what: What::Cancel { booking }, sent: recorder::now(), by: 0 }
 }
 
 /// What is fought over.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -38,6 +39,8 @@ pub struct Recorder {
 /// What was seen of all seats at once.
 #[derive(Debug, Clone)]
 struct Look {
+    /// The instance that showed it.
+    by: usize,
     sent: u64,
     answered: u64,
     /// Each with its version, and how it stood.
@@ -104,7 +107,7 @@ impl Recorder {
             }
             (What::Look, 200) => {
                 let seats = body["seats"].as_array().expect("it has the seats").iter().map(seen).collect();
-                self.looks.push(Look { sent, answered, seats });
+                self.looks.push(Look { by: asked.by, sent, answered, seats });
             }
             (What::Hold, 409) if body["code"] == "seats_unavailable" => {
                 self.calls.extend(in_the_way(body).map(|(seat, sight)| call(vec![seat], Did::See(sight))));
@@ -156,8 +159,9 @@ impl Recorder {
 }
 
 /// What is wrong with all that the customers did and saw: at each seat, and over all of them by the versions that the journal says it made.
-/// `journal` has the store's entries as JSON. What is shown of the seats is as of one moment, or each seat as it was at most `lag` ago.
-pub fn judged(customers: &[Customer], journal: &[Value], lag: Duration) -> Judged {
+/// `journal` has the store's entries as JSON. What is shown of the seats is as of one moment, or each seat as it was at most so long ago as `lag` says
+/// of the instance that showed it, for what it was asked and has answered between these times.
+pub fn judged(customers: &[Customer], journal: &[Value], lag: impl Fn(usize, RangeInclusive<u64>) -> Duration) -> Judged {
     let recorders = || customers.iter().map(|customer| &customer.recorder);
     let calls = recorders().flat_map(|recorder| recorder.calls.iter().cloned()).collect::<Vec<_>>();
     let judgement = judge(&calls);
@@ -174,7 +178,8 @@ pub fn judged(customers: &[Customer], journal: &[Value], lag: Duration) -> Judge
             let Call { sent, answered, .. } = recorder.calls[*at];
             transactions.push(Transaction { sent, answered, wrote: wrote.clone(), saw: Vec::new() });
         }
-        for Look { sent, answered, seats } in &recorder.looks {
+        for Look { by, sent, answered, seats } in &recorder.looks {
+            let lag = lag(*by, *sent..=*answered);
             found.extend(seats.iter().filter_map(|seat| made.contradicts(*seat)));
             let sent = sent.saturating_sub(whole_micros(lag));
             let saw = seats.iter().map(|(seat, version, _)| (*seat, *version)).collect::<Vec<_>>();

@@ -8,11 +8,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     evently::{Service, body_of},
-    load::{Asked, Customer, Told, ids},
+    load::{Asked, Customer, Told, ids, is_decided},
 };
 
 /// Longer than a seat lock lasts whose owner does not settle it.
 pub const LOCKS_LAST: Duration = Duration::from_secs(12);
+/// How long is asked at most what cannot be answered now.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a booking may stand; it goes on in this order, and never back.
 const STATUSES: [&str; 5] = ["pending", "expired", "confirmed", "cancelled", "refunded"];
@@ -96,12 +98,25 @@ async fn again(connection: &mut Connection, customer: &Customer, asked: &Asked, 
     let request = Request::post(&asked.path, asked.body.as_bytes()).by(&customer.token).keyed(&asked.key);
     let began = Instant::now();
     loop {
-        let answer = connection.send(&request).await.unwrap();
+        let sent = began.elapsed();
+        let answer = ask(connection, &request).await;
         let turned_away = status == 201 && answer.status == 409;
-        if !turned_away || began.elapsed() >= locks_last {
+        if !turned_away || sent >= locks_last {
             return answer;
         }
         sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Asks until it is decided: a house that is whole again may still be too busy to answer at once.
+async fn ask(connection: &mut Connection, request: &Request<'_>) -> Answer {
+    let began = Instant::now();
+    loop {
+        let answer = connection.send(request).await.expect("the service is up");
+        if is_decided(&answer) || began.elapsed() >= PATIENCE {
+            return answer;
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -213,6 +228,6 @@ async fn tickets(
 }
 
 async fn get(connection: &mut Connection, customer: &Customer, path: &str) -> Option<Value> {
-    let answer = connection.send(&Request::get(path).by(&customer.token)).await.expect("the service is up");
+    let answer = ask(connection, &Request::get(path).by(&customer.token)).await;
     (answer.status == 200).then(|| body_of(&answer))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use evently_core::{
-    domain::{BookingId, PaymentState},
+    domain::{Booking, BookingId, BookingStatus, Payment, PaymentState, Timestamp},
     services::Error,
 };
 use http::{HeaderMap, StatusCode};
@@ -72,24 +72,35 @@ pub async fn pay(
     let (payment, booking) = &paid.value;
     context::note_event(booking.event_id);
     if let PaymentState::Failed { reason } = &payment.state {
-        let why = match reason.as_str() {
-            "card_declined" => "the card was declined".to_owned(),
-            "no_answer" => "the gateway has not answered".to_owned(),
-            "superseded" => "it was given up for another payment".to_owned(),
-            reason => reason.replace('_', " "),
-        };
-        let then = match booking.hold() {
-            Some(hold) if hold.is_live(paid.at) => "the seats stay on hold, try another card".to_owned(),
-            Some(_) => "the hold has run out".to_owned(),
-            None => format!("the booking is {}", booking.status().name()),
-        };
-        let late = if payment.is_given_up() { "; money that comes all the same buys the booking, or goes back" } else { "" };
-        let detail = format!("{why}; {then}{late}");
+        let detail = refusal(reason, payment, booking, paid.at);
         return Err(Problem::new(Code::PaymentDeclined, detail).replayed(paid.replayed));
     }
     let view = app.events.view(booking.event_id).await.map_err(Error::after_a_change)?;
     let body = PaidBody { payment: payment.into(), booking: BookingBody::new(&view, booking, paid.at) };
     Ok(answer(StatusCode::OK, &paid, body))
+}
+
+/// Why a payment has failed, what is to be done about it, and what becomes of money that comes all the same.
+fn refusal(reason: &str, payment: &Payment, booking: &Booking, at: Timestamp) -> String {
+    let why = match reason {
+        "card_declined" => "the card was declined".to_owned(),
+        "no_answer" => "the gateway has not answered".to_owned(),
+        "superseded" => "it was given up for another payment".to_owned(),
+        reason => reason.replace('_', " "),
+    };
+    let then = match booking.hold() {
+        Some(hold) if hold.is_live(at) => "the seats stay on hold, try another card".to_owned(),
+        Some(_) => "the hold has run out".to_owned(),
+        None => format!("the booking is {}", booking.status().name()),
+    };
+    let late = match booking.status() {
+        _ if !payment.is_given_up() => "",
+        BookingStatus::Pending | BookingStatus::Expired => "; money that comes all the same buys the booking, or goes back",
+        BookingStatus::Confirmed | BookingStatus::Cancelled | BookingStatus::Refunded => {
+            "; money that comes all the same goes back"
+        }
+    };
+    format!("{why}; {then}{late}")
 }
 
 /// Take in a message from a payment gateway. It is verified by its signature; the same message is applied once.

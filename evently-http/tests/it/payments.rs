@@ -1,24 +1,49 @@
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use evently_core::{
     domain::{GatewayReport, HoldTerms, Payment, Refund, Timestamp},
-    memory::{ManualClock, MemorySeatFeed},
+    memory::MemorySeatFeed,
     ports::{Charge, Charged, GatewayUnavailable, PaymentGateway, Webhook, WebhookError},
     services::{BoxOffice, OfficeSize, PaymentParts, PaymentService},
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use http::{Method, Request};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::app::{Person, TestApp};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Two seconds go by while it is asked for money.
+/// A gateway that has captured the money, or not, some time before it says so.
 struct Slow {
     gateway: Arc<dyn PaymentGateway>,
-    clock: Arc<ManualClock>,
+    meanwhile: Meanwhile,
+}
+
+type Meanwhile = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+impl Slow {
+    /// The service with such a gateway.
+    fn at(app: TestApp, terms: HoldTerms, meanwhile: Meanwhile) -> TestApp {
+        app.altered(|app| {
+            let (store, clock) = (app.store.clone(), app.clock.clone());
+            let feed = Arc::new(MemorySeatFeed::new(store.catalog));
+            let (office, work) = BoxOffice::open(store.bookings.clone(), feed, clock.clone(), OfficeSize::default());
+            tokio::spawn(work);
+            app.payments = Arc::new(PaymentService::new(PaymentParts {
+                office,
+                store: store.bookings,
+                chores: store.chores,
+                events: app.events.clone(),
+                gateway: Arc::new(Self { gateway: app.sandbox.clone(), meanwhile }),
+                clock,
+                ids: app.ids.clone(),
+                terms,
+            }));
+        })
+    }
 }
 
 #[async_trait]
@@ -32,8 +57,9 @@ impl PaymentGateway for Slow {
     }
 
     async fn charge(&self, charge: &Charge) -> Result<Charged, GatewayUnavailable> {
-        self.clock.advance(Duration::from_secs(2));
-        self.gateway.charge(charge).await
+        let charged = self.gateway.charge(charge).await;
+        (self.meanwhile)().await;
+        charged
     }
 
     async fn look_up(&self, payment: &Payment) -> Result<Option<GatewayReport>, GatewayUnavailable> {
@@ -93,22 +119,11 @@ async fn a_declined_card_leaves_the_hold_and_another_pays() {
 async fn whose_card_is_declined_is_told_to_try_another_only_while_the_seats_are_held() {
     let app = TestApp::with(&[("booking.hold_cap", "5m")]).await;
     let clock = app.clock.clone();
-    let app = app.altered(|app| {
-        let (store, time) = (app.store.clone(), app.clock.clone());
-        let feed = Arc::new(MemorySeatFeed::new(store.catalog));
-        let (office, work) = BoxOffice::open(store.bookings.clone(), feed, time.clone(), OfficeSize::default());
-        tokio::spawn(work);
-        app.payments = Arc::new(PaymentService::new(PaymentParts {
-            office,
-            store: store.bookings,
-            chores: store.chores,
-            events: app.events.clone(),
-            gateway: Arc::new(Slow { gateway: app.sandbox.clone(), clock }),
-            clock: time,
-            ids: app.ids.clone(),
-            terms: HoldTerms { cap: Duration::from_mins(5), ..HoldTerms::default() },
-        }));
-    });
+    let meanwhile = move || {
+        clock.advance(Duration::from_secs(2));
+        ready(()).boxed()
+    };
+    let app = Slow::at(app, HoldTerms { cap: Duration::from_mins(5), ..HoldTerms::default() }, Box::new(meanwhile));
     let (_, event) = app.on_sale(1).await;
     let ada = app.customer("ada").await;
     let id = app.hold(&ada, event, &[0]).await;
@@ -208,33 +223,64 @@ async fn who_asks_twice_with_one_key_is_told_when_to_ask_again() {
     assert_eq!(pay().await.expect(200)["payment"]["id"], first["payment"]["id"]);
 }
 
-/// Whoever was to say what the gateway answered stands still, and another one is asked.
+/// Whoever has charged the card stands still, and another one is asked; then the first one goes on.
 #[tokio::test]
-async fn whose_payment_is_given_up_without_an_answer_is_told_that_its_money_may_come_all_the_same() {
-    let app = TestApp::with(&[("payment.gateway_timeout", "14s")]).await;
-    let (_, event) = app.on_sale(1).await;
-    let ada = app.customer("ada").await;
-    let id = app.hold(&ada, event, &[0]).await;
-    let path = format!("/api/v1/bookings/{id}/payment");
-    let pay = async |app: &TestApp| {
-        let body = json!({"method": {"type": "card", "token": "tok_timeout"}});
-        app.call_with(Method::POST, &path, Some(&ada), Some(body), &[("idempotency-key", "asked-here-and-there")]).await
-    };
-    let begun = async {
-        while booking(&app, &ada, &id).await["payments"][0]["status"] != "processing" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+async fn whose_payment_is_given_up_without_an_answer_is_told_what_becomes_of_money_that_comes_all_the_same() {
+    let settings = [("booking.payment_window", "1m")];
+    for (called_off, told, becomes) in [
+        (
+            false,
+            "the seats stay on hold, try another card; money that comes all the same buys the booking, or goes back",
+            ["confirmed", "succeeded"],
+        ),
+        (true, "the booking is cancelled; money that comes all the same goes back", ["cancelled", "refunded"]),
+    ] {
+        let (charged, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let stands_still = {
+            let (charged, goes_on) = (Arc::clone(&charged), Arc::clone(&goes_on));
+            move || {
+                charged.notify_one();
+                let goes_on = Arc::clone(&goes_on);
+                async move { goes_on.notified().await }.boxed()
+            }
+        };
+        let app = TestApp::with(&settings).await;
+        let terms = HoldTerms { payment_window: Duration::from_mins(1), ..HoldTerms::default() };
+        let app = Slow::at(app, terms, Box::new(stands_still));
+        let (organizer, event) = app.on_sale(1).await;
+        let ada = app.customer("ada").await;
+        let id = app.hold(&ada, event, &[0]).await;
+        let path = format!("/api/v1/bookings/{id}/payment");
+        let pay = async |app: &TestApp| {
+            let body = json!({"method": {"type": "card", "token": "tok_visa"}});
+            app.call_with(Method::POST, &path, Some(&ada), Some(body), &[("idempotency-key", "asked-here-and-there")]).await
+        };
+        tokio::select! {
+            _ = pay(&app) => panic!("it stands still"),
+            () = charged.notified() => {}
         }
-    };
-    tokio::select! {
-        _ = pay(&app) => panic!("it stands still"),
-        () = begun => {}
+        if called_off {
+            app.post(&format!("/api/v1/admin/events/{event}/cancel"), Some(&organizer), json!({})).await.expect(200);
+        }
+        let other = app.beside(&settings).await;
+        other.advance(66);
+        assert_eq!(other.app.payments.reconcile().await.unwrap(), 1);
+        let given_up = pay(&other).await.refused(402, "payment_declined");
+        assert_eq!(given_up["detail"], format!("the gateway has not answered; {told}"));
+
+        goes_on.notify_one();
+        let came = async {
+            while booking(&other, &ada, &id).await["payments"][0]["status"] == "failed" {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, came).await.expect("the money is written down");
+        let booking = booking(&other, &ada, &id).await;
+        assert_eq!([&booking["status"], &booking["payments"][0]["status"]], becomes.map(|status| json!(status)).each_ref());
+        assert_eq!(tickets(&other, &ada, &id).await, usize::from(!called_off));
+        let again = pay(&other).await.refused(402, "payment_declined");
+        assert_eq!(again["detail"], given_up["detail"], "what was answered once stays so");
     }
-    let other = app.beside(&[]).await;
-    other.advance(1806);
-    assert_eq!(other.app.payments.reconcile().await.unwrap(), 1);
-    let given_up = pay(&other).await.refused(402, "payment_declined");
-    let told = "the gateway has not answered; the hold has run out; money that comes all the same buys the booking, or goes back";
-    assert_eq!(given_up["detail"], told);
 }
 
 /// A booking whose money comes after its hold has run out.

@@ -1,12 +1,16 @@
 //! Three instances of the service and a worker, all on the same servers.
 
-use std::thread;
+use std::{ops::RangeInclusive, thread, time::Duration};
 
 use evently_cli::http1::{Connection, Request, Target};
 use evently_testservers::Port;
 use serde_json::Value;
 
-use crate::evently::{Evently, Process, Service, body_of};
+use super::shop::SHOWN_LATE;
+use crate::{
+    evently::{Evently, Process, Service, body_of},
+    recorder,
+};
 
 /// How many instances there are.
 pub const INSTANCES: usize = 3;
@@ -24,6 +28,8 @@ pub struct Fleet {
     instances: Vec<Instance>,
     worker_place: Evently,
     worker: Option<Process>,
+    /// Which instance stood still since when, and until when if it goes on again; in microseconds as customers measure them.
+    still: Vec<(usize, u64, Option<u64>)>,
 }
 
 /// One of them, which keeps its folder and its address for good.
@@ -48,7 +54,7 @@ impl Fleet {
     pub fn start(urls: &Urls) -> Self {
         let instance = || Instance { place: place(urls), port: Port::claim().unwrap(), service: None };
         let instances = (0..INSTANCES).map(|_| instance()).collect();
-        let mut fleet = Self { instances, worker_place: place(urls), worker: None };
+        let mut fleet = Self { instances, worker_place: place(urls), worker: None, still: Vec::new() };
         fleet.start_all();
         fleet
     }
@@ -81,6 +87,30 @@ impl Fleet {
 
     pub fn kill(&mut self, instance: usize) {
         self.instances[instance].service.take().expect("it runs").kill();
+    }
+
+    /// Makes an instance stand still, until [`resume`](Self::resume).
+    pub fn pause(&mut self, instance: usize) {
+        self.still.push((instance, recorder::now(), None));
+        self.service(instance).process.pause();
+    }
+
+    pub fn resume(&mut self, instance: usize) {
+        self.service(instance).process.resume();
+        let last = self.still.iter_mut().rfind(|(other, ..)| *other == instance).expect("it stands still");
+        last.2 = Some(recorder::now());
+    }
+
+    /// How old what an instance shows may be where it was asked and has answered between these times. Where it has just gone on after
+    /// it stood still, it shows what it knew before that until it has heard the news.
+    pub fn shown_late(&self, instance: usize, asked: RangeInclusive<u64>) -> Duration {
+        let late = u64::try_from(SHOWN_LATE.as_micros()).unwrap();
+        let (sent, answered) = (*asked.start(), *asked.end());
+        let knew_nothing = self.still.iter().filter(|(other, from, until)| {
+            *other == instance && *from <= answered && until.is_none_or(|until| sent < until + late)
+        });
+        let since = knew_nothing.map(|(_, from, _)| *from).chain([sent]).min().unwrap();
+        SHOWN_LATE + Duration::from_micros(sent - since)
     }
 
     pub fn start_again(&mut self, instance: usize) {

@@ -18,7 +18,7 @@ use tokio::{
 use super::soon::{PATIENCE, until};
 use crate::{
     evently::body_of,
-    load::{Asked, Customer, Hall, What},
+    load::{Asked, Customer, Hall, What, is_decided},
 };
 
 /// How long a customer waits for an answer before asking another instance. Longer than it takes on a busy machine, and shorter than
@@ -135,8 +135,8 @@ impl Visit {
     async fn go_on(mut self, hall: Arc<Hall>) -> Customer {
         self.customer.rested = self.customer.answered.len();
         while self.front.open.load(Ordering::SeqCst) {
-            let asked = self.customer.wish(&hall);
-            let answer = self.insist(&asked).await;
+            let mut asked = self.customer.wish(&hall);
+            let answer = self.insist(&mut asked).await;
             // Turned away by a seat lock it was never decided, so that another time it may be.
             if asked.what == What::Hold && answer.status == 409 {
                 self.customer.recorder.note_booked(&asked, &body_of(&answer), SHOWN_LATE);
@@ -150,7 +150,7 @@ impl Visit {
     }
 
     /// Asks with the same key, now here, now there, until it has been decided.
-    async fn insist(&mut self, asked: &Asked) -> Answer {
+    async fn insist(&mut self, asked: &mut Asked) -> Answer {
         // What was said of the request before it was decided.
         let mut told = Vec::new();
         let mut may_be_done = false;
@@ -164,9 +164,13 @@ impl Visit {
                 continue;
             };
             if is_decided(&answer) {
+                asked.by = instance;
                 // Seats are shown without the store.
                 if asked.what != What::Look {
                     self.front.note_served(instance, began);
+                }
+                if may_be_done && asked.what == What::Hold && answer.status == 409 {
+                    self.customer.refused_in_doubt += 1;
                 }
                 let replayed = answer.header("idempotent-replayed") == Some("true");
                 if replayed && !may_be_done {
@@ -181,18 +185,6 @@ impl Visit {
             self.front.turned_away.fetch_add(1, Ordering::SeqCst);
             sleep(AGAIN).await;
         }
-    }
-}
-
-/// Whether it says what became of the request, and not only that it should be sent again.
-fn is_decided(answer: &Answer) -> bool {
-    !matches!(code(answer).as_str(), "overloaded" | "store_unavailable" | "request_in_flight")
-}
-
-fn code(answer: &Answer) -> String {
-    match answer.status {
-        400.. => body_of(answer)["code"].as_str().unwrap_or_default().to_owned(),
-        _ => String::new(),
     }
 }
 

@@ -135,8 +135,8 @@ fn instance(number: usize) -> Vec<Harm> {
         ),
         Harm::new(
             format!("instance {number} stood still"),
-            move |_, fleet| fleet.service(number).process.pause(),
-            move |_, fleet| fleet.service(number).process.resume(),
+            move |_, fleet| fleet.pause(number),
+            move |_, fleet| fleet.resume(number),
         ),
     ]
 }
