@@ -6,7 +6,7 @@ import { checkout } from './checkout.js';
 import { h, icon, replace } from './dom.js';
 import { announce, busy, fill, notice, sentToSignIn, skeletons } from './feedback.js';
 import { bookingStatus, formatMoney, formatShort, joinNames, seatName } from './format.js';
-import { isPassing, isPaymentUnderWay } from './payment-wait.js';
+import { isPassing, mayBePaidLate } from './payment-wait.js';
 import { bookingElsewhere, tellOtherTabs } from './tabs.js';
 import { calendarButton, ticketList } from './tickets.js';
 
@@ -98,14 +98,14 @@ async function follow(booking, onChange, signal) {
 }
 
 function isMoneyMoving(booking) {
-  return isPaymentUnderWay(booking) || (booking.refunds ?? []).some(({ status }) => status === 'pending');
+  return mayBePaidLate(booking) || (booking.refunds ?? []).some(({ status }) => status === 'pending');
 }
 
 const moneyOf = ({ payments = [], refunds = [] }) => JSON.stringify([...payments, ...refunds].map(({ id, status }) => [id, status]));
 
 function finished({ booking, event, signal, cancelButton: cancel }) {
   const confirmed = booking.status === 'confirmed';
-  const mayStillBuy = booking.status === 'expired' && isPaymentUnderWay(booking);
+  const mayStillBuy = booking.status === 'expired' && mayBePaidLate(booking);
   return h('div', { class: 'columns' },
     h('div', { class: 'column-main' },
       h('a', { class: 'crumb', href: '/bookings' }, icon('back'), 'My bookings'),
@@ -180,7 +180,7 @@ function paymentLines(booking) {
   if (['refunded', 'partially_refunded'].includes(paymentOf(booking)?.status)) {
     return h('p', { testid: 'refund' }, 'Your payment has been returned.');
   }
-  if (!isPaymentUnderWay(booking)) return null;
+  if (!mayBePaidLate(booking)) return null;
   const seats = seatsWord(booking);
   return h('p', { testid: 'payment-late' }, booking.status === 'expired'
     ? `Your bank has not decided on your payment yet. Should it come through after all, you get your ${seats} if still free, or `

@@ -17,6 +17,11 @@ export function isPaymentUnderWay(booking) {
   return UNDER_WAY.includes(paymentOf(booking)?.status);
 }
 
+/** Whether its money may come yet: a bank that has not answered may have taken the payment all the same. */
+export function mayBePaidLate(booking) {
+  return isPaymentUnderWay(booking) || paymentOf(booking)?.failure === 'no_answer';
+}
+
 /** Whether asking again may bring an answer. */
 export function isPassing(error) {
   return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);

@@ -245,7 +245,7 @@ impl Customer {
         }
         let told = self.bookings.get_mut(id).unwrap();
         (told.paid, told.in_doubt, told.unanswered) = (true, false, false);
-        told.cancelled |= was("cancelled") || was("refunded");
+        told.cancelled |= told.asked_to_cancel && (was("cancelled") || was("refunded"));
         told.seats = ids(&now["seats"]);
         told.code = now["code"].as_str().map(str::to_owned);
         self.recorder.note_paid(id, &now["seats"]);

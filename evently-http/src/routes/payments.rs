@@ -54,7 +54,8 @@ pub struct PaidBody {
 }
 
 /// Pay for a booking. A payment that succeeds at once has confirmed the booking; one that is still `processing` or `requires_action`
-/// confirms it when it succeeds. After 402 `payment_declined` the hold stays, unless its time is over. A payment that its gateway did not
+/// confirms it when it succeeds. After 402 `payment_declined` the hold stays, unless its time or its
+/// event is over. A payment that its gateway did not
 /// answer in time has failed, too (`no_answer`); if its money comes all the same, it buys the booking, or goes back.
 #[utoipa::path(post, path = "/api/v1/bookings/{booking_id}/payment", tag = "bookings", security(("bearer" = [])),
     params(("booking_id" = Uuid, Path), ("idempotency-key" = Option<String>, Header)), request_body = NewPayment,
@@ -85,10 +86,11 @@ fn refusal(reason: &str, payment: &Payment, booking: &Booking, at: Timestamp) ->
     let why = match reason {
         "card_declined" => "the card was declined".to_owned(),
         "no_answer" => "the gateway has not answered".to_owned(),
-        "superseded" => "it was given up for another payment".to_owned(),
+        "superseded" => "it was given up".to_owned(),
         reason => reason.replace('_', " "),
     };
     let then = match booking.hold() {
+        Some(hold) if hold.is_live(at) && hold.payment.is_some() => "another payment is under way".to_owned(),
         Some(hold) if hold.is_live(at) => "the seats stay on hold, try another card".to_owned(),
         Some(_) => "the hold has run out".to_owned(),
         None => format!("the booking is {}", booking.status().name()),

@@ -66,6 +66,29 @@ storyOfTooLate('who does not want seats any more when the bank has kept them wai
   await anna.sees('booking-cancelled');
 });
 
+story('whose payment was given up when the hold had run out is told that it may come all the same, and can give the booking up', async (scene) => {
+  const event = await ofHall(scene);
+  const [seat] = await scene.api.availableSeats(event.id);
+  const account = await scene.api.newBuyer();
+  const { id } = await scene.api.hold(account, event.id, [seat.id]);
+  const token = await scene.api.signIn(account);
+  await scene.api.post(`/api/v1/bookings/${id}/payment`, { method: { type: 'card', token: 'tok_timeout' } }, { token });
+  const end = Date.now() + BANK_PATIENCE_MS;
+  for (let seen = ''; seen !== 'expired no_answer';) {
+    assert.ok(Date.now() < end, `the booking and its payment are still ${seen}`);
+    await new Promise((resolve) => { setTimeout(resolve, 500); });
+    const { status, payments } = await scene.api.get(`/api/v1/bookings/${id}`, { token });
+    seen = `${status} ${payments[0].failure}`;
+  }
+
+  const anna = await scene.visitor('anna');
+  await anna.openSignedIn(account, `/bookings/${id}`);
+  await anna.reads('payment-late', /not decided.*you get your seat if still free/);
+  await anna.press('cancel-booking');
+  await anna.press('dialog-yes');
+  await anna.reads('booking-cancelled', /the money goes back/);
+});
+
 storyOfSilence('who gives back a seat that is paid for in that very moment keeps it, and is asked anew', async ({ api, visitor }) => {
   const event = await api.event(HALL);
   const [seat] = await api.availableSeats(event.id);

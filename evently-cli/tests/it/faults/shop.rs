@@ -169,7 +169,7 @@ impl Visit {
                 if asked.what != What::Look {
                     self.front.note_served(instance, began);
                 }
-                if may_be_done && asked.what == What::Hold && answer.status == 409 {
+                if may_be_done && asked.what == What::Hold && may_be_a_lock(&answer) {
                     self.customer.refused_in_doubt += 1;
                 }
                 let replayed = answer.header("idempotent-replayed") == Some("true");
@@ -186,6 +186,12 @@ impl Visit {
             sleep(AGAIN).await;
         }
     }
+}
+
+/// Whether a hold may have been refused by a seat lock: of seats that are booked only the store says so.
+fn may_be_a_lock(answer: &Answer) -> bool {
+    let body = body_of(answer);
+    body["code"] == "seats_unavailable" && body["seats"].as_array().unwrap().iter().all(|seat| seat["status"] == "reserved")
 }
 
 /// A JSON document posted by nobody in particular.
