@@ -11,7 +11,7 @@ pub fn store() -> Store {
     Store { database: fresh_database().unwrap(), redis: fresh_redis_database().unwrap() }
 }
 
-/// Few connections, because many tests share the server.
-pub fn settings(store: &Store) -> [(&'static str, &str); 3] {
-    [("store.url", store.database.url()), ("store.connections", "4"), ("redis.url", &store.redis)]
+/// Few connections, because many tests share the server, which a busy machine may keep from answering for some seconds.
+pub fn settings(store: &Store) -> [(&'static str, &str); 4] {
+    [("store.url", store.database.url()), ("store.connections", "4"), ("store.patience", "8s"), ("redis.url", &store.redis)]
 }

@@ -110,7 +110,8 @@ async fn what_others_wrote_after_much_else_counts_as_well() {
 /// A store on the other side of a proxy.
 async fn behind(place: &Place, ids: &Arc<SeededIds>) -> (Proxy, PgStore) {
     let proxy = Proxy::before(&place.options().url).unwrap();
-    let store = place.open_with(ids.clone(), &Options { url: proxy.url(), ..place.options() }).await;
+    let store =
+        place.open_with(ids.clone(), &Options { url: proxy.url(), patience: Duration::from_secs(3), ..place.options() }).await;
     (proxy, store)
 }
 

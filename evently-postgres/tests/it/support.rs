@@ -5,6 +5,7 @@ use std::{
     hash::{DefaultHasher, Hasher as _},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -45,8 +46,9 @@ impl Place {
     }
 
     pub fn options(&self) -> Options {
-        // Few, because many tests share the server. Their clocks are moved by hand.
-        let direct = Options { connections: 4, time: Time::Caller, ..Options::new(self.database.url()) };
+        // Few, because many tests share the server, which a busy machine may keep from answering for some seconds. Their clocks are moved by hand.
+        let (patience, time) = (Duration::from_mins(1), Time::Caller);
+        let direct = Options { connections: 4, patience, time, ..Options::new(self.database.url()) };
         match &self.pooler {
             None => direct,
             Some(pooler) => Options { url: pooler.url(self.database.name()), pooler: Pooler::Transaction, ..direct },
@@ -105,7 +107,7 @@ fn schema() -> String {
 
 /// In a thread of its own, with its own runtime: whoever waits may be in one.
 fn migrate(url: &str) {
-    let options = Options::new(url);
+    let options = Options { patience: Duration::from_mins(1), ..Options::new(url) };
     let open = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(PgStore::open(Arc::new(SeededIds::new(1)), &options)).map(drop)
